@@ -1,0 +1,72 @@
+"""Every setting as one frozen struct of sections; `config/example.toml` explains each, `config.settings` loads them.
+
+A setting `gateway.ping_ms` stands in TOML as `ping_ms` under `[gateway]` and in the environment as
+`TIDINGS_GATEWAY__PING_MS`. Names end in their unit; sizes without one are bytes.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from config.values import Address, Network, Origin, PostgresUrl, SigningKey
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=4_096, le=1 << 40)]
+MAX_SERVER_MESSAGE = 262_144
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """Where a node listens, and whom it believes about a client's address."""
+
+    listen: Address = Address("127.0.0.1:8080")
+    private: Address = Address("127.0.0.1:8180")
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+class Postgres(Struct, frozen=True, kw_only=True):
+    """The database that is the truth."""
+
+    url: PostgresUrl = PostgresUrl("")
+    connections: Annotated[int, Meta(ge=4, le=500)] = 12
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """What access tokens are signed with, the first key signing and all of them verifying, and how long they live."""
+
+    keys: tuple[SigningKey, ...] = ()
+    access_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
+    refresh_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """What one node grants its sockets. The wire contract (§3, §7) gives each figure its meaning."""
+
+    origins: tuple[Origin, ...] = ()
+    max_connections: Count = 19_000
+    max_http: Count = 500
+    ping_ms: Annotated[int, Meta(ge=50, le=600_000)] = 25_000
+    background_ping_ms: Annotated[int, Meta(ge=50, le=600_000)] = 50_000
+    hello_ms: Annotated[int, Meta(ge=50, le=60_000)] = 10_000
+    resume_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 300_000
+    requests_per_s: Count = 20
+    burst: Count = 200
+    typing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 3_000
+    send_budget: Annotated[int, Meta(ge=MAX_SERVER_MESSAGE, le=1 << 30)] = 524_288
+    ring_bytes: Bytes = 262_144
+    node_ring_bytes: Bytes = 268_435_456
+
+
+class Log(Struct, frozen=True, kw_only=True):
+    """What is written to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting of a node. Frozen: a change needs a restart."""
+
+    node: Node = Node()
+    postgres: Postgres = Postgres()
+    tokens: Tokens = Tokens()
+    gateway: Gateway = Gateway()
+    log: Log = Log()

@@ -1,0 +1,124 @@
+"""The kinds of value a setting can have beside numbers and words: each parses itself and says what it expects.
+
+Every class takes the raw text and raises ValueError when it is not one of its kind; `expects` completes the sentence
+"set it to …". Values that are secret show nothing of themselves in `repr`.
+"""
+
+import base64
+import binascii
+import ipaddress
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+KEY_BYTES = 32
+"""The shortest signing key: as long as the output of HMAC-SHA-256 (RFC 7518 §3.2)."""
+
+
+class Value:
+    """What the kinds have in common."""
+
+    __slots__ = ()
+    expects: ClassVar[str]
+    secret: ClassVar[bool] = False
+
+
+class Address(Value, str):
+    """Where to listen: `host:port`, an IPv6 host in brackets. Is the text itself, with its parts parsed."""
+
+    __slots__ = ("host", "port")
+    expects: ClassVar[str] = "an address such as 127.0.0.1:8080 or [::1]:8080"
+
+    host: str
+    port: int
+
+    def __new__(cls, text: str) -> "Address":
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not host or (":" in host and not bracketed) or not port.isascii() or not port.isdigit():
+            raise ValueError(cls.expects)
+        if int(port) > 65535:
+            raise ValueError(cls.expects)
+        address = super().__new__(cls, text)
+        address.host = host[1:-1] if bracketed else host
+        address.port = int(port)
+        return address
+
+
+class Network(Value):
+    """A range of addresses in CIDR notation (RFC 4632); a single address is a range of one."""
+
+    __slots__ = ("_range",)
+    expects: ClassVar[str] = "an address or a range such as 10.0.0.0/8"
+
+    def __init__(self, text: str) -> None:
+        self._range = ipaddress.ip_network(text)
+
+    def holds(self, address: str) -> bool:
+        """Whether `address`, an IPv4 or IPv6 address in text, lies in this range."""
+        return ipaddress.ip_address(address) in self._range
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and other._range == self._range
+
+    def __hash__(self) -> int:
+        return hash(self._range)
+
+    def __repr__(self) -> str:
+        return f"Network({str(self._range)!r})"
+
+
+class Origin(Value, str):
+    """What a browser sends in its Origin header (RFC 6454 §7): scheme, host and, unless usual, the port; no path."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "an origin such as https://app.example.com, without a path"
+
+    def __new__(cls, text: str) -> "Origin":
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text.lower())
+
+
+class PostgresUrl(Value, str):
+    """How to reach Postgres, password included; empty while it is not set."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "a URL such as postgresql://user:password@host:5432/tidings"
+    secret: ClassVar[bool] = True
+
+    def __new__(cls, text: str) -> "PostgresUrl":
+        if text and not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return "PostgresUrl(…)"
+
+
+class SigningKey(Value):
+    """One key for access tokens: its id, which travels in the token, and its secret bytes."""
+
+    __slots__ = ("kid", "secret_bytes")
+    expects: ClassVar[str] = f"kid:secret, the secret being at least {KEY_BYTES} random bytes in base64"
+    secret: ClassVar[bool] = True
+
+    def __init__(self, text: str) -> None:
+        kid, colon, encoded = text.partition(":")
+        try:
+            secret = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            raise ValueError(self.expects) from None
+        if not colon or not kid or len(secret) < KEY_BYTES:
+            raise ValueError(self.expects)
+        self.kid = kid
+        self.secret_bytes = secret
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SigningKey) and (other.kid, other.secret_bytes) == (self.kid, self.secret_bytes)
+
+    def __hash__(self) -> int:
+        return hash((self.kid, self.secret_bytes))
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.kid!r}, …)"
