@@ -1,0 +1,151 @@
+"""Events: what happened. The same struct is the log event, the stored body (its encoding) and the wire event.
+
+Three sorts (docs/protocol.md §2): log events take a place `c` in a conversation; durable events take a number `u` in a
+user's stream; live events take neither and may be dropped.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from protocol.ids import ConversationId, Millis, UserId
+
+
+class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
+    """One place in a conversation's log; `at` is milliseconds since 1970."""
+
+    conversation: ConversationId
+    c: int
+    sender: UserId = field(name="from")
+    cid: str
+    at: Millis
+
+
+class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="message"):
+    text: str | UnsetType = UNSET
+    reply_to: int | UnsetType = UNSET
+    mentions: tuple[UserId, ...] | UnsetType = UNSET
+
+
+class ConversationChanged(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="conversation"):
+    title: str | UnsetType = UNSET
+
+
+AnyLogEvent = MessageSent | ConversationChanged
+
+
+class ReceiptMoved(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="receipt"):
+    """How far `user` has got: for the other members. Marks only grow."""
+
+    conversation: ConversationId
+    user: UserId
+    delivered_c: int | UnsetType = UNSET
+    read_c: int | UnsetType = UNSET
+
+
+class ReadMoved(Struct, frozen=True, gc=False, tag_field="ev", tag="read"):
+    """How far I have read: for all my devices."""
+
+    conversation: ConversationId
+    read_c: int
+
+
+class SettingsChanged(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="settings"):
+    """My own settings of a conversation: those that changed."""
+
+    conversation: ConversationId
+    mute_until: int | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    send_receipts: bool | UnsetType = UNSET
+    draft: str | UnsetType = UNSET
+
+
+DurableEvent = MessageSent | ConversationChanged | ReceiptMoved | ReadMoved | SettingsChanged
+
+
+class Typing(Struct, frozen=True, gc=False, tag_field="ev", tag="typing"):
+    """Live: `c` is the head when it was said; shown for `for_ms` unless a stop comes."""
+
+    conversation: ConversationId
+    c: int
+    user: UserId
+    kind: Literal["text", "voice", "media", "stop"]
+    for_ms: int = 8_000
+
+
+class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):
+    u: int
+
+
+class Ping(Struct, frozen=True, gc=False, tag_field="ev", tag="ping"):
+    """`u` is the last number written to this connection."""
+
+    u: int
+
+
+class Continuity(Struct, frozen=True, gc=False, tag_field="ev", tag="continuity"):
+    """The user's actor was replaced while the socket lived: a new epoch begins here."""
+
+    epoch: str
+    u: int
+
+
+class Member(Struct, frozen=True, gc=False, omit_defaults=True):
+    user: UserId
+    role: Literal["owner", "admin", "member"]
+    joined_c: int
+    left_c: int | UnsetType = UNSET
+    delivered_c: int | UnsetType = UNSET
+    read_c: int | UnsetType = UNSET
+
+
+class MemberSettings(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What one member has set for themself in one conversation."""
+
+    mute_until: int | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    send_receipts: bool | UnsetType = UNSET
+    draft: str | UnsetType = UNSET
+
+
+class Conversation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """CONVERSATION of docs/protocol.md §4, as one member sees it. `events`, `more` only in `sync`."""
+
+    id: ConversationId
+    kind: Literal["direct", "group"]
+    title: str | UnsetType = UNSET
+    members: tuple[Member, ...]
+    last_c: int
+    joined_c: int
+    read_c: int
+    unread: int
+    last: AnyLogEvent | UnsetType = UNSET
+    folder: Literal["inbox", "requests", "archive"]
+    settings: MemberSettings
+    at: Millis
+    events: list[AnyLogEvent] | UnsetType = UNSET
+    more: bool | UnsetType = UNSET
+
+
+class Gone(Struct, frozen=True, gc=False):
+    """In `sync`: a named conversation that may not be seen, whether it exists or not."""
+
+    id: ConversationId
+    gone: Literal[True] = True
+
+
+class Me(Struct, frozen=True, gc=False, omit_defaults=True):
+    id: UserId
+    username: str
+    settings: dict[str, object]
+    name: str | UnsetType = UNSET
+
+
+class Snapshot(Struct, frozen=True, gc=False, tag_field="ev", tag="snapshot"):
+    """What a client without state starts from: the newest conversations and who I am."""
+
+    conversations: list[Conversation]
+    me: Me
+    now: Millis

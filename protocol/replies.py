@@ -1,0 +1,82 @@
+"""Replies: the `ok` of each op, and the frame around it."""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from protocol.errors import Refusal
+from protocol.events import AnyLogEvent, Conversation, Gone, Member
+from protocol.ids import Millis, UserId
+
+
+class Limits(Struct, frozen=True, gc=False):
+    message_bytes: int
+    requests_per_s: int
+    burst: int
+    typing_per_s: float
+
+
+class Welcome(Struct, frozen=True, gc=False):
+    """`ok` of `hello`. `u` is the stream's position, taken before any data is read."""
+
+    session: str
+    user: UserId
+    epoch: str
+    u: int
+    outcome: Literal["fresh", "resumed", "resync"]
+    ping_ms: int
+    now: Millis
+    limits: Limits
+
+
+class Sent(Struct, frozen=True, gc=False, omit_defaults=True):
+    """`ok` of what takes a place in a log: durable at `c`. `dup`: an earlier request with this `cid` did it."""
+
+    c: int
+    at: Millis
+    dup: bool = False
+
+
+class Opened(Struct, frozen=True, gc=False, omit_defaults=True):
+    conversation: Conversation
+    dup: bool = False
+
+
+class Conversations(Struct, frozen=True, gc=False):
+    items: list[Conversation]
+    next: str | UnsetType = UNSET
+
+
+class Receipts(Struct, frozen=True, gc=False):
+    members: tuple[Member, ...]
+
+
+class History(Struct, frozen=True, gc=False):
+    """Events in ascending order; `more`: there are further ones in the direction asked for."""
+
+    events: list[AnyLogEvent]
+    more: bool
+
+
+class SyncPage(Struct, frozen=True, gc=False):
+    conversations: list[Conversation | Gone]
+    now: Millis
+    cursor: str | UnsetType = UNSET
+
+
+class Done(Struct, frozen=True, gc=False):
+    """`{}`: carried out, nothing to tell."""
+
+
+Ok = Welcome | Sent | Opened | Conversation | Conversations | Receipts | History | SyncPage | Done
+Result = Ok | Refusal
+
+
+class OkReply(Struct, frozen=True, gc=False):
+    re: int
+    ok: Any
+
+
+class ErrReply(Struct, frozen=True, gc=False):
+    re: int
+    err: Refusal
