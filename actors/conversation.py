@@ -1,0 +1,252 @@
+"""The conversation actor: the only writer of one log while it is active."""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from msgspec import UNSET
+
+from actors.conversation_commands import (
+    Announce,
+    Answered,
+    Asking,
+    Choose,
+    ConversationCommand,
+    Find,
+    Looked,
+    MarkDelivered,
+    Read,
+    Send,
+    Type,
+)
+from actors.effects import STORE, Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken, user_address
+from actors.membership import RECEIPT_EVERY, Membership
+from protocol.digests import digest
+from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged, Typing
+from protocol.facts import Chosen, Fact, Said
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Done, Sent
+
+RECEIPTS_UP_TO = 32
+TYPING_UP_TO = 100
+ANSWERED = 256
+WAITING = 128
+
+OUT_OF_ORDER = Refusal("out_of_order", "after: that send is not in the log: send again from the first un-acked one")
+NO_SUCH_TARGET = Refusal("bad_request", "reply_to: there is no such place in this conversation")
+NOT_A_MEMBER = Refusal("bad_request", "mentions: everybody mentioned must be a member of the conversation")
+
+
+class Conversation:
+    """One conversation: who is in it, and in which order things happened.
+
+    `handle` decides and returns effects; the host makes Commit durable before any effect after it leaves. If a commit
+    is lost, this object is dropped and reloaded. `known` are results of earlier requests that the host expects to be
+    asked again; beyond those and the last 256, the commit itself finds a repeated cid in the log.
+    """
+
+    __slots__ = ("_answered", "_waiting", "at", "audience", "id", "last_c", "members")
+
+    def __init__(
+        self,
+        id: ConversationId,
+        last_c: int,
+        at: Millis,
+        members: Iterable[Membership],
+        known: Iterable[tuple[UserId, str, Answered]] = (),
+    ) -> None:
+        self.id = id
+        self.last_c = last_c
+        self.at = at
+        self.members = {member.user: member for member in members}
+        self.audience = tuple(user_address(user) for user, member in self.members.items() if not member.left_c)
+        self._answered = {(user, cid): answered for user, cid, answered in known}
+        # Whose request waits for a look into the log, and what they asked since: their order is kept.
+        self._waiting: dict[UserId, list[Asking]] = {}
+
+    def handle(self, command: ConversationCommand, now: Millis) -> list[Effect]:
+        match command:
+            case Send() | Read() | Choose():
+                if command.user in self._waiting:
+                    return self._wait(command)
+                return self._answer(command, now, looked=False)
+            case Looked():
+                return self._looked(command, now)
+            case MarkDelivered():
+                return self._mark_delivered(command, now)
+            case Type():
+                return self._type(command)
+            case Announce():
+                return [Deliver(self.audience, event) for event in command.events]
+            case Woken():
+                return self._receipt_due(self.members[UserId(command.key)], now)
+            case _:
+                assert_never(command)
+
+    def may_rest(self) -> bool:
+        """Nothing is under way that only this object knows."""
+        return not self._waiting and not any(member.due for member in self.members.values())
+
+    def _wait(self, command: Asking) -> list[Effect]:
+        waiting = self._waiting[command.user]
+        if len(waiting) >= WAITING:
+            return [Reply(command.request, UNAVAILABLE)]
+        waiting.append(command)
+        return []
+
+    def _answer(self, command: Asking, now: Millis, *, looked: bool) -> list[Effect]:
+        """A refusal is final only after the cid was looked up: a retry of what was carried out succeeds even if it
+        would be refused today. Strangers take the same way, so that a refusal costs the same whatever exists."""
+        match command:
+            case Send():
+                decided = self._send(command, now)
+            case Read():
+                decided = self._read(command, now)
+            case Choose():
+                decided = self._choose(command)
+            case _:
+                assert_never(command)
+        if not isinstance(decided, Refusal):
+            return decided
+        if looked:
+            return [Reply(command.request, decided)]
+        self._waiting[command.user] = [command]
+        return [Tell(STORE, Find(self.id, command.user, command.cids))]
+
+    def _looked(self, looked: Looked, now: Millis) -> list[Effect]:
+        for cid, answered in looked.found:
+            self._remember(looked.user, cid, answered)
+        first, *later = self._waiting.pop(looked.user)
+        effects = self._answer(first, now, looked=True)
+        for command in later:
+            effects += self.handle(command, now)
+        return effects
+
+    def _member(self, user: UserId) -> Membership | None:
+        member = self.members.get(user)
+        return member if member and not member.left_c else None
+
+    def _send(self, send: Send, now: Millis) -> list[Effect] | Refusal:
+        wire = send.wire
+        sameness = digest(wire)
+        if first := self._answered.get((send.user, wire.cid)):
+            result = Sent(first.c, first.at, dup=True) if first.digest == sameness else ID_REUSED
+            return [Reply(send.request, result)]
+        if refusal := self._may_send(send):
+            return refusal
+        event = MessageSent(
+            conversation=self.id,
+            c=self.last_c + 1,
+            sender=send.user,
+            cid=wire.cid,
+            at=max(now, self.at),
+            text=wire.text,
+            reply_to=wire.reply_to,
+            mentions=tuple(wire.mentions) if wire.mentions is not UNSET else UNSET,
+        )
+        said = Said(event, sameness)
+        self._apply(said)
+        return [Commit(said), Deliver(self.audience, event), Reply(send.request, Sent(event.c, event.at))]
+
+    def _may_send(self, send: Send) -> Refusal | None:
+        wire = send.wire
+        if not self._member(send.user):
+            return NOT_FOUND
+        if wire.reply_to is not UNSET and wire.reply_to > self.last_c:
+            return NO_SUCH_TARGET
+        if wire.mentions is not UNSET and not all(self._member(user) for user in wire.mentions):
+            return NOT_A_MEMBER
+        if wire.after is not UNSET and (send.user, wire.after) not in self._answered:
+            return OUT_OF_ORDER
+        return None
+
+    def _read(self, read: Read, now: Millis) -> list[Effect] | Refusal:
+        member = self._member(read.user)
+        if not member:
+            return NOT_FOUND
+        c = min(read.c, self.last_c)
+        if c <= member.read_c:
+            return [Reply(read.request, Done())]
+        moved = ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c)
+        self._apply(moved)
+        mine = Deliver((user_address(read.user),), ReadMoved(self.id, c))
+        return [Commit(moved), mine, Reply(read.request, Done()), *self._receipt_due(member, now)]
+
+    def _choose(self, choose: Choose) -> list[Effect] | Refusal:
+        if not self._member(choose.user):
+            return NOT_FOUND
+        wire = choose.wire
+        settings = SettingsChanged(self.id, wire.mute_until, wire.pinned, wire.archived, wire.send_receipts, wire.draft)
+        if settings == SettingsChanged(self.id):
+            return [Reply(choose.request, Done())]
+        chosen = Chosen(choose.user, settings)
+        self._apply(chosen)
+        mine = Deliver((user_address(choose.user),), settings)
+        return [Commit(chosen), mine, Reply(choose.request, Done())]
+
+    def _mark_delivered(self, mark: MarkDelivered, now: Millis) -> list[Effect]:
+        member = self._member(mark.user)
+        c = min(mark.c, self.last_c)
+        if not member or c <= member.wanted_c:
+            return []
+        member.wanted_c = c
+        return self._receipt_due(member, now)
+
+    def _receipt_due(self, member: Membership, now: Millis) -> list[Effect]:
+        """Tell what is due now, or when a second has passed since the last one; a clock set back holds nothing up."""
+        if not member.due:
+            return []
+        if 0 <= now - member.told_at < RECEIPT_EVERY:
+            return [Wake(Millis(member.told_at + RECEIPT_EVERY), member.user)]
+        moved = member.receipt(self.id)
+        durable = member.delivered_c >= member.wanted_c
+        self._apply(moved)
+        member.told_at, member.told_delivered, member.told_read = now, member.delivered_c, member.read_c
+        effects: list[Effect] = [] if durable else [Commit(moved)]
+        if member.send_receipts and len(self.audience) <= RECEIPTS_UP_TO:
+            effects.append(Deliver(self._others(member.user), moved))
+        return effects
+
+    def _type(self, typing: Type) -> list[Effect]:
+        if not self._member(typing.user) or len(self.audience) > TYPING_UP_TO:
+            return []
+        return [Deliver(self._others(typing.user), Typing(self.id, self.last_c, typing.user, typing.kind))]
+
+    def _others(self, user: UserId) -> tuple[Address, ...]:
+        return tuple(address for address in self.audience if address.key != user)
+
+    def _remember(self, user: UserId, cid: str, answered: Answered) -> None:
+        self._answered.pop((user, cid), None)
+        self._answered[user, cid] = answered
+        if len(self._answered) > ANSWERED:
+            del self._answered[next(iter(self._answered))]
+
+    def _apply(self, fact: Fact) -> None:
+        """The one place where state changes."""
+        match fact:
+            case Said():
+                event = fact.event
+                self.last_c, self.at = event.c, event.at
+                self._remember(event.sender, event.cid, Answered(fact.digest, event.c, event.at))
+            case ReceiptMoved():
+                self.members[fact.user].move(fact)
+            case Chosen():
+                if fact.settings.send_receipts is not UNSET:
+                    self.members[fact.user].send_receipts = fact.settings.send_receipts
+            case _:
+                assert_never(fact)
+
+
+__all__ = [
+    "Announce",
+    "Answered",
+    "Choose",
+    "Conversation",
+    "ConversationCommand",
+    "Find",
+    "Looked",
+    "MarkDelivered",
+    "Read",
+    "Send",
+    "Type",
+]

@@ -1,0 +1,89 @@
+"""What a conversation can be told, and what it asks the store."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from actors.effects import Asked, Woken
+from protocol.events import AnyLogEvent
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.requests import ChangeSettings, SendMessage
+
+
+class Send(Struct, frozen=True, gc=False):
+    request: Asked
+    user: UserId
+    wire: SendMessage
+
+    @property
+    def cids(self) -> tuple[str, ...]:
+        """What has to be looked up in the log before this is refused."""
+        after = self.wire.after
+        return (self.wire.cid,) if after is UNSET else (self.wire.cid, after)
+
+
+class Read(Struct, frozen=True, gc=False):
+    request: Asked
+    user: UserId
+    c: int
+
+    @property
+    def cids(self) -> tuple[str, ...]:
+        return ()
+
+
+class Choose(Struct, frozen=True, gc=False):
+    request: Asked
+    user: UserId
+    wire: ChangeSettings
+
+    @property
+    def cids(self) -> tuple[str, ...]:
+        return ()
+
+
+class MarkDelivered(Struct, frozen=True, gc=False):
+    """One of the user's devices has stored everything up to `c`."""
+
+    user: UserId
+    c: int
+    request: None = None
+
+
+class Type(Struct, frozen=True, gc=False):
+    user: UserId
+    kind: Literal["text", "voice", "media", "stop"]
+    request: None = None
+
+
+class Announce(Struct, frozen=True, gc=False):
+    """Deliver events that are durable already: a creation, or what a lost answer left unsaid."""
+
+    events: tuple[AnyLogEvent, ...]
+    request: None = None
+
+
+class Find(Struct, frozen=True, gc=False):
+    """To the store: which of these cids of `user` are in the log? Comes back as `Looked`."""
+
+    conversation: ConversationId
+    user: UserId
+    cids: tuple[str, ...]
+
+
+class Answered(Struct, frozen=True, gc=False):
+    """What a cid stands for."""
+
+    digest: int
+    c: int
+    at: Millis
+
+
+class Looked(Struct, frozen=True, gc=False):
+    user: UserId
+    found: tuple[tuple[str, Answered], ...]
+    request: None = None
+
+
+Asking = Send | Read | Choose
+ConversationCommand = Asking | MarkDelivered | Type | Announce | Looked | Woken

@@ -1,0 +1,92 @@
+"""Stream: the user's numbered events of one epoch, and the ring that holds what some device may still ask for."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from protocol.codec import Encoded
+from protocol.events import LogEvent
+from protocol.ids import ConversationId
+
+
+class Numbered(Struct, frozen=True, gc=False):
+    """A durable event at its place in one user's stream."""
+
+    encoded: Encoded
+    u: int
+
+
+class Stream:
+    """`u` is the last number given; the ring holds `base`+1 … `u`. Bytes are those of the bodies, once per user."""
+
+    __slots__ = ("_heads", "_ring", "base", "bytes", "epoch", "u")
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.u = self.base = self.bytes = 0
+        self._ring: list[Encoded] | None = None
+        # The last c per conversation of this epoch: a repeat from the repair of a lost answer stops here.
+        self._heads: dict[ConversationId, int] | None = None
+
+    def append(self, encoded: Encoded) -> Numbered | None:
+        """The event with its number; None for a log event that this stream has had already."""
+        event = encoded.event
+        if isinstance(event, LogEvent):
+            if self._heads is None:
+                self._heads = {}
+            if event.c <= self._heads.get(event.conversation, -1):
+                return None
+            self._heads[event.conversation] = event.c
+        if self._ring is None:
+            self._ring = []
+        self._ring.append(encoded)
+        self.bytes += encoded.size
+        self.u += 1
+        return Numbered(encoded, self.u)
+
+    def holds(self, u: int) -> bool:
+        """Everything after `u` can be replayed."""
+        return self.base <= u <= self.u
+
+    def after(self, u: int, limit: int) -> list[Numbered]:
+        """Events after `u`, in order, until `limit` bytes are reached; at least one if there is any."""
+        taken: list[Numbered] = []
+        for place in range(u - self.base, len(self._ring or ())):
+            if limit <= 0:
+                break
+            encoded = self._entries[place]
+            taken.append(Numbered(encoded, self.base + place + 1))
+            limit -= encoded.size
+        return taken
+
+    def between(self, u: int, last: int) -> Sequence[Encoded]:
+        """Bodies of u+1 … last, as far as the ring holds them."""
+        return self._entries[max(u - self.base, 0) : max(last - self.base, 0)]
+
+    def bytes_after(self, u: int) -> int:
+        """What a connection at position `u` has still to be sent."""
+        return sum(encoded.size for encoded in self.between(u, self.u))
+
+    def free(self, u: int) -> None:
+        """Nobody will ask for `u` or anything before it."""
+        if u <= self.base or self._ring is None:
+            return
+        self.bytes -= sum(encoded.size for encoded in self.between(self.base, u))
+        del self._ring[: u - self.base]
+        self.base = u
+        if not self._ring:
+            self._ring = None
+
+    def shrink(self, budget: int) -> None:
+        """Let go of the oldest until at most `budget` bytes are held."""
+        held, u = self.bytes, self.base
+        for encoded in self._entries:
+            if held <= budget:
+                break
+            held -= encoded.size
+            u += 1
+        self.free(u)
+
+    @property
+    def _entries(self) -> list[Encoded]:
+        return self._ring or []

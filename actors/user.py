@@ -1,0 +1,292 @@
+"""The user actor: one numbered stream, given to all of one person's devices. Composed of Stream and Sessions."""
+
+from typing import Literal, assert_never
+
+from actors.conversation_commands import MarkDelivered
+from actors.effects import (
+    STORE,
+    Deliver,
+    Effect,
+    Reply,
+    Tell,
+    Wake,
+    Woken,
+    connection_address,
+    conversation_address,
+)
+from actors.sessions import Session, Sessions
+from actors.stream import Stream
+from actors.user_commands import (
+    Acked,
+    Attach,
+    Delivered,
+    Detach,
+    Drained,
+    Filled,
+    Policy,
+    ReadSnapshot,
+    Reattach,
+    Report,
+    SetBackground,
+    SnapshotRead,
+    UserCommand,
+)
+from protocol.codec import Encoded
+from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
+from protocol.events import Continuity, MessageSent, Synced, Typing
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Done, Welcome
+
+SLICE = 32 * 1024
+STUCK_MS = 10_000
+
+
+class User:
+    """One user while somebody may still resume. Nothing of it is durable: a new one begins a new epoch."""
+
+    __slots__ = ("_made", "_policy", "_sessions", "_stream", "id")
+
+    def __init__(self, id: UserId, epoch: str, policy: Policy) -> None:
+        self.id = id
+        self._policy = policy
+        self._stream = Stream(epoch)
+        self._sessions = Sessions()
+        self._made = 0
+
+    def handle(self, command: UserCommand, now: Millis) -> list[Effect]:
+        match command:
+            case Delivered():
+                return self._deliver(command.encoded, now)
+            case Acked():
+                return self._acked(command)
+            case Attach():
+                return self._attach(command, now)
+            case Detach():
+                return self._detach(command, now)
+            case Drained():
+                session = self._sessions.of_connection(command.connection)
+                return self._pump(session, now) if session and not session.reading else []
+            case Filled():
+                if session := self._sessions.of_connection(command.connection):
+                    session.flowing = False
+                return []
+            case SnapshotRead():
+                return self._snapshot_read(command, now)
+            case SetBackground():
+                return self._set_background(command)
+            case Reattach():
+                return self._reattach(command)
+            case Woken():
+                return self._woken(command.key, now)
+            case _:
+                assert_never(command)
+
+    def may_rest(self) -> bool:
+        """No device is here or may still resume."""
+        return not len(self._sessions)
+
+    # -- devices come and go ------------------------------------------------------------------------------------
+
+    def _attach(self, hello: Attach, now: Millis) -> list[Effect]:
+        session = self._sessions.of_device(hello.device) or self._sessions.add(hello.device)
+        if session is None:
+            return [Reply(hello.request, UNAVAILABLE), _close(hello.request.connection, OVERLOADED)]
+        effects: list[Effect] = [_close(session.connection, SUPERSEDED)] if session.connection else []
+        stream, resume = self._stream, hello.resume
+        outcome: Literal["fresh", "resumed", "resync"] = "fresh" if resume is None else "resync"
+        u, stored = stream.u, list[Effect]()
+        if resume is not None and resume.epoch == stream.epoch and stream.holds(resume.u):
+            outcome, u, stored = "resumed", resume.u, self._stored(session.acked, resume.u)
+        backlog = stream.bytes_after(u)
+        session.attach(hello.request.connection, u, backlog, background=hello.background)
+        self._free()
+        effects += [Reply(hello.request, self._welcome(outcome, hello.background, now)), *stored]
+        if outcome == "resumed" or not hello.snapshot:
+            session.owes_synced = True
+            return [*effects, *self._pump(session, now), *self._watch(session, now)]
+        session.reading = True
+        return [*effects, Tell(STORE, ReadSnapshot(self.id, session.connection))]
+
+    def _welcome(self, outcome: Literal["fresh", "resumed", "resync"], background: bool, now: Millis) -> Welcome:
+        self._made += 1
+        policy, stream = self._policy, self._stream
+        ping_ms = policy.background_ping_ms if background else policy.ping_ms
+        session = f"{stream.epoch}.{self._made}"
+        return Welcome(session, self.id, stream.epoch, stream.u, outcome, ping_ms, now, policy.limits)
+
+    def _snapshot_read(self, read: SnapshotRead, now: Millis) -> list[Effect]:
+        session = self._sessions.of_connection(read.connection)
+        if session is None:
+            return []
+        if read.snapshot is None:
+            return self._drop(session, OVERLOADED, now)
+        session.reading = False
+        session.owes_synced = True
+        here = (connection_address(session.connection),)
+        return [Deliver(here, Encoded(read.snapshot)), *self._pump(session, now)]
+
+    def _reattach(self, command: Reattach) -> list[Effect]:
+        """Nobody here knows whether the socket takes more: it is asked."""
+        session = self._sessions.add(command.device)
+        if session is None:
+            return [_close(command.connection, OVERLOADED)]
+        session.attach(command.connection, self._stream.u, 0, background=command.background)
+        here = connection_address(command.connection)
+        return [Deliver((here,), Encoded(Continuity(self._stream.epoch, self._stream.u))), Tell(here, Report())]
+
+    def _detach(self, gone: Detach, now: Millis) -> list[Effect]:
+        session = self._sessions.of_connection(gone.connection)
+        if session is None:
+            return []
+        if gone.goodbye:
+            self._sessions.remove(session)
+            self._free()
+            return []
+        session.leave(Millis(now + self._policy.resume_ms))
+        return self._wake_for_claims()
+
+    def _drop(self, session: Session, close: Close, now: Millis) -> list[Effect]:
+        """Close a connection from this side; nothing more is written to it, and its device may resume."""
+        effects = [_close(session.connection, close)]
+        session.leave(Millis(now + self._policy.resume_ms))
+        return [*effects, *self._wake_for_claims()]
+
+    def _set_background(self, command: SetBackground) -> list[Effect]:
+        if session := self._sessions.of_connection(command.request.connection):
+            session.background = command.on
+            if command.on:
+                session.take_waiting()
+        return [Reply(command.request, Done())]
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def _wake_for_claims(self) -> list[Effect]:
+        claims = self._sessions.claims()
+        return [Wake(min(claims), "claims")] if claims else []
+
+    def _woken(self, key: str, now: Millis) -> list[Effect]:
+        if key == "claims":
+            self._sessions.expire(now)
+            self._free()
+            return self._wake_for_claims()
+        session = self._sessions.of_connection(int(key))
+        if session is None or session.stuck_since is None:
+            return []
+        if session.held <= self._policy.send_budget:
+            session.stuck_since = None
+            return []
+        if now - session.stuck_since >= STUCK_MS:
+            return self._drop(session, TOO_SLOW, now)
+        return [Wake(Millis(session.stuck_since + STUCK_MS), key)]
+
+    def _watch(self, session: Session, now: Millis) -> list[Effect]:
+        """Past the budget a connection has ten seconds to make progress."""
+        if session.stuck_since is not None or session.held <= self._policy.send_budget:
+            return []
+        session.stuck_since = now
+        return [Wake(Millis(now + STUCK_MS), str(session.connection))]
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def _deliver(self, encoded: Encoded, now: Millis) -> list[Effect]:
+        if isinstance(encoded.event, Typing):
+            return self._deliver_live(encoded, encoded.event)
+        numbered = self._stream.append(encoded)
+        if numbered is None:
+            return []
+        effects: list[Effect] = []
+        flowing = []
+        for session in self._sessions:
+            if session.flowing:
+                session.sent = numbered.u
+                flowing.append(connection_address(session.connection))
+            elif session.connection:
+                session.fall_behind(encoded.size, self._policy.send_budget)
+                effects += self._watch(session, now)
+        if not len(self._sessions):
+            self._free()
+        elif self._stream.bytes > self._policy.ring_bytes:
+            effects += self._shrink(now)
+        return [Deliver(tuple(flowing), numbered), *effects] if flowing else effects
+
+    def _deliver_live(self, encoded: Encoded, typing: Typing) -> list[Effect]:
+        flowing = []
+        for session in self._sessions:
+            if session.background or not session.connection:
+                continue
+            if session.flowing:
+                flowing.append(connection_address(session.connection))
+            else:
+                session.keep((typing.conversation, typing.user), encoded, self._policy.send_budget)
+        return [Deliver(tuple(flowing), encoded)] if flowing else []
+
+    def _shrink(self, now: Millis) -> list[Effect]:
+        """The ring is full: whoever is behind what is left cannot go on without a gap and starts anew."""
+        self._stream.shrink(self._policy.ring_bytes)
+        behind = [session for session in self._sessions if session.connection and session.sent < self._stream.base]
+        return [effect for session in behind for effect in self._drop(session, TOO_SLOW, now)]
+
+    def _pump(self, session: Session, now: Millis) -> list[Effect]:
+        """Send the next slice from the session's position; the rest when the socket has drained."""
+        here = (connection_address(session.connection),)
+        effects: list[Effect] = []
+        for numbered in self._stream.after(session.sent, SLICE):
+            effects.append(Deliver(here, numbered))
+            session.sent = numbered.u
+            session.backlog -= numbered.encoded.size
+        if session.sent < self._stream.u:
+            if session.stuck_since is not None:
+                session.stuck_since = now
+            return [*effects, Tell(here[0], Report())]
+        session.flowing = True
+        session.stuck_since = None
+        if session.owes_synced:
+            session.owes_synced = False
+            effects.append(Deliver(here, Encoded(Synced(session.sent))))
+        effects += [Deliver(here, encoded) for encoded in session.take_waiting()]
+        return effects
+
+    def _acked(self, ack: Acked) -> list[Effect]:
+        session = self._sessions.of_connection(ack.connection)
+        if session is None or ack.epoch != self._stream.epoch:
+            return []
+        u = min(ack.u, session.sent)
+        if u <= session.acked:
+            return []
+        stored = self._stored(session.acked, u)
+        session.acked = u
+        self._free()
+        return stored
+
+    def _stored(self, after: int, u: int) -> list[Effect]:
+        """A device has stored the events after `after` up to `u`: others' messages among them are delivered."""
+        delivered: dict[ConversationId, int] = {}
+        for encoded in self._stream.between(after, u):
+            if isinstance(encoded.event, MessageSent) and encoded.event.sender != self.id:
+                delivered[encoded.event.conversation] = encoded.event.c
+        return [Tell(conversation_address(id), MarkDelivered(self.id, c)) for id, c in delivered.items()]
+
+    def _free(self) -> None:
+        self._stream.free(self._sessions.acked(self._stream.u))
+
+
+def _close(connection: int, close: Close) -> Tell:
+    return Tell(connection_address(connection), close)
+
+
+__all__ = [
+    "Acked",
+    "Attach",
+    "Delivered",
+    "Detach",
+    "Drained",
+    "Filled",
+    "Policy",
+    "ReadSnapshot",
+    "Reattach",
+    "Report",
+    "SetBackground",
+    "SnapshotRead",
+    "User",
+    "UserCommand",
+]
