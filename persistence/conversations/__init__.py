@@ -1,0 +1,1 @@
+"""Conversations: logs, memberships, marks. The contract, its memory twin and its Postgres store."""

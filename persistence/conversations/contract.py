@@ -1,0 +1,145 @@
+"""What is kept of conversations: the log, who is in it, how far each member has got. Judged by one suite for all twins."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member
+from protocol.facts import Fact
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Conversations, History, SyncPage
+
+Outcome = Literal["committed", "lost", "skipped", "known"]
+
+
+class DataFault(Exception):
+    """The statement was refused for what it contained; nothing of it was written."""
+
+
+class Known(Struct, frozen=True, gc=False):
+    """What a cid stands for in the log."""
+
+    sender: UserId
+    cid: str
+    c: int
+    at: Millis
+    digest: int
+
+
+class MemberState(Struct, frozen=True, gc=False):
+    """One membership as the conversation's writer needs it; `left_c` is 0 while it lasts."""
+
+    user: UserId
+    role: Literal["owner", "admin", "member"]
+    joined_c: int
+    left_c: int
+    delivered_c: int
+    read_c: int
+    send_receipts: bool
+
+
+class Activated(Struct, frozen=True, gc=False):
+    """A conversation at the moment when `fence` voided every earlier writer."""
+
+    id: ConversationId
+    kind: Literal["direct", "group"]
+    fence: int
+    last_c: int
+    at: Millis
+    members: tuple[MemberState, ...]
+    known: tuple[Known, ...]
+    missed: tuple[AnyLogEvent, ...]
+
+
+class Unit(Struct, frozen=True, gc=False):
+    """What one conversation decided since its last commit: from `last_c` under `fence`, by these facts, in order."""
+
+    id: ConversationId
+    fence: int
+    last_c: int
+    facts: tuple[Fact, ...]
+
+
+class Found(Struct, frozen=True, gc=False):
+    """Answer to `find`: is the asker a member (now or once), and which of the cids are in the log."""
+
+    member: bool
+    known: tuple[Known, ...]
+
+
+class Created(Struct, frozen=True, gc=False):
+    """`again`: this creator used this cid before; `digest` is that of the first request."""
+
+    event: ConversationChanged
+    members: tuple[UserId, ...]
+    digest: int
+    again: bool
+
+
+class ConversationStore(Protocol):
+    """Raises `DataFault` for data that is refused; any other exception leaves the outcome of a write unknown."""
+
+    async def activate(
+        self,
+        id: ConversationId,
+        askers: Collection[UserId],
+        cids: Collection[tuple[UserId, str]],
+        after: int | None,
+    ) -> Activated | None:
+        """Raise the fence and read the state, `known` for these cids, `missed` = the events with c > after (none: ()).
+
+        A write: it waits for a commit in progress and voids any that has not run. None, and no write, when the
+        conversation does not exist or none of the askers is or was a member.
+        """
+
+    async def commit(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
+        """Make all units durable in one statement; one outcome per unit, in order. At most one unit per conversation.
+
+        `skipped`: another transaction holds the row; with `wait` the lock is waited for instead. `known`: a cid of the
+        unit is in the log already. Marks only grow and are clamped to the durable head.
+        """
+
+    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> Found:
+        """Look the asker's cids up in the log."""
+
+    async def open(self, user: UserId, other: UserId) -> ConversationId:
+        """The one direct conversation of the pair, made if absent."""
+
+    async def create(
+        self, creator: UserId, cid: str, members: Sequence[UserId], title: str | None, digest: int, allowed: bool
+    ) -> Created | None:
+        """A group with its first event at c = 1, or what this creator's cid made before.
+
+        Without `allowed` only the latter is looked up; None when there is nothing.
+        """
+
+    async def get(self, user: UserId, id: ConversationId) -> Conversation | None:
+        """As this member (or former member) sees it."""
+
+    async def page(
+        self, user: UserId, folder: Literal["inbox", "requests", "archive"], before: str | None, limit: int
+    ) -> Conversations:
+        """Newest activity first, at most `limit` and 200 KiB as JSON (at least one).
+
+        `before` is the `next` of an earlier page; raises ValueError when it is not.
+        """
+
+    async def receipts(self, user: UserId, id: ConversationId) -> tuple[Member, ...] | None:
+        """How far each member has got, as far as they let it be seen."""
+
+    async def undelivered(self, user: UserId, heads: Mapping[ConversationId, int]) -> list[tuple[ConversationId, int]]:
+        """Of these heads, the ones beyond the user's stored delivered mark, clamped to the durable head."""
+
+    async def now(self) -> Millis:
+        """The database's clock."""
+
+    async def history(
+        self, user: UserId, id: ConversationId, after: int | None, before: int | None, limit: int
+    ) -> History | None:
+        """Events the user may read, ascending, at most `limit` and 200 KiB as JSON."""
+
+    async def sync(
+        self, user: UserId, heads: Mapping[ConversationId, int], since: Millis, only: bool, cursor: str | None
+    ) -> SyncPage:
+        """What changed for a client that stored these heads (docs/protocol.md §3): at most 240 KiB as JSON."""

@@ -1,0 +1,187 @@
+"""The questions of the memory twin: functions over the committed tables."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from persistence.conversations.contract import Activated, Known, MemberState
+from persistence.conversations.database import Head, Tables
+from persistence.conversations.views import (
+    EVENTS_EACH,
+    LIST_BYTES,
+    LOOK_BACK,
+    SYNC_BYTES,
+    UNREAD,
+    Candidate,
+    Membership,
+    Page,
+    Seen,
+    cut_history,
+    shape,
+    shape_with_events,
+)
+from protocol.events import Conversation, Gone, MessageSent
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Conversations, History, SyncPage
+
+
+def known(tables: Tables, id: ConversationId, cids: Iterable[tuple[UserId, str]]) -> Iterable[Known]:
+    """What each of these cids stands for, where it is in the log."""
+    for sender, cid in dict.fromkeys(cids):
+        if c := tables.places.get((id, sender, cid)):
+            row = tables.events[id][c - 1]
+            yield Known(sender, cid, c, row.event.at, row.digest)
+
+
+def members(tables: Tables, id: ConversationId) -> list[Membership]:
+    """All who are or were in it, by id."""
+    return sorted(tables.members.get(id, {}).values(), key=lambda member: int(member.user))
+
+
+def activated(tables: Tables, head: Head, cids: Iterable[tuple[UserId, str]], after: int | None) -> Activated:
+    """The conversation as of `head`: what was committed since is left out."""
+    missed = [] if after is None else tables.events.get(head.id, [])[after : head.last_c]
+    return Activated(
+        head.id,
+        head.kind,
+        head.fence,
+        head.last_c,
+        head.at,
+        tuple(_state(member) for member in members(tables, head.id)),
+        tuple(one for one in known(tables, head.id, cids) if one.c <= head.last_c),
+        tuple(row.event for row in missed),
+    )
+
+
+def _state(member: Membership) -> MemberState:
+    return MemberState(
+        member.user,
+        member.role,
+        member.joined_c,
+        member.left_c,
+        member.delivered_c,
+        member.read_c,
+        member.settings.get("send_receipts", True),
+    )
+
+
+def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
+    """The conversation as far as this member, or former member, may see it."""
+    if not (mine := tables.members.get(id, {}).get(user)):
+        return None
+    head = tables.heads[id]
+    rows = tables.events.get(id, [])
+    last_c = mine.left_c or head.last_c
+    return Seen(
+        id,
+        head.kind,
+        head.title,
+        last_c,
+        rows[last_c - 1].stored_at if mine.left_c else head.at,
+        mine,
+        members(tables, id),
+        rows[last_c - 1].event if last_c >= max(mine.joined_c, 1) else None,
+        _unread(tables, id, mine, last_c),
+    )
+
+
+def _unread(tables: Tables, id: ConversationId, mine: Membership, last_c: int) -> int:
+    count = 0
+    for row in tables.events.get(id, [])[max(mine.read_c, mine.joined_c) : last_c]:
+        count += isinstance(row.event, MessageSent) and row.event.sender != mine.user
+        if count == UNREAD:
+            break
+    return count
+
+
+def page(
+    tables: Tables,
+    user: UserId,
+    folder: Literal["inbox", "requests", "archive"],
+    end: tuple[int, ConversationId] | None,
+    limit: int,
+) -> Conversations:
+    """Newest activity first, from below `end` on."""
+    sights = (seen(tables, user, id) for id in tables.of_user.get(user, ()))
+    mine = (shape(sight) for sight in sights if sight)
+    found = sorted((one for one in mine if one.folder == folder), key=_activity, reverse=True)
+    if end:
+        found = [one for one in found if _activity(one) < (end[0], int(end[1]))]
+    page = Page(LIST_BYTES)
+    for one in found[:limit]:
+        if not page.take(one):
+            break
+    return page.listed([(one.at, one.id) for one in found[: limit + 1]])
+
+
+def _activity(conversation: Conversation) -> tuple[int, int]:
+    return conversation.at, int(conversation.id)
+
+
+def history(
+    tables: Tables, user: UserId, id: ConversationId, after: int | None, before: int | None, limit: int
+) -> History | None:
+    """Forwards from `after` when it is given, else backwards from `before` or the end."""
+    if not (sight := seen(tables, user, id)):
+        return None
+    first = max(sight.mine.joined_c, 1 if after is None else after + 1)
+    end = sight.last_c + 1 if before is None else min(before, sight.last_c + 1)
+    events = [row.event for row in tables.events.get(id, [])[max(first, 1) - 1 : max(end - 1, 0)]]
+    if after is None:
+        events.reverse()
+    return cut_history(events[: limit + 1], limit, backwards=after is None)
+
+
+def sync(
+    tables: Tables,
+    user: UserId,
+    heads: Mapping[ConversationId, int],
+    since: Millis,
+    only: bool,
+    end: ConversationId,
+    now: Millis,
+) -> SyncPage:
+    """The page of conversations with ids above `end`, of a sync that began at `now`."""
+    ids = heads.keys() if only else heads.keys() | tables.of_user.get(user, {}).keys()
+    rest = sorted((id for id in ids if int(id) > int(end)), key=int)
+    judged = (_candidate(tables, user, id, heads.get(id), since) for id in rest)
+    candidates = [candidate for candidate in judged if candidate]
+    page = Page(SYNC_BYTES)
+    for candidate in candidates:
+        if not page.take(_told(tables, user, candidate)):
+            break
+    return page.synced(candidates, now)
+
+
+def _candidate(tables: Tables, user: UserId, id: ConversationId, head: int | None, since: Millis) -> Candidate | None:
+    sight = seen(tables, user, id)
+    if not sight:
+        return Candidate(id, gone=True, head=head)
+    row, left = tables.heads[id], sight.mine.left_c
+    stirred = not left and row.state_at > since - LOOK_BACK
+    if head is not None:
+        head = max(head, sight.mine.joined_c - 1)
+        return Candidate(id, gone=False, head=head) if stirred or sight.last_c > head else None
+    said_at = tables.events[id][left - 1].stored_at if left else row.stored_at
+    return Candidate(id, gone=False, head=None) if stirred or said_at > since - LOOK_BACK else None
+
+
+def _told(tables: Tables, user: UserId, candidate: Candidate) -> Conversation | Gone:
+    sight = seen(tables, user, candidate.id)
+    if not sight:
+        return Gone(candidate.id)
+    if candidate.head is None:
+        return shape(sight)
+    rows = tables.events.get(candidate.id, [])[candidate.head : sight.last_c][: EVENTS_EACH + 1]
+    return shape_with_events(msgspec.structs.replace(sight, events=[row.event for row in rows]))
+
+
+def undelivered(tables: Tables, user: UserId, heads: Mapping[ConversationId, int]) -> list[tuple[ConversationId, int]]:
+    """Of these heads, those beyond the user's delivered mark, clamped to what is durable."""
+    ahead = []
+    for id in sorted(heads, key=int):
+        mine = tables.members.get(id, {}).get(user)
+        if mine and not mine.left_c and (c := min(heads[id], tables.heads[id].last_c)) > mine.delivered_c:
+            ahead.append((id, c))
+    return ahead

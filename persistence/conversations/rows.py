@@ -1,0 +1,140 @@
+"""Between structs and the rows of Postgres: what goes into a commit, what comes out of a question."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import UNSET
+
+from persistence.conversations.contract import Created, Found, Known, MemberState, Unit
+from persistence.conversations.views import KINDS, Candidate, Membership, Seen, chosen, decode, encode, head_after
+from protocol.events import AnyLogEvent, ConversationChanged
+from protocol.facts import Chosen, Said
+from protocol.ids import ConversationId, UserId
+
+_json = msgspec.json.Encoder().encode
+
+
+def arguments(units: Sequence[Unit]) -> list[list[Any]]:
+    """The columns of the commit statement: seven of units, seven of events, five of marks. Raises DataFault."""
+    columns = [_columns([_unit(unit) for unit in units], 7)]
+    columns.append(_columns([row for unit in units for row in _events(unit)], 7))
+    columns.append(_columns([row for unit in units for row in _marks(unit)], 5))
+    return [column for table in columns for column in table]
+
+
+def _columns(table: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in range(width)]
+
+
+def _unit(unit: Unit) -> tuple[Any, ...]:
+    at = title = None
+    stirred = False
+    for fact in unit.facts:
+        if not isinstance(fact, Said):
+            stirred = True
+            continue
+        at = max(at or 0, fact.event.at)
+        if isinstance(fact.event, ConversationChanged) and fact.event.title is not UNSET:
+            title = fact.event.title
+    return int(unit.id), unit.fence, unit.last_c, head_after(unit), at, title, stirred
+
+
+def _events(unit: Unit) -> list[tuple[Any, ...]]:
+    said = [fact for fact in unit.facts if isinstance(fact, Said)]
+    return [
+        (
+            int(unit.id),
+            fact.event.c,
+            int(fact.event.sender),
+            fact.event.cid,
+            KINDS[type(fact.event)],
+            fact.digest,
+            encode(fact.event),
+        )
+        for fact in said
+    ]
+
+
+def _marks(unit: Unit) -> list[tuple[Any, ...]]:
+    """One row per member, as a statement updates a row only once."""
+    marks: dict[UserId, tuple[int, int, dict[str, Any]]] = {}
+    for fact in unit.facts:
+        if isinstance(fact, Said):
+            continue
+        delivered_c, read_c, settings = marks.get(fact.user, (0, 0, {}))
+        if isinstance(fact, Chosen):
+            marks[fact.user] = delivered_c, read_c, settings | chosen(fact)
+        else:
+            marks[fact.user] = max(delivered_c, fact.delivered_c or 0), max(read_c, fact.read_c or 0), settings
+    return [
+        (int(unit.id), int(user), delivered_c, read_c, _json(settings).decode())
+        for user, (delivered_c, read_c, settings) in marks.items()
+    ]
+
+
+def event(row: asyncpg.Record) -> AnyLogEvent:
+    """One row that is a body."""
+    return decode(row[0])
+
+
+def found(row: asyncpg.Record) -> Found:
+    """One row of the statement FIND."""
+    member, digests, bodies = row
+    return Found(member, _known(digests, bodies))
+
+
+def reloaded(
+    row: asyncpg.Record, last_c: int
+) -> tuple[tuple[MemberState, ...], tuple[Known, ...], tuple[AnyLogEvent, ...]]:
+    """One row of the statement RELOAD: members, known cids, missed events; nothing beyond `last_c`."""
+    *columns, digests, bodies, missed = row
+    members = tuple(MemberState(UserId(str(user)), *state) for user, *state in zip(*columns, strict=True))
+    known = tuple(one for one in _known(digests, bodies) if one.c <= last_c)
+    return members, known, tuple(decode(body) for body in missed)
+
+
+def _known(digests: Sequence[int] | None, bodies: Sequence[bytes] | None) -> tuple[Known, ...]:
+    return tuple(
+        Known(event.sender, event.cid, event.c, event.at, digest)
+        for digest, event in zip(digests or (), map(decode, bodies or ()), strict=True)
+    )
+
+
+def created(row: asyncpg.Record) -> Created:
+    _, digest, body, members = row
+    event = decode(body)
+    assert isinstance(event, ConversationChanged)
+    return Created(event, tuple(UserId(str(user)) for user in members), digest, again=True)
+
+
+def candidate(row: asyncpg.Record) -> Candidate:
+    id, gone, head, _ = row
+    return Candidate(ConversationId(str(id)), gone, head)
+
+
+def seen(user: UserId, row: asyncpg.Record) -> Seen:
+    """One row of the statement SEEN, asked by `user`."""
+    id, kind, title, last_c, at, role, joined_c, left_c, delivered_c, read_c, folder, settings = row[:12]
+    *columns, last, unread, events = row[12:]
+    return Seen(
+        ConversationId(str(id)),
+        kind,
+        title,
+        last_c,
+        at,
+        Membership(user, role, joined_c, left_c, delivered_c, read_c, folder, msgspec.json.decode(settings)),
+        [_other(*values) for values in zip(*columns, strict=True)],
+        decode(last) if last else None,
+        unread,
+        [decode(body) for body in events],
+    )
+
+
+def _other(
+    user: int, role: Any, joined_c: int, left_c: int, delivered_c: int, read_c: int, send_receipts: bool
+) -> Membership:
+    """What is told of a member; of their settings only what decides that."""
+    settings = {"send_receipts": send_receipts}
+    return Membership(UserId(str(user)), role, joined_c, left_c, delivered_c, read_c, "inbox", settings)

@@ -1,0 +1,181 @@
+"""The SQL of conversations. Statements are prepared once per connection and planned once, whatever the tables hold.
+
+`SESSION` are the settings that make such plans good ones. Every statement here is a walk along primary keys. A generic
+plan made while the tables are small would read them whole, and would be kept; these settings leave it only the indexes.
+"""
+
+SESSION = {
+    "application_name": "tidings",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "statement_timeout": "2s",
+    "lock_timeout": "1s",
+    "default_transaction_isolation": "read committed",
+}
+
+MILLIS = "(extract(epoch from {}) * 1000)::bigint"
+
+# The head is tested where it is written: READ COMMITTED looks at the newest version of a row that had to be waited for.
+# `known` may be older than that; whatever came meanwhile has moved the head.
+_COMMIT = """
+with want as materialized (
+  select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bool[])
+    with ordinality w (id, fence, last_c, next_c, at, title, stirred, n)),
+said as materialized (
+  select * from unnest($8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::smallint[], $13::bigint[],
+    $14::bytea[]) s (conversation, c, sender, cid, kind, digest, body)),
+known as materialized (
+  select s.conversation from said s, lateral (select 1 from event x
+    where (x.conversation, x.sender, x.cid) = (s.conversation, s.sender, s.cid) limit 1) y),
+held as materialized (
+  select id from conversation where id = any($1::bigint[]) order by id for no key update {skip}),
+head as (
+  update conversation k set last_c = w.next_c, at = greatest(k.at, w.at), title = coalesce(w.title, k.title),
+    state_at = case when w.stirred then statement_timestamp() else k.state_at end,
+    stored_at = case when w.next_c > w.last_c then statement_timestamp() else k.stored_at end
+  from want w
+  where k.id = w.id and k.last_c = w.last_c and k.fence = w.fence
+    and k.id = any(array(select id from held)) and k.id <> all(array(select conversation from known))
+  returning k.id, k.last_c),
+put as (
+  insert into event (conversation, c, sender, cid, kind, digest, body)
+  select s.* from said s where s.conversation = any(array(select id from head))),
+mark as (
+  update member m set
+    delivered_c = greatest(m.delivered_c, least(x.delivered_c, h.last_c)),
+    read_c = greatest(m.read_c, least(x.read_c, h.last_c)),
+    settings = m.settings || x.settings
+  from head h, unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::jsonb[])
+    x (conversation, user_id, delivered_c, read_c, settings)
+  where x.conversation = h.id and (m.conversation, m.user_id) = (x.conversation, x.user_id))
+select case when w.id = any(array(select id from head)) then 'committed'
+  when w.id = any(array(select conversation from known)) then 'known'
+  when w.id = any(array(select id from held)) then 'lost' else '{else_}' end
+from want w order by w.n"""
+COMMIT = _COMMIT.format(skip="skip locked", else_="skipped")
+COMMIT_WAITING = _COMMIT.format(skip="", else_="lost")
+
+# On its own, so that it is committed before RELOAD looks: what an earlier writer committed is then seen, what it has
+# not committed by now is void.
+FENCE = """
+update conversation k set fence = fence + 1
+where id = $1 and exists (select from member where conversation = $1 and user_id = any($2::bigint[]))
+returning kind, fence, last_c, at"""
+
+_MEMBERS = """(
+  select array_agg(user_id), array_agg(role), array_agg(joined_c), array_agg(left_c), array_agg(delivered_c),
+    array_agg(read_c), array_agg(coalesce((settings ->> 'send_receipts')::bool, true))
+  from (select * from member where conversation = {conversation} order by user_id) o)"""
+
+_KNOWN = """(
+  select array_agg(x.digest), array_agg(x.body) from unnest($2::bigint[], $3::text[]) s (sender, cid),
+    lateral (select digest, body from event
+      where (conversation, sender, cid) = ($1, s.sender, s.cid) limit 1) x)"""
+
+RELOAD = f"""
+select members.*, known.*, array(select body from event where conversation = $1 and c > $4 and c <= $5 order by c)
+from {_MEMBERS.format(conversation="$1::bigint")} members, {_KNOWN} known"""
+
+FIND = f"""
+select exists (select from member where conversation = $1 and user_id = $4), known.* from {_KNOWN} known"""
+
+PAIR = "select id from conversation where low = $1 and high = $2"
+
+# No target for the conflict: an id drawn twice is no error either, the caller looks and tries again.
+OPEN = f"""
+with made as (
+  insert into conversation (id, kind, low, high, at)
+  values (next_id($3), 'direct', $1, $2, {MILLIS.format("statement_timestamp()")})
+  on conflict do nothing returning id),
+joined as (
+  insert into member (conversation, user_id, role)
+  select made.id, u.id, 'member' from made, (select $1 union select $2) u (id))
+select id from made"""
+
+CREATED = """
+select k.id, k.create_digest, (select body from event where conversation = k.id and c = 1),
+  array(select user_id from member where conversation = k.id order by user_id)
+from conversation k where creator = $1 and create_cid = $2"""
+
+# The body holds the id and the time, so both are drawn before: NEW, then CREATE.
+NEW = f"select next_id($1), {MILLIS.format('statement_timestamp()')}"
+CREATE = """
+with made as (
+  insert into conversation (id, kind, title, creator, create_cid, create_digest, last_c, at)
+  values ($1, 'group', $2, $3, $4, $5, 1, $6) on conflict do nothing returning id),
+joined as (
+  insert into member (conversation, user_id, role)
+  select made.id, u.id, case when u.id = $3 then 'owner' else 'member' end from made, unnest($7::bigint[]) u (id)),
+put as (
+  insert into event (conversation, c, sender, cid, kind, digest, body) select id, 1, $3, $4, $8, $5, $9 from made)
+select id from made"""
+
+# Who left sees the conversation as of then: `b` is how far a member sees.
+_BOUND = f"""
+cross join lateral (
+  select k.last_c, k.at where m.left_c = 0 union all
+  select m.left_c, {MILLIS.format("e.stored_at")} from event e
+    where m.left_c > 0 and e.conversation = m.conversation and e.c = m.left_c) b (last_c, at)"""
+
+SEEN = f"""
+select k.id, k.kind, k.title, b.last_c, b.at, m.role, m.joined_c, m.left_c, m.delivered_c, m.read_c, m.folder,
+  m.settings, others.*,
+  (select body from event e where e.conversation = m.conversation and e.c = b.last_c and e.c >= m.joined_c),
+  (select count(*) from (select from event e where e.conversation = m.conversation
+    and e.c > greatest(m.read_c, m.joined_c) and e.c <= b.last_c and e.kind = $4 and e.sender <> $1 limit $5) u),
+  array(select body from event e where w.head is not null and e.conversation = m.conversation
+    and e.c > w.head and e.c <= b.last_c order by e.c limit $6)
+from unnest($2::bigint[], $3::bigint[]) with ordinality w (id, head, n)
+join member m on m.conversation = w.id and m.user_id = $1
+join conversation k on k.id = m.conversation
+{_BOUND}
+cross join lateral {_MEMBERS.format(conversation="m.conversation")} others
+order by w.n"""
+
+LISTED = f"""
+select b.at, k.id from member m join conversation k on k.id = m.conversation {_BOUND}
+where m.user_id = $1
+  and case when (m.settings ->> 'archived')::bool then 'archive' else m.folder end = $2
+  and (b.at, k.id) < ($3, $4)
+order by b.at desc, k.id desc limit $5"""
+
+BEHIND = """
+select m.conversation, least(h.c, k.last_c)
+from unnest($2::bigint[], $3::bigint[]) h (id, c)
+join member m on m.conversation = h.id and m.user_id = $1 and m.left_c = 0
+join conversation k on k.id = m.conversation
+where least(h.c, k.last_c) > m.delivered_c order by 1"""
+
+_SPAN = """
+select e.body from member m
+join conversation k on k.id = m.conversation
+left join lateral (
+  select e.body from event e where e.conversation = m.conversation and e.c >= greatest(m.joined_c, $3)
+    and e.c <= case when m.left_c = 0 then k.last_c else m.left_c end and e.c < $4
+  order by e.c {direction} limit $5) e on true
+where m.conversation = $2 and m.user_id = $1"""
+FORWARDS = _SPAN.format(direction="asc")
+BACKWARDS = _SPAN.format(direction="desc")
+
+NOW = f"select {MILLIS.format('statement_timestamp()')}"
+
+# `$4` bounds what counts as changed, in milliseconds; ids go up, and a page goes on above `$6`.
+CHANGED = """
+select n.id, m.user_id is null as gone, greatest(n.head, m.joined_c - 1), true as named
+from unnest($2::bigint[], $3::bigint[]) n (id, head)
+left join member m on m.conversation = n.id and m.user_id = $1
+left join conversation k on k.id = m.conversation
+where n.id > $6 and (m.user_id is null
+  or case when m.left_c > 0 then m.left_c else k.last_c end > greatest(n.head, m.joined_c - 1)
+  or m.left_c = 0 and k.state_at > to_timestamp($4 / 1000.0))
+union all
+select m.conversation, false, null, false
+from member m join conversation k on k.id = m.conversation
+where not $5 and m.user_id = $1 and m.conversation > $6
+  and to_timestamp($4 / 1000.0) < case when m.left_c = 0 then greatest(k.state_at, k.stored_at) else
+    (select stored_at from event e where e.conversation = m.conversation and e.c = m.left_c) end
+order by 1"""

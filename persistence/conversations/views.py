@@ -1,0 +1,194 @@
+"""What a member sees of a conversation, and how lists are cut into pages: shared by every store, so that they agree."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from persistence.conversations.contract import DataFault, Unit
+from protocol.codec import JSON, MSGPACK, settings_of
+from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Gone, Member, MemberSettings, MessageSent
+from protocol.facts import Chosen, Said
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Conversations, History, SyncPage
+
+SYNC_BYTES = 240 * 1024
+LIST_BYTES = 200 * 1024
+EVENTS_EACH = 50
+# With 256 members and the last event a conversation weighs up to 60 KiB more, so any one fits into an empty page.
+EVENTS_EACH_BYTES = 64 * 1024
+UNREAD = 100
+LOOK_BACK = 60_000
+KINDS: dict[type[AnyLogEvent], int] = {MessageSent: 1, ConversationChanged: 2}
+MESSAGE = KINDS[MessageSent]
+
+_decode = msgspec.msgpack.Decoder(AnyLogEvent).decode
+_CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
+
+
+class Membership(Struct, frozen=True, gc=False):
+    """One member's row; `left_c` is 0 while it lasts."""
+
+    user: UserId
+    role: Literal["owner", "admin", "member"]
+    joined_c: int
+    left_c: int
+    delivered_c: int
+    read_c: int
+    folder: Literal["inbox", "requests"]
+    settings: dict[str, Any]
+
+
+class Seen(Struct, frozen=True, gc=False):
+    """A conversation as far as `mine` reaches: `last_c` and `at` end where that membership ended."""
+
+    id: ConversationId
+    kind: Literal["direct", "group"]
+    title: str | None
+    last_c: int
+    at: Millis
+    mine: Membership
+    members: Sequence[Membership]
+    last: AnyLogEvent | None
+    unread: int
+    events: Sequence[AnyLogEvent] = ()
+
+
+class Candidate(Struct, frozen=True, gc=False):
+    """A conversation that belongs into a sync: `head` is where its events start, None for one that was not named."""
+
+    id: ConversationId
+    gone: bool
+    head: int | None
+
+
+def encode(event: AnyLogEvent) -> bytes:
+    """The stored body; raises DataFault for text that has no encoding."""
+    try:
+        body: bytes = MSGPACK.encode(event)
+    except (UnicodeEncodeError, OverflowError) as fault:
+        raise DataFault(f"an event of {event.conversation} has no encoding: {fault}") from fault
+    return body
+
+
+def decode(body: bytes) -> AnyLogEvent:
+    event: AnyLogEvent = _decode(body)
+    return event
+
+
+def head_after(unit: Unit) -> int:
+    """The head once `unit` is committed; raises DataFault when its events do not follow on `last_c` one by one."""
+    head = unit.last_c
+    for fact in unit.facts:
+        if isinstance(fact, Said):
+            head += 1
+            if fact.event.c != head:
+                raise DataFault(f"{unit.id}: c {fact.event.c} where {head} is due")
+    return head
+
+
+def chosen(fact: Chosen) -> dict[str, Any]:
+    """The settings of one choice that are set, by name."""
+    return {name: value for name, value in settings_of(fact.settings).items() if name != "conversation"}
+
+
+def shape(seen: Seen) -> Conversation:
+    """CONVERSATION of docs/protocol.md §4, for the member `seen.mine`, without events."""
+    mine = seen.mine
+    return Conversation(
+        id=seen.id,
+        kind=seen.kind,
+        title=seen.title if seen.title is not None else UNSET,
+        members=tuple(_member(other, mine, seen.last_c) for other in seen.members if other.joined_c <= seen.last_c),
+        last_c=seen.last_c,
+        joined_c=mine.joined_c,
+        read_c=mine.read_c,
+        unread=seen.unread,
+        last=seen.last or UNSET,
+        folder="archive" if mine.settings.get("archived") else mine.folder,
+        settings=msgspec.convert(mine.settings, MemberSettings),
+        at=seen.at,
+    )
+
+
+def _member(other: Membership, mine: Membership, last_c: int) -> Member:
+    """Whoever left sees others as of then; whoever sends no receipts is seen without marks by all but themself."""
+    told = other.user == mine.user or other.settings.get("send_receipts", True)
+    return Member(
+        user=other.user,
+        role=other.role,
+        joined_c=other.joined_c,
+        left_c=other.left_c if 0 < other.left_c <= last_c else UNSET,
+        delivered_c=min(other.delivered_c, last_c) if told else UNSET,
+        read_c=min(other.read_c, last_c) if told else UNSET,
+    )
+
+
+def shape_with_events(seen: Seen) -> Conversation:
+    """The same with `events` and `more`; `seen.events` may be one longer than what is told."""
+    events = cut(seen.events[:EVENTS_EACH], EVENTS_EACH_BYTES)
+    return msgspec.structs.replace(shape(seen), events=events, more=len(events) < len(seen.events))
+
+
+def cut(events: Iterable[AnyLogEvent], limit: int) -> list[AnyLogEvent]:
+    """As many of the first `events` as fit into `limit` bytes of JSON, but at least one."""
+    kept: list[AnyLogEvent] = []
+    size = 0
+    for event in events:
+        size += len(JSON.encode(event)) + 1
+        if kept and size > limit:
+            break
+        kept.append(event)
+    return kept
+
+
+def cut_history(events: Sequence[AnyLogEvent], limit: int, *, backwards: bool) -> History:
+    """`events` in the direction asked for, up to one more than `limit`."""
+    kept = cut(events[:limit], LIST_BYTES)
+    more = len(kept) < len(events)
+    return History(kept[::-1] if backwards else kept, more)
+
+
+class Page:
+    """Collects items while they fit into `limit` bytes of JSON."""
+
+    __slots__ = ("_room", "items")
+
+    def __init__(self, limit: int) -> None:
+        self.items: list[Any] = []
+        self._room = limit
+
+    def take(self, item: Conversation | Gone) -> bool:
+        """Whether `item` found room; the first always does."""
+        self._room -= len(JSON.encode(item)) + 1
+        if self._room < 0 and self.items:
+            return False
+        self.items.append(item)
+        return True
+
+    def listed(self, positions: Sequence[tuple[int, ConversationId]]) -> Conversations:
+        """As a list whose items stand at `positions`; it goes on when not all of those found room."""
+        if len(self.items) == len(positions):
+            return Conversations(self.items)
+        return Conversations(self.items, cursor(*positions[len(self.items) - 1]))
+
+    def synced(self, candidates: Collection[Candidate], now: Millis) -> SyncPage:
+        """As a page of a sync that began at `now`; it goes on when not all `candidates` found room."""
+        if len(self.items) == len(candidates):
+            return SyncPage(self.items, now)
+        return SyncPage(self.items, now, cursor(now, self.items[-1].id))
+
+
+def cursor(first: int, id: ConversationId) -> str:
+    """Where a page ended: a time and an id."""
+    return f"{first}-{id}"
+
+
+def read_cursor(text: str) -> tuple[int, ConversationId]:
+    """Raises ValueError for anything that `cursor` did not make."""
+    match = _CURSOR.fullmatch(text)
+    if not match or int(match[2]) >= 2**63:
+        raise ValueError("this is no cursor of ours")
+    return int(match[1]), ConversationId(match[2])
