@@ -1,0 +1,205 @@
+"""Activations: one live actor and what is under way for it. The host's own words for kinds, tickets and mail."""
+
+from asyncio import TimerHandle
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from actors.effects import Address, Asked, Command, Commit, Effect, Reply
+from protocol.errors import FAILED, UNAVAILABLE, UNKNOWN_OUTCOME, Refusal
+from protocol.facts import Fact
+from protocol.ids import Millis
+from protocol.replies import Result
+
+TRIES = 3
+WITHIN_MS = 3_000
+CRASHES = 3
+CRASH_WINDOW_MS = 60_000
+REFUSE_MS = 30_000
+
+
+class Actor(Protocol):
+    """A plain object that decides."""
+
+    def handle(self, command: Any, now: Millis) -> list[Effect]:
+        """What follows from the command, in the order in which it must hold."""
+
+    def may_rest(self) -> bool:
+        """Dropping this object loses nothing."""
+
+
+class Ticket(Protocol):
+    """The right to write for one address: held from an activation until a later one voids it."""
+
+    def unit(self, facts: Sequence[Fact]) -> Any:
+        """What the committer writes to move from the last durable state by these facts."""
+
+    def landed(self, facts: Sequence[Fact]) -> None:
+        """They are durable now and go out."""
+
+
+class Activated(Struct):
+    """`first` is handled before any mail: what an earlier activation left unsaid."""
+
+    actor: Actor
+    ticket: Ticket | None
+    first: tuple[Command, ...] = ()
+
+
+class Outside(Protocol):
+    """Everything that is not an actor of this host: connections, stores, users elsewhere."""
+
+    def reply(self, request: Asked, result: Result) -> None: ...
+
+    def deliver(self, audience: tuple[Address, ...], body: Any) -> None: ...
+
+    def tell(self, address: Address, command: Any) -> None: ...
+
+    async def ask(self, address: Address, question: Any) -> Any: ...
+
+
+class Kind(Protocol):
+    """How actors of one kind come to life. `idle_ms` without mail lets one rest; `mailbox` commands may wait."""
+
+    mailbox: int
+    idle_ms: int
+    absent: Refusal
+
+    def activate(
+        self, address: Address, commands: Sequence[Any], ticket: Ticket | None
+    ) -> "Activated | Awaitable[Activated | None]":
+        """The actor as it stands, `ticket` being the last one held here. None: there is no such thing to activate."""
+
+
+class Mail:
+    """One command on its way, and how often it was tried. Number 0: meant for one actor only, gone with it."""
+
+    __slots__ = ("arrived", "command", "crashes", "number", "tries")
+
+    def __init__(self, command: Any, number: int, arrived: Millis) -> None:
+        self.command = command
+        self.number = number
+        self.arrived = arrived
+        self.tries = self.crashes = 0
+
+
+class Row:
+    """Decisions that become durable together: the mail that caused them, their facts, and effects held back."""
+
+    __slots__ = ("effects", "facts", "mails")
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.facts: list[Fact] = []
+        self.effects: list[Effect] = []
+
+
+class Activation:
+    """`actor` is None while it is being loaded. At most one row is flying; what is decided meanwhile is `open`."""
+
+    __slots__ = (
+        "actor",
+        "address",
+        "alone",
+        "asking",
+        "crashed_at",
+        "flying",
+        "generation",
+        "kind",
+        "mailbox",
+        "open",
+        "queued",
+        "ticket",
+        "timers",
+        "used",
+    )
+
+    def __init__(self, address: Address, kind: Kind, now: Millis) -> None:
+        self.address = address
+        self.kind = kind
+        self.actor: Actor | None = None
+        self.ticket: Ticket | None = None
+        self.generation = 0
+        self.mailbox: list[Mail] | None = None
+        self.open: Row | None = None
+        self.flying: Row | None = None
+        # Requests that the actor holds without an answer yet: they go along into a reload.
+        self.asking: dict[Asked, Mail] | None = None
+        self.timers: dict[str, TimerHandle] | None = None
+        self.crashed_at: tuple[Millis, ...] = ()
+        # So many of the next commands each get a row of their own: one of them is poison.
+        self.alone = 0
+        self.queued = False
+        self.used = now
+
+    @property
+    def resting(self) -> bool:
+        """Nothing is under way outside the actor."""
+        return not (self.actor is None or self.mailbox or self.open or self.flying or self.asking)
+
+    def undone(self) -> list[Mail]:
+        """All mail whose effects have not left, in the order of arrival; forgets it."""
+        mails = {mail.number: mail for row in (self.flying, self.open) if row for mail in row.mails}
+        mails |= {mail.number: mail for mail in (self.asking or {}).values()}
+        mails |= {mail.number: mail for mail in self.mailbox or ()}
+        self.flying = self.open = self.asking = self.mailbox = None
+        return [mails[number] for number in sorted(mails) if number]
+
+    def reset(self) -> None:
+        """Drop the actor; what is undone waits to be tried again."""
+        self.actor = None
+        self.generation += 1
+        self.stop_timers()
+        self.mailbox = self.undone()
+        for mail in self.mailbox:
+            mail.tries += 1
+
+    def post(self, mail: Mail) -> None:
+        if self.mailbox is None:
+            self.mailbox = [mail]
+        else:
+            self.mailbox.append(mail)
+
+    def hold(self, mail: Mail, effects: list[Effect]) -> bool:
+        """Keep back what may not leave yet; False when nothing stands in the way of these effects."""
+        request = mail.command.request
+        if request is not None and not any(type(e) is Reply and e.request == request for e in effects):
+            self.asking = {**(self.asking or {}), request: mail}
+        facts = [effect.fact for effect in effects if type(effect) is Commit]
+        if not facts and self.open is None and self.flying is None:
+            return False
+        if self.open is None:
+            self.open = Row()
+        self.open.mails.append(mail)
+        self.open.facts += facts
+        self.open.effects += effects
+        return True
+
+    def crashed(self, mail: Mail, now: Millis) -> None:
+        mail.crashes += 1
+        self.crashed_at = (*(at for at in self.crashed_at if now - at < CRASH_WINDOW_MS), now)
+
+    def give_up(self, now: Millis) -> Iterator[tuple[Mail, Refusal]]:
+        """Take out the mail that was tried enough, crashes its actor, or has waited too long, each with its answer."""
+        refusing = len(self.crashed_at) >= CRASHES and now - self.crashed_at[-1] < REFUSE_MS
+        waiting, self.mailbox = self.mailbox or [], None
+        for mail in waiting:
+            if mail.crashes > 1:
+                yield mail, FAILED
+            elif mail.tries > TRIES or now - mail.arrived > WITHIN_MS:
+                yield mail, UNKNOWN_OUTCOME if mail.tries else UNAVAILABLE
+            elif refusing and mail.command.request is not None:
+                yield mail, UNAVAILABLE
+            else:
+                self.post(mail)
+
+    def forget_timer(self, key: str) -> TimerHandle | None:
+        timer = (self.timers or {}).pop(key, None)
+        self.timers = self.timers or None
+        return timer
+
+    def stop_timers(self) -> None:
+        for timer in (self.timers or {}).values():
+            timer.cancel()
+        self.timers = None

@@ -1,0 +1,130 @@
+"""The command `tidings`."""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+from msgspec import to_builtins
+from rich.console import Console
+from rich.progress import track
+
+from config.settings import SettingError, Settings, load
+from server.embedded import EmbeddedError
+
+DATA = Path(".tidings/data")
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DATA,
+    show_default=True,
+    help="Folder of the embedded services.",
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Settings file; by default that of the installation in --data.",
+)
+
+
+class Tidings(click.Group):
+    """Ends with one sentence, and status 2, for what is wrong with settings or services."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (SettingError, EmbeddedError) as fault:
+            click.echo(f"tidings: {fault}", err=True)
+            sys.exit(2)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name == "bench":
+            from bench.cli import bench
+
+            return bench
+        return super().get_command(ctx, name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "bench"])
+
+
+@click.group(cls=Tidings)
+def main() -> None:
+    """Tidings: a self-hosted real-time backend."""
+
+
+@main.command()
+@click.option("--embedded", is_flag=True, help="Bring Postgres along, in --data.")
+@click.option("--nodes", type=click.IntRange(1, 1), default=1, show_default=True, help="Nodes on this machine.")
+@click.option("--port", type=click.IntRange(1, 65_000), default=None, help="Port of all nodes.  [default: 8080]")
+@data_option
+@config_option
+def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path | None) -> None:
+    """Serve until interrupted. Prints one line when ready.
+
+    The node answers on the port and on the next one, its own; privately (health, metrics) 101 above.
+    """
+    from server.observe import start_logging
+    from server.supervisor import Supervisor, load_for, supervise
+
+    overrides: dict[str, object] = {} if port is None else {"node.listen": f"127.0.0.1:{port}"}
+    settings = load_for(data if embedded else None, config, overrides)
+    start_logging(settings.log.level)
+    supervisor = Supervisor(settings, data if embedded else None, config, lambda text: click.echo(text, err=True))
+    asyncio.run(supervise(supervisor, settings))
+
+
+@main.command()
+@data_option
+@config_option
+def migrate(data: Path, config: Path | None) -> None:
+    """Bring the database up to date."""
+    from server.supervisor import migrated
+
+    asyncio.run(migrated(str(_installed(data, config).postgres.url)))
+    click.echo("the database is up to date")
+
+
+@main.group()
+def admin() -> None:
+    """For operators."""
+
+
+@admin.command()
+@click.option("--users", type=click.IntRange(1, 1_000_000), required=True, help="How many.")
+@click.option("--prefix", default="load", show_default=True, help="Names are PREFIX1, PREFIX2, …")
+@data_option
+@config_option
+def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
+    """Make users and tokens for load, without passwords: one JSON object per line on stdout."""
+    from persistence.people.postgres import PostgresPeople
+    from server.mint import mint as minted
+    from server.node import clock
+    from server.tokens import Tokens
+
+    settings = _installed(data, config)
+
+    async def run() -> None:
+        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
+        tokens = Tokens(keys, settings.tokens.access_s, clock)
+        async with asyncpg.create_pool(str(settings.postgres.url), min_size=1, max_size=1) as pool:
+            async for person in minted(PostgresPeople(pool), tokens, secrets.token_bytes, users, prefix):
+                click.echo(json.dumps(to_builtins(person)))
+
+    asyncio.run(run())
+
+
+def _installed(data: Path, config: Path | None) -> Settings:
+    """Settings of a running installation."""
+    file = config or data / "tidings.toml"
+    if config is None and not file.exists():
+        raise SettingError(f"--data: {data} holds no installation: start `tidings serve --embedded` there first.")
+    return load(file, os.environ)

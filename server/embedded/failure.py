@@ -1,0 +1,5 @@
+"""The one error of this folder."""
+
+
+class EmbeddedError(Exception):
+    """The embedded Postgres cannot run; the message is one sentence that says why and what to do."""

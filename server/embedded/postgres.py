@@ -1,0 +1,201 @@
+"""Start, stop and watch over the embedded Postgres.
+
+In the data folder lie `postgres` (the cluster), `postgres.password`, `postgres.log`, `postgres.lock` and `socket`.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+
+from persistence.provision import provision
+from server.embedded import cluster, leftovers, socket_folder
+from server.embedded.account import Account
+from server.embedded.failure import EmbeddedError
+
+ROLE = DATABASE = "tidings"
+READY_S = 60.0
+"""How long recovery after a crash may take."""
+
+SHUTDOWN = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+LOG_BYTES = 16 << 20
+"""A log longer than this is set aside at the next start, one old one being kept."""
+
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "wal_compression": "on",
+    "jit": "off",
+    "statement_timeout": "2s",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "10s",
+    "client_connection_check_interval": "1s",
+    # Its DETAIL lines would show the values of rows.
+    "log_error_verbosity": "terse",
+}
+
+
+class EmbeddedPostgres:
+    """One Postgres server, alive between `start` and `stop` at the latest: it is shut down when this process dies.
+
+    `start` has to be called from a thread that lives as long as the server shall: the kernel ends the server with the
+    thread that started it (PR_SET_PDEATHSIG). The object belongs to no event loop. `settings` are added to the
+    server's own. Every method that fails raises EmbeddedError.
+    """
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data.absolute()
+        self._cluster = self.data / "postgres"
+        self._log = self.data / "postgres.log"
+        self._settings = SERVER_SETTINGS | dict(settings or {})
+        self._password = ""
+        self._host = self.data
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id."""
+        return self._process.pid if self._process else None
+
+    def alive(self) -> bool:
+        """Whether the server process runs; false also before `start` and after a crash."""
+        return self._process is not None and self._process.poll() is None
+
+    def url(self, database: str = DATABASE, role: str = ROLE) -> str:
+        """How to connect as `role`: "tidings", who owns the database, or "postgres", the superuser."""
+        return f"postgresql://{role}:{self._password}@/{quote(database)}?host={quote(str(self._host), safe='')}"
+
+    async def start(self) -> str:
+        """Make the cluster if there is none, take down what a killed parent left, start, wait until it answers.
+
+        Returns `url()`.
+        """
+        try:
+            self._claim()
+            await self._launch()
+        except OSError as error:
+            await self.stop()
+            raise EmbeddedError(f"The data folder {self.data} cannot be used: {error}.") from error
+        except BaseException:
+            await self.stop()
+            raise
+        return self.url()
+
+    async def restart(self) -> str:
+        """Start again, after a crash or while it runs; `url()` may differ from before."""
+        await self.stop()
+        return await self.start()
+
+    async def stop(self) -> None:
+        """Shut down (fast, then harder) and leave neither process nor socket. Does nothing when nothing runs."""
+        if self._lock is None:
+            return
+        if self._process is not None:
+            await self._end(self._process)
+            self._process = None
+        await leftovers.clear(self._cluster)
+        socket_folder.close_folder(self.data)
+        os.close(self._lock)
+        self._lock = None
+
+    def _claim(self) -> None:
+        """Make the folder and hold its lock: two servers must never share a cluster."""
+        if not self.data.exists():
+            self.data.mkdir(parents=True)
+            self.data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        self.data = self.data.resolve()
+        self._cluster, self._log = self.data / "postgres", self.data / "postgres.log"
+        lock = os.open(self.data / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise EmbeddedError(
+                f"Another process uses the data folder {self.data}: stop it, or choose another folder."
+            ) from None
+        self._lock = lock
+
+    async def _launch(self) -> None:
+        account = Account.owning(self._cluster)
+        await leftovers.clear(self._cluster)
+        fresh = not self._cluster.exists()
+        self._password = cluster.password(self.data / "postgres.password", fresh)
+        if fresh:
+            await cluster.make(self._cluster, account, self._password)
+        cluster.check_version(self._cluster)
+        self._host = socket_folder.open_folder(self.data, account)
+        begin = self._spawn(account)
+        connection = await self._answered(begin)
+        try:
+            await provision(connection, ROLE, cluster.verifier(self._password), DATABASE)
+        finally:
+            await connection.close()
+
+    def _spawn(self, account: Account) -> int:
+        """Start the server in a session of its own, so that the terminal's Ctrl-C is ours to handle.
+
+        Returns where in the log this run begins.
+        """
+        postgres = cluster.binaries() / "postgres"
+        command = [*account.launcher([postgres, self._cluster, self._host / socket_folder.SOCKET]), str(postgres)]
+        command += ["-D", str(self._cluster), "-k", str(self._host)]
+        for name, value in self._settings.items():
+            command += ["-c", f"{name}={value}"]
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            begin = os.fstat(log.fileno()).st_size
+            self._process = subprocess.Popen(
+                command,
+                cwd="/",
+                env=cluster.ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return begin
+
+    async def _answered(self, begin: int) -> asyncpg.Connection:
+        """The first connection, the superuser's."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            if not self.alive():
+                raise EmbeddedError(f"Postgres did not start: {self._last_words(begin)}")
+            if connection := await self._try():
+                return connection
+            await asyncio.sleep(0.02)
+        raise EmbeddedError(f"Postgres was not ready within {READY_S:.0f} s: {self._last_words(begin)}")
+
+    async def _try(self) -> asyncpg.Connection | None:
+        try:
+            return await asyncpg.connect(self.url("postgres", cluster.ADMIN), timeout=5)
+        except asyncpg.InvalidPasswordError:
+            raise EmbeddedError(
+                f"{self.data / 'postgres.password'} is not the password of this cluster: put the right one back."
+            ) from None
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+            return None
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        for number, patience in SHUTDOWN:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, patience)
+                return
+
+    def _last_words(self, begin: int) -> str:
+        with open(self._log, "rb") as log:
+            log.seek(begin)
+            lines = log.read().decode(errors="replace").strip().split("\n")
+        return f"{' | '.join(lines[-5:])} (see {self._log})"

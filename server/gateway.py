@@ -1,0 +1,186 @@
+"""The gateway: the table of connections, and everything that leaves the host: replies, deliveries, closings."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from actors.effects import Address, Asked
+from actors.stream import Numbered
+from actors.user import Delivered, Policy, Reattach, Report
+from protocol.codec import Codec, Encoded
+from protocol.errors import DRAINING, REVOKED, Close
+from protocol.events import MessageSent
+from protocol.ids import LoginId, Millis, UserId
+from protocol.replies import Result, Sent
+from protocol.websocket import header
+from server.connection import Connection
+from server.host import Host
+from server.observe import Metrics
+from server.requests import Requests
+from server.tokens import Caller, Expired, Invalid
+from server.wheel import Wheel
+
+JITTER = 0.2
+
+
+class Waiter(Protocol):
+    """Whoever a reply can go to: a connection, or an HTTP request."""
+
+    def reply(self, id: int, result: Result) -> None: ...
+
+
+class HandOver(Protocol):
+    """Takes a transport whose first bytes are not for a socket."""
+
+    def __call__(self, transport: asyncio.Transport, head: bytes) -> None: ...
+
+
+class Gateway:
+    """`verify` judges a token; `now` is monotonic seconds, `clock` milliseconds since 1970."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        origins: frozenset[str],
+        max_connections: int,
+        hello_ms: int,
+        typing_ms: int,
+        verify: Callable[[str], Caller | Expired | Invalid],
+        clock: Callable[[], Millis],
+        now: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self.policy = policy
+        self.origins = origins
+        self.hello_s = hello_ms / 1000
+        self.typing_s = typing_ms / 1000
+        self.retry_s = 5
+        self.verify = verify
+        self.now = now
+        self.metrics = metrics
+        self.wheel = Wheel(now)
+        self.host: Host
+        self.requests: Requests
+        self.hand_over: HandOver
+        self._clock = clock
+        self._max = max_connections
+        self._connections: dict[int, Connection | Waiter] = {}
+        self._numbers = 0
+        self._sockets = 0
+        self._draining = False
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Connection]:
+        return (connection for connection in self._connections.values() if isinstance(connection, Connection))
+
+    def __len__(self) -> int:
+        return self._sockets
+
+    def met(self, connection: Connection) -> None:
+        """A transport is open; it has as long to finish the handshake as to say hello."""
+        connection.number = self.enter(connection)
+        connection.begin(self.now() + self.hello_s)
+        self.wheel.add(connection, self.hello_s)
+
+    def admit(self, connection: Connection) -> bool:
+        """Room for one more socket?"""
+        if self._sockets >= self._max or self._draining:
+            return False
+        self._sockets += 1
+        connection.admitted = True
+        return True
+
+    def left(self, connection: Connection) -> None:
+        if self._connections.pop(connection.number, None) and connection.admitted:
+            self._sockets -= 1
+
+    def enter(self, waiter: Connection | Waiter) -> int:
+        """A number under which replies find their way; `leave` it in the end."""
+        self._numbers += 1
+        self._connections[self._numbers] = waiter
+        return self._numbers
+
+    def leave(self, number: int) -> None:
+        self._connections.pop(number, None)
+
+    def ping_s(self, background: bool) -> float:
+        ms = self.policy.background_ping_ms if background else self.policy.ping_ms
+        return ms / 1000 * random.uniform(1 - JITTER, 1 + JITTER)
+
+    def revoke(self, login: LoginId) -> None:
+        """Close every socket of a login."""
+        for connection in self:
+            if connection.caller is not None and connection.caller.login == login:
+                connection.close(REVOKED)
+
+    def attached(self, user: UserId) -> list[Reattach]:
+        """The live connections of a user whose actor was replaced."""
+        return [
+            Reattach(connection.number, connection.device, connection.background)
+            for connection in self
+            if connection.open and connection.caller is not None and connection.caller.user == user
+        ]
+
+    async def drain(self, slices: int = 10, over_s: float = 1.0) -> None:
+        """Close everybody in slices, each told to come back at a different time."""
+        self._draining = True
+        connections = list(self)
+        size = len(connections) // slices + 1
+        for start in range(0, len(connections), size):
+            close = Close(DRAINING.status, DRAINING.code, random.randint(100, 2_000))
+            for connection in connections[start : start + size]:
+                connection.close(close)
+            await asyncio.sleep(over_s / slices)
+
+    # -- what leaves the host -----------------------------------------------------------------------------------
+
+    def reply(self, request: Asked, result: Result) -> None:
+        if waiter := self._connections.get(request.connection):
+            waiter.reply(request.id, result)
+
+    def deliver(self, audience: tuple[Address, ...], body: Any) -> None:
+        """An event to users, or a user's message to connections: encoded once per codec, whoever receives it."""
+        if type(body) is Numbered or type(body) is Encoded:
+            self._write(audience, body)
+            return
+        delivered = Delivered(Encoded(body))
+        for address in audience:
+            self.host.tell(address, delivered, activate=False)
+
+    def _write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
+        frames: dict[Codec, bytes] = {}
+        numbered = type(body) is Numbered
+        for _, number in audience:
+            connection = self._connections.get(number)  # type: ignore[arg-type]
+            if type(connection) is not Connection:
+                continue
+            codec = connection.codec
+            frame = frames.get(codec)
+            if frame is None:
+                message = body.encoded.numbered(codec, body.u) if numbered else body.live(codec)  # type: ignore[union-attr]
+                frame = frames[codec] = header(0x2 if codec.binary else 0x1, len(message)) + message
+            connection.write(frame)
+            if numbered:
+                connection.u = body.u  # type: ignore[union-attr]
+        if numbered and type(event := body.encoded.event) is MessageSent:  # type: ignore[union-attr]
+            self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
+
+    def tell(self, address: Address, command: Any) -> None:
+        connection = self._connections.get(address.key)  # type: ignore[arg-type]
+        if type(connection) is not Connection:
+            return
+        match command:
+            case Close():
+                connection.close(command)
+            case Report():
+                connection.report()
+
+    async def ask(self, address: Address, question: Any) -> Any:
+        return await self.requests.ask(question)
+
+    def answered(self, result: Result, since: float) -> None:
+        if type(result) is Sent:
+            self.metrics.ack_latency.observe(self.now() - since)

@@ -1,0 +1,316 @@
+"""The host: gives actors their turns and acts on what they decide. It knows addresses and effects, not the domain.
+
+One turn of one activation:
+
+    tell ─► mailbox ─► run queue ─► handle(command, now) ─► effects
+                                                              │
+               no Commit and nothing flying ◄─────────────────┤
+               act at once                                    ▼
+                                                     open row: mail, facts, effects held back
+                                                              │ nothing flying
+                                                              ▼
+               Reply, Deliver, Tell, Wake ◄── committed ── flying row ─► committer
+               in the order decided                           │
+                                                              ▼ anything else, or a crash of the actor
+               reload: drop the actor, activate again (a write that voids the old ticket), deliver what was
+               left unsaid, run the undone mail again in its order: 3 times within 3 s, then `unknown_outcome`
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, assert_never
+
+import structlog
+
+from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
+from protocol.errors import FAILED, UNAVAILABLE, Refusal
+from protocol.ids import Millis
+from server.activation import Activated, Activation, Kind, Mail, Outside
+from server.committer import Answer, Committer
+
+TURNS = 64
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+log = structlog.get_logger()
+
+
+class Host:
+    """Runs actors of the given kinds on the running loop. `clock` gives milliseconds since 1970.
+
+    At most `most` activations live at once; past that, what is not active is answered `unavailable`.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        outside: Outside,
+        committer: Committer,
+        clock: Callable[[], Millis],
+        most: int = 200_000,
+    ) -> None:
+        self._kinds = kinds
+        self._outside = outside
+        self._committer = committer
+        self._clock = clock
+        self._most = most
+        self._live: dict[Address, Activation] = {}
+        self._turns: deque[Activation] = deque()
+        self._running = False
+        self._numbers = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(list(self._live))
+
+    def waiting(self) -> int:
+        """Commands in all mailboxes."""
+        return sum(len(activation.mailbox or ()) for activation in self._live.values())
+
+    def tell(self, address: Address, command: Any, *, activate: bool = True) -> None:
+        """Queue a command. Full mailbox, too many actors, draining: whoever asks is answered `unavailable`.
+
+        Without `activate`, a command to an address that is not active is dropped.
+        """
+        activation = self._live.get(address)
+        if activation is None and not activate:
+            return
+        full = len(activation.mailbox or ()) >= activation.kind.mailbox if activation else len(self._live) >= self._most
+        if full or (activation is None and self.draining):
+            self._refuse(command, UNAVAILABLE)
+            return
+        self._numbers += 1
+        mail = Mail(command, self._numbers, self._clock())
+        if activation is None:
+            activation = self._live[address] = Activation(address, self._kinds[address.kind], mail.arrived)
+            activation.post(mail)
+            self._load(activation)
+        else:
+            activation.post(mail)
+            self._ready(activation)
+
+    def _inform(self, activation: Activation, command: Any) -> None:
+        """What this very actor asked for: meaningless to another one, so it has no number to outlive a reload."""
+        activation.post(Mail(command, 0, self._clock()))
+        self._ready(activation)
+
+    def _ready(self, activation: Activation) -> None:
+        if activation.queued or activation.actor is None or not activation.mailbox:
+            return
+        activation.queued = True
+        self._turns.append(activation)
+        if not self._running:
+            self._running = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        """Some turns, then let sockets have theirs."""
+        for _ in range(min(TURNS, len(self._turns))):
+            activation = self._turns.popleft()
+            activation.queued = False
+            if activation.actor is not None:
+                self._turn(activation)
+        self._running = bool(self._turns)
+        if self._running:
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _turn(self, activation: Activation) -> None:
+        if activation.alone and activation.flying:
+            return
+        mails, activation.mailbox = activation.mailbox or [], None
+        now = activation.used = self._clock()
+        actor = activation.actor
+        assert actor is not None
+        for place, mail in enumerate(mails):
+            try:
+                effects = actor.handle(mail.command, now)
+            except Exception:
+                log.exception("actor crashed", address=activation.address, command=type(mail.command).__name__)
+                activation.crashed(mail, now)
+                activation.mailbox = mails[place:] + (activation.mailbox or [])
+                self._reload(activation)
+                return
+            if not activation.hold(mail, effects):
+                self._act(activation, effects)
+            if activation.alone:
+                activation.alone -= 1
+                self._launch(activation)
+                if activation.flying:
+                    activation.mailbox = mails[place + 1 :] + (activation.mailbox or [])
+                    return
+        self._launch(activation)
+
+    def _launch(self, activation: Activation) -> None:
+        row = activation.open
+        if row is None or activation.flying is not None:
+            return
+        activation.open = None
+        if not row.facts:
+            self._act(activation, row.effects)
+            return
+        activation.flying = row
+        assert activation.ticket is not None
+        generation = activation.generation
+        unit = activation.ticket.unit(row.facts)
+        self._committer.submit(unit, lambda answer: self._landed(activation, generation, answer))
+
+    def _landed(self, activation: Activation, generation: int, answer: Answer) -> None:
+        row = activation.flying
+        if generation != activation.generation or row is None:
+            return
+        if answer == "committed":
+            assert activation.ticket is not None
+            activation.ticket.landed(row.facts)
+            activation.flying = None
+            self._act(activation, row.effects)
+            self._launch(activation)
+            self._ready(activation)
+            return
+        if answer == "poison":
+            if len(row.mails) == 1:
+                log.error("poison", address=activation.address, command=type(row.mails[0].command).__name__)
+                self._refuse(row.mails[0].command, FAILED)
+                activation.flying = None
+            activation.alone = len(row.mails)
+        self._reload(activation)
+
+    def _act(self, activation: Activation, effects: list[Effect]) -> None:
+        outside = self._outside
+        for effect in effects:
+            match effect:
+                case Commit():
+                    pass
+                case Deliver():
+                    outside.deliver(effect.audience, effect.body)
+                case Reply():
+                    if activation.asking:
+                        activation.asking.pop(effect.request, None)
+                    outside.reply(effect.request, effect.result)
+                case Tell():
+                    self._tell(activation, effect)
+                case Wake():
+                    self._wake(activation, effect)
+                case _:
+                    assert_never(effect)
+
+    def _tell(self, activation: Activation, effect: Tell) -> None:
+        address = effect.address
+        if address.kind in self._kinds:
+            self.tell(address, effect.command)
+        elif address.kind == "store":
+            self._spawn(self._ask(activation, activation.generation, effect))
+        else:
+            self._outside.tell(address, effect.command)
+
+    async def _ask(self, activation: Activation, generation: int, question: Tell) -> None:
+        try:
+            answer = await self._outside.ask(question.address, question.command)
+        except Exception as fault:
+            log.warning("store did not answer", address=activation.address, fault=repr(fault))
+            if generation == activation.generation:
+                self._reload(activation)
+            return
+        if generation == activation.generation:
+            self._inform(activation, answer)
+
+    def _wake(self, activation: Activation, wake: Wake) -> None:
+        if earlier := activation.forget_timer(wake.key):
+            earlier.cancel()
+        delay = max(0, wake.at - self._clock()) / 1000
+        timer = asyncio.get_running_loop().call_later(delay, self._woken, activation, wake.key)
+        activation.timers = {**(activation.timers or {}), wake.key: timer}
+
+    def _woken(self, activation: Activation, key: str) -> None:
+        activation.forget_timer(key)
+        self._inform(activation, Woken(key))
+
+    def _reload(self, activation: Activation) -> None:
+        """The one answer to a lost or unknown commit and to a crash."""
+        activation.reset()
+        self._load(activation)
+
+    def _load(self, activation: Activation) -> None:
+        activated = self._activate(activation)
+        if isinstance(activated, Activated):
+            self._loaded(activation, activated)
+        else:
+            self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
+
+    def _activate(self, activation: Activation) -> Activated | Awaitable[Activated | None]:
+        commands = [mail.command for mail in activation.mailbox or ()]
+        return activation.kind.activate(activation.address, commands, activation.ticket)
+
+    async def _loading(self, activation: Activation, loading: Awaitable[Activated | None], asked: int) -> None:
+        """Until it succeeds: events that became durable unsaid must be delivered, however long the store is away.
+
+        The first `asked` commands are those that `loading` knows of: what does not exist for them may for later ones.
+        """
+        for attempt in itertools.count():
+            try:
+                if activated := await loading:
+                    self._loaded(activation, activated)
+                    return
+                for mail in activation.mailbox[:asked] if activation.mailbox else ():
+                    self._refuse(mail.command, activation.kind.absent)
+                activation.mailbox = activation.mailbox[asked:] if activation.mailbox else None
+            except Exception as fault:
+                log.warning("activation failed", address=activation.address, fault=repr(fault))
+                self._give_up(activation)
+                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            if activation.ticket is None and not activation.mailbox:
+                self._forget(activation)
+                return
+            again = self._activate(activation)
+            assert not isinstance(again, Activated)
+            loading, asked = again, len(activation.mailbox or ())
+
+    def _loaded(self, activation: Activation, activated: Activated) -> None:
+        """What was left unsaid goes out before the new ticket counts: a crash here leaves it for the next attempt."""
+        self._give_up(activation)
+        now = self._clock()
+        effects = [effect for command in activated.first for effect in activated.actor.handle(command, now)]
+        activation.actor, activation.ticket = activated.actor, activated.ticket
+        self._act(activation, effects)
+        self._ready(activation)
+
+    def _give_up(self, activation: Activation) -> None:
+        for mail, refusal in activation.give_up(self._clock()):
+            self._refuse(mail.command, refusal)
+
+    def _refuse(self, command: Any, refusal: Refusal) -> None:
+        if command.request is not None:
+            self._outside.reply(command.request, refusal)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def rest(self, address: Address) -> None:
+        """Let an actor go that has been idle for its kind's time and would lose nothing."""
+        activation = self._live.get(address)
+        if activation is None or not activation.resting:
+            return
+        assert activation.actor is not None
+        if self._clock() - activation.used >= activation.kind.idle_ms and activation.actor.may_rest():
+            self._forget(activation)
+
+    def _forget(self, activation: Activation) -> None:
+        activation.stop_timers()
+        activation.generation += 1
+        del self._live[activation.address]
+
+    async def drain(self) -> None:
+        """Refuse what is not under way and return when everything decided has left."""
+        self.draining = True
+        while any(a.mailbox or a.open or a.flying for a in self._live.values()):
+            await asyncio.sleep(0.01)
+
+    def stop(self) -> None:
+        """Drop everything at once, as a crash would."""
+        for task in self._tasks:
+            task.cancel()
+        for activation in list(self._live.values()):
+            self._forget(activation)

@@ -1,0 +1,69 @@
+"""What the HTTP interface needs from the node, and what a handler gets to see of one request."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from config.values import Network
+from persistence.people.contract import PeopleStore
+from protocol.errors import Refusal
+from protocol.ids import Millis
+from protocol.replies import Ok
+from protocol.requests import AnyRequest
+from server.http.rates import Rate, Verdict
+from server.passwords import Passwords
+from server.revocations import Revocations
+from server.tokens import Caller, Tokens
+
+Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """How often one may ask: each login; each address without a login; and each address, each username, to get one.
+
+    The limit by username slows guessing from many addresses. Who wants to can use it up and so keep its owner from
+    signing in anew; logins that exist are not touched, as exchanging a refresh token does not count.
+    """
+
+    login: Rate = Rate("login", 200, 20)
+    address: Rate = Rate("address", 200, 20)
+    sign_up: Rate = Rate("sign-up", 100, 0.1)
+    sign_in: Rate = Rate("sign-in", 60, 1)
+    username: Rate = Rate("username", 10, 1 / 6)
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """`ask` carries out an op for a caller; `ready` says why the node cannot do its job, or None when it can.
+
+    `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
+    unused for `refresh_s` is void; a request's body must be there within `body_s`.
+    """
+
+    people: PeopleStore
+    tokens: Tokens
+    passwords: Passwords
+    revocations: Revocations
+    ask: Ask
+    ready: Callable[[], Awaitable[str | None]]
+    clock: Callable[[], Millis]
+    monotonic: Callable[[], float]
+    random: Callable[[int], bytes]
+    refresh_s: int
+    origins: frozenset[str] = frozenset()
+    trusted_proxies: tuple[Network, ...] = ()
+    rates: Rates = Rates()
+    body_s: float = 10.0
+
+
+class Call(Struct, frozen=True):
+    """One request, read: `body`, `query` and `place` are of the route's types. `spend_username` counts a sign-in."""
+
+    caller: Caller | None
+    body: Any
+    query: Any
+    place: Any
+    spend_username: Callable[[str], Verdict]
+
+
+Handler = Callable[[Services, Call], Awaitable[Struct | bytes | Refusal]]

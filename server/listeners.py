@@ -1,0 +1,43 @@
+"""Listening sockets: several per port, since libuv accepts one connection per listener and turn of its loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from config.settings import SettingError
+
+LISTENERS = 4
+BACKLOG = 2_048
+
+
+@asynccontextmanager
+async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int, setting: str) -> AsyncIterator[None]:
+    """Accept on `host:port` until the context ends. Raises SettingError, naming `setting`, when that cannot be had."""
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        for _ in range(LISTENERS):
+            listener = await loop.create_server(factory, sock=_bind(host, port, setting), backlog=BACKLOG)
+            stack.push_async_callback(_close, listener)
+        yield
+
+
+def _bind(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.bind((host, port))
+    except OSError as fault:
+        listening.close()
+        reason = fault.strerror or str(fault)
+        raise SettingError(
+            f"{setting}: {host}:{port} cannot be listened on ({reason}): choose another address."
+        ) from fault
+    listening.setblocking(False)
+    return listening
+
+
+async def _close(listener: asyncio.Server) -> None:
+    listener.close()

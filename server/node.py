@@ -1,0 +1,238 @@
+"""One node: the composition root, where concrete classes meet. `python -m server.node --config FILE [--number I]`.
+
+Prints `ready` on stdout when it serves. Ends on SIGTERM or SIGINT by draining, at once when its parent is gone (its
+stdin ends), and with status 2 and one sentence on stderr when a setting is wrong.
+"""
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import click
+import structlog
+import uvloop
+
+from actors.user import Policy
+from config.settings import SettingError, Settings, load
+from persistence.conversations.postgres import PostgresConversations, open_pool
+from persistence.durability import check_durability
+from persistence.people.postgres import PostgresPeople
+from protocol.ids import LoginId, Millis
+from protocol.replies import Limits
+from server.committer import Committer
+from server.connection import AFTER_HELLO, Connection
+from server.gateway import Gateway
+from server.host import Host
+from server.kinds import ConversationKind, UserKind
+from server.listeners import listen
+from server.observe import Metrics, start_logging
+from server.requests import Requests
+from server.rest import let_rest
+from server.revocations import Revocations
+from server.tokens import Caller, Expired, Invalid, Tokens
+from server.web import Door, Web
+
+LANES = 2
+DRAIN_S = 8.0
+
+log = structlog.get_logger()
+
+
+def clock() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def policy_of(settings: Settings) -> Policy:
+    gateway = settings.gateway
+    limits = Limits(AFTER_HELLO, gateway.requests_per_s, gateway.burst, round(1_000 / max(gateway.typing_ms, 1), 3))
+    return Policy(
+        gateway.resume_ms,
+        gateway.ping_ms,
+        gateway.background_ping_ms,
+        gateway.send_budget,
+        gateway.ring_bytes,
+        limits,
+    )
+
+
+class Node:
+    """Everything of one node, wired together. `serve` runs it until `stop` is called."""
+
+    def __init__(self, settings: Settings, pools: Sequence[asyncpg.Pool], number: int) -> None:
+        questions, *lanes = pools
+        self._settings = settings
+        self._number = number
+        self._stopping = asyncio.Event()
+        self.metrics = Metrics()
+        people = PostgresPeople(questions)
+        conversations = PostgresConversations(questions)
+        policy = policy_of(settings)
+        tokens = Tokens([(key.kid, key.secret_bytes) for key in settings.tokens.keys], settings.tokens.access_s, clock)
+        self.committer = Committer([PostgresConversations(lane).commit for lane in lanes], self.metrics)
+        self.revocations = Revocations(people, self._revoked, settings.tokens.access_s, time.monotonic)
+
+        def verify(token: str) -> Caller | Expired | Invalid:
+            caller = tokens.verify(token, clock())
+            return Invalid() if isinstance(caller, Caller) and self.revocations.is_revoked(caller.login) else caller
+
+        self.gateway = Gateway(
+            policy=policy,
+            origins=frozenset(settings.gateway.origins),
+            max_connections=settings.gateway.max_connections,
+            hello_ms=settings.gateway.hello_ms,
+            typing_ms=settings.gateway.typing_ms,
+            verify=verify,
+            clock=clock,
+            now=time.monotonic,
+            metrics=self.metrics,
+        )
+        kinds = {
+            "conversation": ConversationKind(conversations),
+            "user": UserKind(policy, lambda: secrets.token_hex(8), self.gateway.attached),
+        }
+        self.host = Host(kinds, self.gateway, self.committer, clock)
+        self.requests = Requests(self.host, conversations, people, self.gateway.reply)
+        self.gateway.host, self.gateway.requests = self.host, self.requests
+        door = Door(self.gateway, self.requests)
+        from aiohttp import web
+        from prometheus_client import generate_latest
+        reg = self.metrics.registry()
+        private = web.Application()
+        async def metrics(r): return web.Response(body=generate_latest(reg))
+        private.router.add_get("/metrics", metrics)
+        self.web = Web(web.Application(), private, self.gateway, settings.gateway.max_http)
+        self.gateway.hand_over = self.web.take
+        self._measure()
+
+    def _measure(self) -> None:
+        gauges = self.metrics.gauges
+        gauges["tidings_connections"] = ("Open sockets", lambda: len(self.gateway))
+        gauges["tidings_actors"] = ("Live activations", lambda: sum(1 for _ in self.host))
+        gauges["tidings_sessions"] = (
+            "Users with a session",
+            lambda: sum(address.kind == "user" for address in self.host),
+        )
+        gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.waiting)
+        gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
+
+    def _revoked(self, login: LoginId) -> None:
+        self.gateway.revoke(login)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def serve(self) -> None:
+        """Serve until stopped, then drain: refuse new work, finish commits, close sockets in slices."""
+        await self.revocations.poll()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work)
+                for work in (
+                    self.committer.run(),
+                    self.requests.run(),
+                    self.gateway.wheel.run(),
+                    self.revocations.run(),
+                    self.metrics.watch_loop(),
+                    let_rest(self.host),
+                )
+            ]
+            async with AsyncExitStack() as stack:
+                await self._open(stack)
+                sys.stdout.write("ready\n")
+                sys.stdout.flush()
+                await self._stopping.wait()
+                self.web.draining = True
+            try:
+                async with asyncio.timeout(DRAIN_S):
+                    await self.host.drain()
+                    await self.gateway.drain()
+            except TimeoutError:
+                log.warning("drain took too long: stopping all the same")
+            self.host.stop()
+            for task in tasks:
+                task.cancel()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        node = self._settings.node
+        addresses = [(node.listen.host, node.listen.port)]
+        if self._number:
+            addresses.append((node.listen.host, node.listen.port + self._number))
+        for host, port in addresses:
+            await stack.enter_async_context(listen(lambda: Connection(self.gateway), host, port, "node.listen"))
+        await stack.enter_async_context(self.web.serving(node.private.host, node.private.port))
+        # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[list[asyncpg.Pool]]:
+    """One pool for questions, and a connection of its own for each lane of the committer."""
+    url = str(settings.postgres.url)
+    async with AsyncExitStack() as stack:
+        sizes = [settings.postgres.connections - LANES, *[1] * LANES]
+        try:
+            pools = [
+                await stack.enter_async_context(
+                    open_pool(url, size)
+                )
+                for size in sizes
+            ]
+            async with pools[0].acquire() as connection:
+                await check_durability(connection)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+            raise SettingError(
+                f"postgres.url (TIDINGS_POSTGRES__URL) leads to no usable database ({fault or type(fault).__name__}): "
+                "start Postgres there or set another address."
+            ) from fault
+        yield pools
+
+
+async def run(settings: Settings, number: int) -> None:
+    """A node from settings to its end."""
+    async with connected(settings) as pools:
+        node = Node(settings, pools, number)
+        loop = asyncio.get_running_loop()
+        for stopping in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stopping, node.stop)
+        if number:
+            loop.add_reader(sys.stdin.fileno(), _watch_parent, node)
+        await node.serve()
+
+
+def _watch_parent(node: Node) -> None:
+    if not os.read(sys.stdin.fileno(), 4_096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        node.stop()
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), default=None)
+@click.option("--number", type=int, default=0, help="This node's number, from 1, when a supervisor runs it.")
+def main(config: Path | None, number: int) -> None:
+    """Run one node."""
+    try:
+        overrides = {}
+        settings = load(config, os.environ)
+        if number:
+            address = settings.node.listen
+            overrides["node.private"] = f"{settings.node.private.host}:{address.port + 100 + number}"
+            settings = load(config, os.environ, overrides)
+        start_logging(settings.log.level)
+        uvloop.run(run(settings, number))
+    except SettingError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

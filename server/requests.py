@@ -1,0 +1,219 @@
+"""Requests: where each op goes. Decisions go to an actor, questions to the store; sockets and HTTP share this door."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, assert_never
+
+import structlog
+from msgspec import UNSET
+
+from actors.conversation import Announce, Answered, Choose, Find, Looked, MarkDelivered, Read, Send
+from actors.conversation import Type as TypeCommand
+from actors.effects import Asked, conversation_address
+from actors.user import ReadSnapshot, SnapshotRead
+from persistence.conversations.contract import ConversationStore
+from persistence.people.contract import Account, PeopleStore
+from protocol.digests import digest
+from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
+from protocol.events import Me, Snapshot
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Opened, Receipts, Result
+from protocol.requests import (
+    MEMBERS,
+    Ack,
+    AnyRequest,
+    Background,
+    ChangeSettings,
+    CreateConversation,
+    GetConversation,
+    GetHistory,
+    GetReceipts,
+    Hello,
+    ListConversations,
+    MarkRead,
+    OpenConversation,
+    SendMessage,
+    Sync,
+    Type,
+)
+from server.host import Host
+from server.tokens import Caller
+
+QUESTIONS = 2_000
+WORKERS = 8
+WITHIN_S = 3.0
+NEWEST = 20
+
+NO_SUCH_USER = Refusal("not_found", "there is no such user")
+ONLY_OPEN_OTHERS = Refusal("bad_request", "user: a conversation needs somebody else")
+TOO_MANY_MEMBERS = Refusal("bad_request", f"members: a conversation has at most {MEMBERS} members")
+NOT_HERE = Refusal("bad_request", "op: this one belongs to a socket")
+
+log = structlog.get_logger()
+
+Replying = Callable[[Asked, Result], None]
+
+
+class Requests:
+    """`take` answers later by `reply`. At most `QUESTIONS` wait for the store; then: `unavailable`."""
+
+    def __init__(self, host: Host, conversations: ConversationStore, people: PeopleStore, reply: Replying) -> None:
+        self._host = host
+        self._conversations = conversations
+        self._people = people
+        self._reply = reply
+        self._questions: asyncio.Queue[tuple[Asked | None, Callable[[], Awaitable[Result | None]]]] = asyncio.Queue(
+            QUESTIONS
+        )
+
+    def take(self, caller: Caller, asked: Asked, request: AnyRequest) -> None:
+        """Start what is asked; exactly one reply to `asked` follows."""
+        user = caller.user
+        match request:
+            case SendMessage():
+                self._host.tell(conversation_address(request.conversation), Send(asked, user, request))
+            case MarkRead():
+                self._host.tell(conversation_address(request.conversation), Read(asked, user, request.c))
+            case ChangeSettings():
+                self._host.tell(conversation_address(request.conversation), Choose(asked, user, request))
+            case Hello() | Background() | Type() | Ack():
+                self._reply(asked, NOT_HERE)
+            case _:
+                self._question(asked, lambda: self._answer(user, request))
+
+    def typing(self, user: UserId, typing: Type) -> None:
+        self._host.tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
+
+    def stored(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
+        """A client has stored these places: delivered. Only conversations where that is news are woken."""
+        self._question(None, lambda: self._mark(user, heads))
+
+    async def ask(self, question: Any) -> Any:
+        """What an actor asks the store, as the command that answers it."""
+        match question:
+            case Find():
+                found = await self._conversations.find(question.conversation, question.user, question.cids)
+                known = tuple((known.cid, Answered(known.digest, known.c, known.at)) for known in found.known)
+                return Looked(question.user, known)
+            case ReadSnapshot():
+                return SnapshotRead(question.connection, await self._snapshot(question.user))
+            case _:
+                raise TypeError(question)
+
+    async def run(self) -> None:
+        """Serve questions until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        while True:
+            asked, answer = await self._questions.get()
+            try:
+                async with asyncio.timeout(WITHIN_S):
+                    result = await answer()
+            except Exception as fault:
+                log.warning("question failed", fault=repr(fault))
+                result = UNAVAILABLE
+            if asked is not None and result is not None:
+                self._reply(asked, result)
+
+    def _question(self, asked: Asked | None, answer: Callable[[], Awaitable[Result | None]]) -> None:
+        try:
+            self._questions.put_nowait((asked, answer))
+        except asyncio.QueueFull:
+            if asked is not None:
+                self._reply(asked, UNAVAILABLE)
+
+    async def _answer(self, user: UserId, request: AnyRequest) -> Result:
+        store = self._conversations
+        match request:
+            case OpenConversation():
+                return await self._open(user, request)
+            case CreateConversation():
+                return await self._create(user, request)
+            case GetConversation():
+                return await store.get(user, request.conversation) or NOT_FOUND
+            case ListConversations():
+                return await self._list(user, request)
+            case GetReceipts():
+                members = await store.receipts(user, request.conversation)
+                return NOT_FOUND if members is None else Receipts(members)
+            case GetHistory():
+                return await self._history(user, request)
+            case Sync():
+                return await self._sync(user, request)
+            case SendMessage() | MarkRead() | ChangeSettings() | Hello() | Background() | Type() | Ack():
+                return NOT_HERE
+            case _:
+                assert_never(request)
+
+    async def _open(self, user: UserId, request: OpenConversation) -> Result:
+        if request.user == user:
+            return ONLY_OPEN_OTHERS
+        if not await self._people.existing([request.user]):
+            return NO_SUCH_USER
+        id = await self._conversations.open(user, request.user)
+        conversation = await self._conversations.get(user, id)
+        return NOT_FOUND if conversation is None else Opened(conversation)
+
+    async def _create(self, user: UserId, request: CreateConversation) -> Result:
+        """Durable before the conversation's actor hears of it; a repeat announces it again, harmlessly."""
+        others = [member for member in dict.fromkeys(request.members) if member != user]
+        refusal = TOO_MANY_MEMBERS if len(others) >= MEMBERS else None
+        if set(others) - await self._people.existing(others):
+            refusal = NO_SUCH_USER
+        title = None if request.title is UNSET else request.title
+        sameness = digest(request)
+        created = await self._conversations.create(user, request.cid, others, title, sameness, refusal is None)
+        if created is None:
+            return refusal or UNAVAILABLE
+        if created.digest != sameness:
+            return ID_REUSED
+        id = created.event.conversation
+        self._host.tell(conversation_address(id), Announce((created.event,)))
+        conversation = await self._conversations.get(user, id)
+        return NOT_FOUND if conversation is None else Opened(conversation, created.again)
+
+    async def _list(self, user: UserId, request: ListConversations) -> Result:
+        before = None if request.before is UNSET else request.before
+        try:
+            return await self._conversations.page(user, request.folder, before, request.limit)
+        except ValueError:
+            return Refusal("bad_request", "before: not a cursor of this list")
+
+    async def _history(self, user: UserId, request: GetHistory) -> Result:
+        after = None if request.after is UNSET else request.after
+        before = None if request.before is UNSET else request.before
+        if after is not None and before is not None:
+            return Refusal("bad_request", "before: after and before exclude each other")
+        history = await self._conversations.history(user, request.conversation, after, before, request.limit)
+        return NOT_FOUND if history is None else history
+
+    async def _sync(self, user: UserId, request: Sync) -> Result:
+        cursor = None if request.cursor is UNSET else request.cursor
+        if cursor is None and request.heads:
+            self.stored(user, request.heads)
+        try:
+            return await self._conversations.sync(user, request.heads, Millis(request.since), request.only, cursor)
+        except ValueError:
+            return Refusal("bad_request", "cursor: not a cursor of this sync")
+
+    async def _mark(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
+        for id, c in await self._conversations.undelivered(user, heads):
+            self._host.tell(conversation_address(id), MarkDelivered(user, c))
+
+    async def _snapshot(self, user: UserId) -> Snapshot | None:
+        """None when it cannot be read now."""
+        try:
+            account = await self._people.account(user)
+            page = await self._conversations.page(user, "inbox", None, NEWEST)
+            now = await self._conversations.now()
+        except Exception as fault:
+            log.warning("snapshot failed", fault=repr(fault))
+            return None
+        return None if account is None else Snapshot(page.items, _me(account), now)
+
+
+def _me(account: Account) -> Me:
+    return Me(account.id, account.username, dict(account.settings), account.name or UNSET)

@@ -1,0 +1,19 @@
+"""Passivation: now and then every actor is asked whether it may rest, a few at a time so that no turn is long."""
+
+import asyncio
+
+from server.host import Host
+
+SWEEP = 256
+EVERY_S = 0.25
+
+
+async def let_rest(host: Host) -> None:
+    """Serve until cancelled."""
+    while True:
+        addresses = list(host)
+        for start in range(0, len(addresses), SWEEP):
+            for address in addresses[start : start + SWEEP]:
+                host.rest(address)
+            await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(EVERY_S)
