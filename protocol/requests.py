@@ -134,9 +134,8 @@ class Ack(Struct, frozen=True, gc=False, tag_field="op", tag="ack"):
     heads: Heads | UnsetType = UNSET
 
 
-AnyRequest = (
-    Hello
-    | Sync
+Asking = (
+    Sync
     | Background
     | OpenConversation
     | CreateConversation
@@ -147,6 +146,7 @@ AnyRequest = (
     | SendMessage
     | GetHistory
     | MarkRead
-    | Type
-    | Ack
 )
+"""What is answered once hello was."""
+
+AnyRequest = Hello | Asking | Type | Ack

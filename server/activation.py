@@ -151,9 +151,9 @@ class Activation:
         self.actor = None
         self.generation += 1
         self.stop_timers()
-        self.mailbox = self.undone()
-        for mail in self.mailbox:
+        for mail in self.flying.mails if self.flying else ():
             mail.tries += 1
+        self.mailbox = self.undone()
 
     def post(self, mail: Mail) -> None:
         if self.mailbox is None:
@@ -181,13 +181,14 @@ class Activation:
         self.crashed_at = (*(at for at in self.crashed_at if now - at < CRASH_WINDOW_MS), now)
 
     def give_up(self, now: Millis) -> Iterator[tuple[Mail, Refusal]]:
-        """Take out the mail that was tried enough, crashes its actor, or has waited too long, each with its answer."""
+        """Take out the mail that was tried enough, crashes its actor, or whose asker has waited too long, each with its
+        answer. What nobody waits for may be news of something durable, and that is never too late."""
         refusing = len(self.crashed_at) >= CRASHES and now - self.crashed_at[-1] < REFUSE_MS
         waiting, self.mailbox = self.mailbox or [], None
         for mail in waiting:
             if mail.crashes > 1:
                 yield mail, FAILED
-            elif mail.tries > TRIES or now - mail.arrived > WITHIN_MS:
+            elif mail.tries > TRIES or (mail.command.request is not None and now - mail.arrived > WITHIN_MS):
                 yield mail, UNKNOWN_OUTCOME if mail.tries else UNAVAILABLE
             elif refusing and mail.command.request is not None:
                 yield mail, UNAVAILABLE

@@ -5,15 +5,12 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import click
 from msgspec import to_builtins
-from rich.console import Console
-from rich.progress import track
 
 from config.settings import SettingError, Settings, load
 from server.embedded import EmbeddedError
@@ -128,3 +125,7 @@ def _installed(data: Path, config: Path | None) -> Settings:
     if config is None and not file.exists():
         raise SettingError(f"--data: {data} holds no installation: start `tidings serve --embedded` there first.")
     return load(file, os.environ)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ from protocol.events import Ping
 from protocol.handshake import Elsewhere, Incomplete, Refused, Upgrade, over_budget, parse
 from protocol.ids import UserId
 from protocol.replies import ErrReply, OkReply, Result, Welcome
-from protocol.requests import Ack, AnyRequest, Background, Hello, Type
+from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
 from protocol.websocket import Opcode, State, WebSocket, header
 from server.tokens import Caller, Expired, Invalid
 
@@ -222,32 +222,38 @@ class Connection(asyncio.Protocol):
             self.close(PROTOCOL_ERROR)
 
     def _request(self, request: AnyRequest | Unreadable) -> None:
-        gateway = self._gateway
-        gateway.metrics.requests += 1
-        kind = type(request)
+        self._gateway.metrics.requests += 1
         if not self._within_rate():
             self._refuse_rate(request)
-        elif kind is Ack:
-            self._ack(request)
-        elif kind is Type:
-            self._typing(request)
-        elif kind is Unreadable:
-            self._fault(request)
-        elif kind is Hello:
-            self.close(PROTOCOL_ERROR)
-        elif self._flying is not None and request.id in self._flying:
+            return
+        match request:
+            case Ack():
+                self._ack(request)
+            case Type():
+                self._typing(request)
+            case Unreadable():
+                self._fault(request)
+            case Hello():
+                self.close(PROTOCOL_ERROR)
+            case _:
+                self._begin(request)
+
+    def _begin(self, request: Asking) -> None:
+        """A request that is answered: one reply per id, and no more than `FLYING` at a time."""
+        flying = self._flying if self._flying is not None else {}
+        if request.id in flying:
             self.reply(0, REPEATED, request.id)
-        elif self._flying is not None and len(self._flying) >= FLYING:
+        elif len(flying) >= FLYING:
             self.reply(0, TOO_MANY, request.id)
         else:
-            if self._flying is None:
-                self._flying = {}
-            self._flying[request.id] = gateway.now()
-            if kind is Background:
+            flying[request.id] = self._gateway.now()
+            self._flying = flying
+            asked = Asked(self.number, request.id)
+            if isinstance(request, Background):
                 self.background = request.on
-                self._tell_user(SetBackground(Asked(self.number, request.id), request.on))
-            else:
-                gateway.requests.take(self.caller, Asked(self.number, request.id), request)
+                self._tell_user(SetBackground(asked, request.on))
+            elif self.caller:
+                self._gateway.requests.take(self.caller, asked, request)
 
     def _hello(self, hello: Hello) -> None:
         caller = self._gateway.verify(hello.token)
@@ -290,12 +296,12 @@ class Connection(asyncio.Protocol):
         self._refused = 0
         return True
 
-    def _refuse_rate(self, request: Any) -> None:
+    def _refuse_rate(self, request: AnyRequest | Unreadable) -> None:
         """A breach is told; whoever goes on regardless is disconnected."""
         self._refused += 1
         if self._refused > self._gateway.policy.limits.burst:
             self.close(RATE)
-        elif type(request) not in (Ack, Type):
+        elif not isinstance(request, Ack | Type):
             self.reply(0, RATE_LIMITED, request.id)
 
     def _fault(self, unreadable: Unreadable) -> None:

@@ -234,22 +234,28 @@ class Host:
     def _load(self, activation: Activation) -> None:
         activated = self._activate(activation)
         if isinstance(activated, Activated):
-            self._loaded(activation, activated)
-        else:
-            self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
+            try:
+                self._loaded(activation, activated)
+                return
+            except Exception:
+                log.exception("actor crashed", address=activation.address)
+                activated = self._activate(activation)
+        self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
 
     def _activate(self, activation: Activation) -> Activated | Awaitable[Activated | None]:
         commands = [mail.command for mail in activation.mailbox or ()]
         return activation.kind.activate(activation.address, commands, activation.ticket)
 
-    async def _loading(self, activation: Activation, loading: Awaitable[Activated | None], asked: int) -> None:
+    async def _loading(
+        self, activation: Activation, loading: Activated | Awaitable[Activated | None], asked: int
+    ) -> None:
         """Until it succeeds: events that became durable unsaid must be delivered, however long the store is away.
 
         The first `asked` commands are those that `loading` knows of: what does not exist for them may for later ones.
         """
         for attempt in itertools.count():
             try:
-                if activated := await loading:
+                if activated := loading if isinstance(loading, Activated) else await loading:
                     self._loaded(activation, activated)
                     return
                 for mail in activation.mailbox[:asked] if activation.mailbox else ():
@@ -262,9 +268,7 @@ class Host:
             if activation.ticket is None and not activation.mailbox:
                 self._forget(activation)
                 return
-            again = self._activate(activation)
-            assert not isinstance(again, Activated)
-            loading, asked = again, len(activation.mailbox or ())
+            loading, asked = self._activate(activation), len(activation.mailbox or ())
 
     def _loaded(self, activation: Activation, activated: Activated) -> None:
         """What was left unsaid goes out before the new ticket counts: a crash here leaves it for the next attempt."""
@@ -305,7 +309,8 @@ class Host:
     async def drain(self) -> None:
         """Refuse what is not under way and return when everything decided has left."""
         self.draining = True
-        while any(a.mailbox or a.open or a.flying for a in self._live.values()):
+        # Polled: an event would burden every turn for what happens once.
+        while any(a.mailbox or a.open or a.flying for a in self._live.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def stop(self) -> None:

@@ -13,29 +13,42 @@ from actors.user import Policy, Reattach, User
 from persistence.conversations.contract import Activated as Stored
 from persistence.conversations.contract import ConversationStore, Unit
 from protocol.errors import NOT_FOUND, UNAVAILABLE
+from protocol.events import ReceiptMoved
 from protocol.facts import Fact, Said
 from protocol.ids import ConversationId, UserId
 from server.activation import Activated, Ticket
 
 
 class ConversationTicket:
-    """The right to move a conversation's head from `last_c`, until somebody raises the fence."""
+    """The right to move a conversation's head from `last_c`, until somebody raises the fence.
 
-    __slots__ = ("_fence", "_id", "last_c", "member")
+    `last_c` and `reads` are also how far this host has told what is durable.
+    """
+
+    __slots__ = ("_fence", "_id", "last_c", "member", "reads")
 
     def __init__(self, stored: Stored) -> None:
         self._id = stored.id
         self._fence = stored.fence
         self.last_c = stored.last_c
         self.member = stored.members[0].user
+        self.reads = {member.user: member.read_c for member in stored.members}
 
     def unit(self, facts: Sequence[Fact]) -> Unit:
         return Unit(self._id, self._fence, self.last_c, tuple(facts))
 
     def landed(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
-            if type(fact) is Said:
-                self.last_c = fact.event.c
+            match fact:
+                case Said():
+                    self.last_c = fact.event.c
+                case ReceiptMoved(read_c=int(c)):
+                    self.reads[fact.user] = max(self.reads[fact.user], c)
+
+    def unsaid(self, stored: Stored) -> tuple[Announce, ...]:
+        """What has become durable since, without an answer that reached this host."""
+        reads = tuple((m.user, m.read_c) for m in stored.members if m.read_c > self.reads.get(m.user, 0))
+        return (Announce(stored.missed, reads),) if stored.missed or reads else ()
 
 
 class ConversationKind:
@@ -49,10 +62,10 @@ class ConversationKind:
     async def activate(self, address: Address, commands: Sequence[Any], ticket: Ticket | None) -> Activated | None:
         """Only for a member: who asks about what they may not see causes no write."""
         askers = {user for command in commands for user in _users(command)}
-        after = None
-        if isinstance(ticket, ConversationTicket):
-            askers.add(ticket.member)
-            after = ticket.last_c
+        earlier = ticket if isinstance(ticket, ConversationTicket) else None
+        if earlier:
+            askers.add(earlier.member)
+        after = earlier.last_c if earlier else None
         cids = [pair for command in commands if isinstance(command, Send) for pair in _cids(command)]
         stored = await self._store.activate(ConversationId(str(address.key)), askers, cids, after)
         if stored is None:
@@ -75,7 +88,7 @@ class ConversationKind:
             ],
             [(known.sender, known.cid, Answered(known.digest, known.c, known.at)) for known in stored.known],
         )
-        return Activated(actor, ConversationTicket(stored), (Announce(stored.missed),) if stored.missed else ())
+        return Activated(actor, ConversationTicket(stored), earlier.unsaid(stored) if earlier else ())
 
 
 class UserTicket:

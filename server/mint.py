@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
 from msgspec import Struct
 
 from persistence.people.contract import PeopleStore
 from protocol.ids import LoginId, UserId
+from protocol.people import USERNAME_RULE, Username
 from server.refreshing import new_token
 from server.tokens import Tokens
 
@@ -28,9 +30,13 @@ async def mint(
 ) -> AsyncIterator[Minted]:
     """Users `prefix1` … `prefixN`, made where absent, each with a further login.
 
-    They come batch by batch, so that progress can be shown. Raises ValueError for a name that belongs to somebody with a password; earlier batches stay. Measured: 10,000 in
-    1.5 s.
+    They come batch by batch, so that progress can be shown. Raises ValueError for a prefix that makes no usernames, and
+    for a name that belongs to somebody with a password; earlier batches stay. Measured: 10,000 in 1.5 s.
     """
+    try:
+        msgspec.convert(f"{prefix}{count}", Username)
+    except msgspec.ValidationError:
+        raise ValueError(f"{prefix}{count} is no username: {USERNAME_RULE}") from None
     for first in range(1, count + 1, BATCH):
         names = [f"{prefix}{number}" for number in range(first, min(first + BATCH, count + 1))]
         fresh = {name: new_token(random) for name in names}

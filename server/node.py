@@ -19,21 +19,28 @@ import asyncpg
 import click
 import structlog
 import uvloop
+from prometheus_client import generate_latest
 
 from actors.user import Policy
 from config.settings import SettingError, Settings, load
 from persistence.conversations.postgres import PostgresConversations, open_pool
 from persistence.durability import check_durability
+from persistence.people.contract import UnavailableError
 from persistence.people.postgres import PostgresPeople
 from protocol.ids import LoginId, Millis
 from protocol.replies import Limits
+from server.activation import Kind
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.gateway import Gateway
 from server.host import Host
+from server.http.app import make_app
+from server.http.private import make_private_app
+from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import listen
 from server.observe import Metrics, start_logging
+from server.passwords import Passwords
 from server.requests import Requests
 from server.rest import let_rest
 from server.revocations import Revocations
@@ -94,21 +101,31 @@ class Node:
             now=time.monotonic,
             metrics=self.metrics,
         )
-        kinds = {
+        kinds: dict[str, Kind] = {
             "conversation": ConversationKind(conversations),
             "user": UserKind(policy, lambda: secrets.token_hex(8), self.gateway.attached),
         }
         self.host = Host(kinds, self.gateway, self.committer, clock)
         self.requests = Requests(self.host, conversations, people, self.gateway.reply)
         self.gateway.host, self.gateway.requests = self.host, self.requests
-        door = Door(self.gateway, self.requests)
-        from aiohttp import web
-        from prometheus_client import generate_latest
-        reg = self.metrics.registry()
-        private = web.Application()
-        async def metrics(r): return web.Response(body=generate_latest(reg))
-        private.router.add_get("/metrics", metrics)
-        self.web = Web(web.Application(), private, self.gateway, settings.gateway.max_http)
+        self._people = people
+        services = Services(
+            people=people,
+            tokens=tokens,
+            passwords=Passwords(),
+            revocations=self.revocations,
+            ask=Door(self.gateway, self.requests).ask,
+            ready=self._ready,
+            clock=clock,
+            monotonic=time.monotonic,
+            random=secrets.token_bytes,
+            refresh_s=settings.tokens.refresh_s,
+            origins=self.gateway.origins,
+            trusted_proxies=settings.node.trusted_proxies,
+        )
+        registry = self.metrics.registry()
+        private = make_private_app(self._ready, lambda: generate_latest(registry))
+        self.web = Web(make_app(services), private, self.gateway, settings.gateway.max_http)
         self.gateway.hand_over = self.web.take
         self._measure()
 
@@ -122,6 +139,16 @@ class Node:
         )
         gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.waiting)
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
+
+    async def _ready(self) -> str | None:
+        """Why this node cannot do its job, if it cannot."""
+        if self._stopping.is_set():
+            return "draining"
+        try:
+            await self._people.existing([])
+        except UnavailableError:
+            return "Postgres does not answer"
+        return None
 
     def _revoked(self, login: LoginId) -> None:
         self.gateway.revoke(login)
@@ -149,7 +176,6 @@ class Node:
                 sys.stdout.write("ready\n")
                 sys.stdout.flush()
                 await self._stopping.wait()
-                self.web.draining = True
             try:
                 async with asyncio.timeout(DRAIN_S):
                     await self.host.drain()
@@ -181,12 +207,7 @@ async def connected(settings: Settings) -> AsyncIterator[list[asyncpg.Pool]]:
     async with AsyncExitStack() as stack:
         sizes = [settings.postgres.connections - LANES, *[1] * LANES]
         try:
-            pools = [
-                await stack.enter_async_context(
-                    open_pool(url, size)
-                )
-                for size in sizes
-            ]
+            pools = [await stack.enter_async_context(open_pool(url, size)) for size in sizes]
             async with pools[0].acquire() as connection:
                 await check_durability(connection)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:

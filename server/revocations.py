@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from persistence.people.contract import PeopleStore, Unavailable
+from persistence.people.contract import PeopleStore, UnavailableError
 from protocol.ids import LoginId
 
 POLL_S = 0.5
@@ -55,7 +55,7 @@ class Revocations:
             self._on_revoked(login)
 
     async def poll(self) -> None:
-        """Ask once. Raises `Unavailable`; the next question then goes back as far as this one should have."""
+        """Ask once. Raises `UnavailableError`; the next question then goes back as far as this one should have."""
         asked = self._monotonic()
         revoked = await self._store.revoked_since(self._kept_ms + round((asked - self._answered) * 1_000))
         self._answered = asked
@@ -69,7 +69,7 @@ class Revocations:
         while True:
             try:
                 await self.poll()
-            except Unavailable as fault:
+            except UnavailableError as fault:
                 if not self._blind:
                     log.warning("revocations cannot be read", reason=str(fault))
                 self._blind = True

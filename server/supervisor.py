@@ -55,7 +55,8 @@ class Child:
 
     async def ready(self) -> None:
         """Return when the node serves. Raises SettingError when it ended instead; what is wrong it has said itself."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), READY_S)
         if line.strip() != b"ready":
             raise SettingError("A node did not start.")

@@ -1,4 +1,4 @@
-"""HTTP on the port of the sockets: transports whose first request is no upgrade go to aiohttp, and come back if one is."""
+"""HTTP on the port of the sockets: transports whose first request is no upgrade go to aiohttp, and come back."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ class Door:
 
 
 class Web:
-    """Serves `app` on transports that the gateway hands over, at most `most` at a time, and `private` on its own port."""
+    """Serves `app` on transports that the gateway hands over, at most `most`, and `private` on its own port."""
 
     def __init__(self, app: web.Application, private: web.Application, gateway: Gateway, most: int) -> None:
         self._gateway = gateway

@@ -16,17 +16,21 @@ def open_folder(data: Path, account: Account) -> Path:
     """A folder (0700, the account's) for the socket. What a killed predecessor left behind is removed first."""
     close_folder(data)
     folder = data / "socket"
-    if len(os.fsencode(folder / SOCKET)) > LONGEST:
-        elsewhere = Path(tempfile.mkdtemp(prefix="tidings-"))
-        folder.symlink_to(elsewhere)
-        folder = elsewhere
-    else:
+    if _fits(folder):
         folder.mkdir(mode=0o700)
-    account.own(folder)
-    if len(os.fsencode(folder / SOCKET)) > LONGEST:
+    else:
+        temporary = Path(tempfile.mkdtemp(prefix="tidings-"))
+        folder.symlink_to(temporary)
+        folder = temporary
+    if not _fits(folder):
         close_folder(data)
         raise EmbeddedError(f"{folder} is too long a path for a socket: set TMPDIR to a shorter one.")
+    account.own(folder)
     return folder
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / SOCKET)) <= LONGEST
 
 
 def close_folder(data: Path) -> None:

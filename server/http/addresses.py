@@ -9,8 +9,8 @@ from config.values import Network
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The first address, seen from us, that no trusted proxy vouches for.
 
-    `forwarded` are the values of X-Forwarded-For, in which each proxy adds on the right whom it heard from. Nothing left
-    of an untrusted or unreadable entry is believed.
+    `forwarded` are the values of X-Forwarded-For, in which each proxy adds on the right whom it heard from. Nothing
+    left of an untrusted or unreadable entry is believed.
     """
     address = peer
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]

@@ -70,7 +70,10 @@ class Limiter:
 
 
 def rate_headers(verdicts: list[Verdict]) -> dict[str, str]:
-    """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), one item for each limit that counted."""
+    """`RateLimit-Policy` and `RateLimit`, with an item for each limit that counted.
+
+    As in draft-ietf-httpapi-ratelimit-headers-10.
+    """
     if not verdicts:
         return {}
     policies = (f'"{v.rate.name}";q={v.rate.burst};w={max(1, round(v.rate.burst / v.rate.per_s))}' for v in verdicts)

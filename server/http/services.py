@@ -11,7 +11,7 @@ from protocol.errors import Refusal
 from protocol.ids import Millis
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
-from server.http.rates import Rate, Verdict
+from server.http.rates import Rate
 from server.passwords import Passwords
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
@@ -59,11 +59,14 @@ class Services(Struct, frozen=True, kw_only=True):
 class Call(Struct, frozen=True):
     """One request, read: `body`, `query` and `place` are of the route's types. `spend_username` counts a sign-in."""
 
-    caller: Caller | None
     body: Any
     query: Any
     place: Any
-    spend_username: Callable[[str], Verdict]
+    spend_username: Callable[[str], Refusal | None]
 
 
-Handler = Callable[[Services, Call], Awaitable[Struct | bytes | Refusal]]
+Answer = Struct | bytes | Refusal
+"""A struct to be encoded, a document that is encoded, or a refusal."""
+
+OpenHandler = Callable[[Services, Call], Awaitable[Answer]]
+Handler = Callable[[Services, Caller, Call], Awaitable[Answer]]

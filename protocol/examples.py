@@ -1,0 +1,122 @@
+"""One example of every request, answer and event: shown in the documents, and held against their schemas by a test."""
+
+from msgspec import Struct
+
+from protocol.events import (
+    Continuity,
+    Conversation,
+    ConversationChanged,
+    Me,
+    Member,
+    MemberSettings,
+    MessageSent,
+    Ping,
+    ReadMoved,
+    ReceiptMoved,
+    SettingsChanged,
+    Snapshot,
+    Synced,
+    Typing,
+)
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import (
+    Conversations,
+    Done,
+    History,
+    Limits,
+    Opened,
+    Receipts,
+    Sent,
+    SyncPage,
+    Welcome,
+)
+from protocol.requests import (
+    Ack,
+    Background,
+    ChangeSettings,
+    CreateConversation,
+    Device,
+    GetConversation,
+    GetHistory,
+    GetReceipts,
+    Hello,
+    ListConversations,
+    MarkRead,
+    OpenConversation,
+    Resume,
+    SendMessage,
+    Sync,
+    Type,
+)
+
+ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")
+TALK = ConversationId("497219442225451019")
+CID = "q1Zx0c7rTnG4lYw2"
+NOW = Millis(1_795_219_200_000)
+
+_SAID = MessageSent(conversation=TALK, c=42, sender=ADA, cid=CID, at=NOW, text="See you at eight.")
+_MEMBERS = (
+    Member(ADA, "member", 0, delivered_c=42, read_c=42),
+    Member(BOB, "member", 0, delivered_c=42, read_c=41),
+)
+_CONVERSATION = Conversation(
+    id=TALK,
+    kind="direct",
+    members=_MEMBERS,
+    last_c=42,
+    joined_c=0,
+    read_c=41,
+    unread=1,
+    last=_SAID,
+    folder="inbox",
+    settings=MemberSettings(pinned=True),
+    at=NOW,
+)
+
+REQUESTS: tuple[Struct, ...] = (
+    Hello(
+        id=1,
+        token="eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.e30.c2lnbmF0dXJl",
+        device=Device("kitchen-tablet", "web", "tidings-web 1.0"),
+        resume=Resume("5f2a", 117),
+        follow=True,
+    ),
+    Sync(id=2, heads={TALK: 41}, since=NOW),
+    Background(id=3, on=True),
+    OpenConversation(id=4, user=BOB),
+    CreateConversation(id=5, cid=CID, members=[BOB], title="Supper"),
+    GetConversation(id=6, conversation=TALK),
+    ListConversations(id=7, folder="inbox", limit=20),
+    ChangeSettings(id=8, conversation=TALK, pinned=True),
+    GetReceipts(id=9, conversation=TALK),
+    SendMessage(id=10, conversation=TALK, cid=CID, text="See you at eight."),
+    GetHistory(id=11, conversation=TALK, after=41),
+    MarkRead(id=12, conversation=TALK, c=42),
+    Type(TALK, "text"),
+    Ack("5f2a", 118),
+)
+ANSWERS: tuple[Struct, ...] = (
+    Welcome("c81e", ADA, "5f2a", 117, "resumed", 25_000, NOW, Limits(65_536, 20, 200, 0.333)),
+    SyncPage([_CONVERSATION], NOW),
+    Done(),
+    Opened(_CONVERSATION),
+    _CONVERSATION,
+    Conversations([_CONVERSATION]),
+    Receipts(_MEMBERS),
+    Sent(42, NOW),
+    History([_SAID], False),
+)
+EVENTS: tuple[Struct, ...] = (
+    _SAID,
+    ConversationChanged(conversation=TALK, c=1, sender=ADA, cid=CID, at=NOW, title="Supper"),
+    ReceiptMoved(TALK, BOB, read_c=42),
+    ReadMoved(TALK, 42),
+    SettingsChanged(TALK, pinned=True),
+    Typing(TALK, 42, BOB, "text"),
+    Synced(118),
+    Ping(118),
+    Continuity("77d0", 0),
+    Snapshot([_CONVERSATION], Me(ADA, "ada", {}, "Ada"), NOW),
+)
+
+EXAMPLES: dict[type[Struct], Struct] = {type(value): value for value in (*REQUESTS, *ANSWERS, *EVENTS)}

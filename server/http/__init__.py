@@ -1,0 +1,11 @@
+"""The HTTP interface: the routes of `protocol.routes` bound to handlers, within limits, problem documents and CORS.
+
+May import protocol, persistence's contracts, config and the server's tokens, passwords and revocations; ops go through
+one injected function, so what a socket may do and what HTTP may do is decided in one place.
+"""
+
+from server.http.app import make_app
+from server.http.private import make_private_app
+from server.http.services import Rates, Services
+
+__all__ = ["Rates", "Services", "make_app", "make_private_app"]

@@ -1,0 +1,127 @@
+"""The public application: each route of the table with its caller, its limit, its handler and its answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import hdrs, web
+
+from protocol.errors import Refusal
+from protocol.routes import ROUTES, Route
+from server.http.addresses import client_address, limited_unit
+from server.http.answers import answered
+from server.http.documents import DOCUMENT_HANDLERS
+from server.http.edge import make_edge
+from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
+from server.http.profiles import PROFILE_HANDLERS
+from server.http.rates import Limiter, Verdict, rate_headers
+from server.http.reading import BODY_BYTES, read_body, read_place, read_query
+from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.twins import twin_handler
+from server.tokens import Caller, Expired
+
+NO_TOKEN = Refusal("unauthenticated", "a token is needed, as Authorization: Bearer")
+BAD_TOKEN = Refusal("unauthenticated", "the token is not valid")
+OLD_TOKEN = Refusal("unauthenticated", "the token has expired")
+
+OPEN: Mapping[str, OpenHandler] = {**OPEN_LOGIN_HANDLERS, **DOCUMENT_HANDLERS}
+SIGNED_IN: Mapping[str, Handler] = {**LOGIN_HANDLERS, **PROFILE_HANDLERS}
+
+
+def make_app(services: Services) -> web.Application:
+    """The routes of docs/protocol.md §9, ready for an `AppRunner(app, access_log=None, keepalive_timeout=10)`.
+
+    aiohttp's keep-alive timeout also is how long a request's header may take, the first one included.
+    """
+    app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
+    door = Door(services)
+    for route in ROUTES:
+        endpoint = door.endpoint(route)
+        app.router.add_route(route.method, route.path, endpoint)
+        if route.method == "GET":
+            app.router.add_route(hdrs.METH_HEAD, route.path, endpoint)
+    return app
+
+
+class Door:
+    """Who comes in, and how often."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        rates, monotonic = services.rates, services.monotonic
+        self._by_login = Limiter(rates.login, monotonic)
+        self._by_address = Limiter(rates.address, monotonic)
+        self._by_username = Limiter(rates.username, monotonic)
+        self._stricter = {
+            "account.create": Limiter(rates.sign_up, monotonic),
+            "login.create": Limiter(rates.sign_in, monotonic),
+        }
+
+    def endpoint(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """The route as aiohttp calls it."""
+        handle = self._open(route) if route.open else self._signed_in(route)
+
+        async def endpoint(request: web.Request) -> web.Response:
+            verdicts: list[Verdict] = []
+            answer = await handle(request, verdicts)
+            return answered(request, route, answer, rate_headers(verdicts))
+
+        return endpoint
+
+    def _open(self, route: Route) -> Callable[[web.Request, list[Verdict]], Awaitable[Answer]]:
+        handler = OPEN[route.name]
+        limiter = self._stricter.get(route.name, self._by_address)
+
+        async def handle(request: web.Request, verdicts: list[Verdict]) -> Answer:
+            if refusal := _over(limiter.spend(self._address(request)), verdicts):
+                return refusal
+            call = await self._read(request, route, verdicts)
+            return call if isinstance(call, Refusal) else await handler(self._services, call)
+
+        return handle
+
+    def _signed_in(self, route: Route) -> Callable[[web.Request, list[Verdict]], Awaitable[Answer]]:
+        handler = twin_handler(route) if route.ops else SIGNED_IN[route.name]
+
+        async def handle(request: web.Request, verdicts: list[Verdict]) -> Answer:
+            caller = self._caller(request)
+            if isinstance(caller, Refusal):
+                return _over(self._by_address.spend(self._address(request)), verdicts) or caller
+            if refusal := _over(self._by_login.spend(caller.login), verdicts):
+                return refusal
+            call = await self._read(request, route, verdicts)
+            return call if isinstance(call, Refusal) else await handler(self._services, caller, call)
+
+        return handle
+
+    def _caller(self, request: web.Request) -> Caller | Refusal:
+        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() != "bearer":
+            return NO_TOKEN
+        match self._services.tokens.verify(token.strip(), self._services.clock()):
+            case Caller() as caller if not self._services.revocations.is_revoked(caller.login):
+                return caller
+            case Expired():
+                return OLD_TOKEN
+            case _:
+                return BAD_TOKEN
+
+    def _address(self, request: web.Request) -> str:
+        peername = request.transport.get_extra_info("peername") if request.transport else None
+        peer = str(peername[0]) if isinstance(peername, tuple) else ""
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return limited_unit(client_address(peer, forwarded, self._services.trusted_proxies))
+
+    async def _read(self, request: web.Request, route: Route, verdicts: list[Verdict]) -> Call | Refusal:
+        place, query = read_place(request, route), read_query(request, route)
+        body = await read_body(request, route, self._services.body_s)
+        for part in (place, query, body):
+            if isinstance(part, Refusal):
+                return part
+        return Call(body, query, place, lambda username: _over(self._by_username.spend(username.lower()), verdicts))
+
+
+def _over(verdict: Verdict, verdicts: list[Verdict]) -> Refusal | None:
+    """Note the verdict for the headers; the refusal if it is against the request."""
+    verdicts.append(verdict)
+    if not verdict.retry_ms:
+        return None
+    return Refusal("rate_limited", f"too many requests: limit {verdict.rate.name}", verdict.retry_ms)

@@ -1,0 +1,30 @@
+"""What anybody may read: the two documents of the interface, and whether this node does its job."""
+
+from collections.abc import Mapping
+
+from protocol.errors import Refusal
+from protocol.routes import Readiness
+from server.documents import ASYNCAPI, OPENAPI
+from server.http.services import Answer, Call, OpenHandler, Services
+
+RETRY_MS = 2_000
+
+
+async def show_openapi(services: Services, call: Call) -> Answer:
+    return OPENAPI
+
+
+async def show_asyncapi(services: Services, call: Call) -> Answer:
+    return ASYNCAPI
+
+
+async def show_readiness(services: Services, call: Call) -> Answer:
+    reason = await services.ready()
+    return Readiness() if reason is None else Refusal("unavailable", reason, RETRY_MS)
+
+
+DOCUMENT_HANDLERS: Mapping[str, OpenHandler] = {
+    "document.openapi": show_openapi,
+    "document.asyncapi": show_asyncapi,
+    "health.ready": show_readiness,
+}

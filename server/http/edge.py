@@ -1,0 +1,83 @@
+"""Around every route: faults become problem documents, origins on the allowlist may read the answers (Fetch, CORS)."""
+
+import traceback
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from persistence.people.contract import UnavailableError
+from protocol.errors import FAILED, UNAVAILABLE, Refusal
+from server.http.answers import refused
+
+MAX_AGE_S = 600
+EXPOSED = "ETag, RateLimit, RateLimit-Policy, Retry-After"
+ACCEPTED = "Authorization, Content-Type, If-None-Match"
+
+NO_SUCH_ROUTE = Refusal("not_found", "there is nothing at this path")
+NO_SUCH_METHOD = Refusal("unknown_op", "this path does not take this method")
+FOREIGN = Refusal("forbidden", "this origin is not on the allowlist")
+
+log = structlog.get_logger()
+
+
+def make_edge(origins: frozenset[str]) -> Middleware:
+    """The one middleware; `origins` may read answers from a browser."""
+
+    @web.middleware
+    async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get(hdrs.ORIGIN)
+        response: web.StreamResponse
+        if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+            response = _preflight(request, origin in origins)
+        else:
+            response = await _guarded(request, handler)
+        if response.prepared:
+            return response
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Vary"] = "Origin"
+        if origin in origins:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = str(origin)
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
+        return response
+
+    return edge
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return refused(NO_SUCH_ROUTE)
+    except web.HTTPMethodNotAllowed as fault:
+        return refused(NO_SUCH_METHOD, {"Allow": ", ".join(sorted(fault.allowed_methods))})
+    except UnavailableError as fault:
+        log.warning("store unavailable", path=_path(request), cause=type(fault.__cause__).__name__)
+        return refused(UNAVAILABLE)
+    except Exception as fault:
+        # The words of an error may quote what a client sent; where it happened and of what kind it is do not.
+        where = "".join(traceback.format_tb(fault.__traceback__))
+        log.error("request failed", path=_path(request), fault=type(fault).__name__, where=where)
+        return refused(FAILED)
+
+
+def _preflight(request: web.Request, known: bool) -> web.Response:
+    if not known:
+        return refused(FOREIGN)
+    match request.match_info.http_exception:
+        case web.HTTPMethodNotAllowed() as fault:
+            allowed = ", ".join(sorted(fault.allowed_methods))
+        case _:
+            return refused(NO_SUCH_ROUTE)
+    headers = {
+        hdrs.ACCESS_CONTROL_ALLOW_METHODS: allowed,
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: ACCEPTED,
+        hdrs.ACCESS_CONTROL_MAX_AGE: str(MAX_AGE_S),
+    }
+    return web.Response(status=204, headers=headers)
+
+
+def _path(request: web.Request) -> str:
+    """The route's pattern: what a client put into a path is not logged."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical

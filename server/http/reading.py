@@ -1,0 +1,73 @@
+"""Reading a request: body, query and path become the route's structs, or a refusal that names the field."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from protocol.errors import Refusal
+from protocol.routes import Route
+
+BODY_BYTES = 65_536
+
+# What msgspec lets through besides its own: bad UTF-8, nesting too deep, integers of thousands of digits.
+FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
+TOO_LARGE = Refusal("too_large", f"the body may have {BODY_BYTES:,} bytes")
+TOO_SLOW = Refusal("bad_request", "the body did not arrive in time")
+BROKEN = Refusal("bad_request", "the body cannot be read as its headers say")
+DETAIL_CHARACTERS = 400
+
+
+async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
+    """The body as one of the route's structs; None when the route takes none."""
+    if not route.bodies:
+        return None
+    try:
+        async with asyncio.timeout(within_s):
+            octets = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return TOO_LARGE
+    except TimeoutError:
+        return TOO_SLOW
+    except (web.RequestPayloadError, ValueError):
+        return BROKEN
+    try:
+        return msgspec.json.decode(octets, type=_meant(octets, route.bodies))
+    except FAULTS as fault:
+        return _refusal("body", fault)
+
+
+def read_query(request: web.Request, route: Route) -> Any:
+    """The query as the route's struct; None when the route has none. Of a repeated key the last value counts."""
+    return None if route.query is None else _convert(dict(request.query), route.query, "query")
+
+
+def read_place(request: web.Request, route: Route) -> Any:
+    """The variables of the path as the route's struct; None when there are none."""
+    return None if route.place is None else _convert(dict(request.match_info), route.place, "path")
+
+
+def _meant(octets: bytes, bodies: tuple[type[Struct], ...]) -> type[Struct]:
+    if len(bodies) == 1:
+        return bodies[0]
+    given = msgspec.json.decode(octets, type=dict[str, msgspec.Raw]).keys()
+    for body in bodies[:-1]:
+        if all(field.name in given for field in msgspec.structs.fields(body) if field.required):
+            return body
+    return bodies[-1]
+
+
+def _convert(values: dict[str, str], type: type[Struct], part: str) -> Any:
+    try:
+        return msgspec.convert(values, type, strict=False)
+    except FAULTS as fault:
+        return _refusal(part, fault)
+
+
+def _refusal(part: str, fault: Exception) -> Refusal:
+    # The decoder's own words name the field and never quote its value; those of Python's errors may.
+    if isinstance(fault, msgspec.MsgspecError):
+        return Refusal("bad_request", f"{part}: {fault}"[:DETAIL_CHARACTERS])
+    return Refusal("bad_request", f"{part}: not JSON that can be read")
