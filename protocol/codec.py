@@ -49,6 +49,7 @@ class Codec:
         module: Any = msgspec.msgpack if name == "msgpack" else msgspec.json
         self.name = name
         self.binary = name == "msgpack"
+        self.opcode = 0x2 if self.binary else 0x1
         self.subprotocol = f"tidings.v1.{name}"
         self._request = module.Decoder(AnyRequest).decode
         self._envelope = module.Decoder(_Envelope).decode if self.binary else _json_envelope

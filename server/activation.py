@@ -151,7 +151,7 @@ class Activation:
         self.actor = None
         self.generation += 1
         self.stop_timers()
-        for mail in self.flying.mails if self.flying else ():
+        for mail in (*(self.flying.mails if self.flying else ()), *(self.asking or {}).values()):
             mail.tries += 1
         self.mailbox = self.undone()
 

@@ -27,7 +27,7 @@ from protocol.handshake import Elsewhere, Incomplete, Refused, Upgrade, over_bud
 from protocol.ids import UserId
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
-from protocol.websocket import Opcode, State, WebSocket, header
+from protocol.websocket import State, WebSocket, header, whole
 from server.tokens import Caller, Expired, Invalid
 
 if TYPE_CHECKING:
@@ -137,20 +137,38 @@ class Connection(asyncio.Protocol):
         return self._stage is Stage.OPEN
 
     def data_received(self, data: bytes) -> None:
-        socket = self._socket
-        if socket is None:
+        if self._stage is Stage.HANDSHAKE:
             self._handshake(data)
-            return
+        elif self._socket is None and (payload := whole(data, self.codec.opcode, self._max_message)) is not None:
+            self._message(payload)
+        else:
+            self._frames(data)
+
+    def _frames(self, data: bytes) -> None:
+        """What is not one whole message; the state machine for it is there only while it has something to remember."""
+        socket = self._socket or WebSocket(self.codec.opcode, self._max_message)
+        self._socket = socket
         for _, payload in socket.receive(data):
             self._message(payload)
-        if socket.partial:
-            self._watch_frame()
-        elif self._began:
-            self._began = 0.0
-        if not self.full and (answer := socket.drain()):
-            self._transport.write(answer)
+            socket.max_message = self._max_message
+        self._drain(socket)
         if socket.state is State.CLOSED:
             self._peer_closed(socket)
+        elif socket.partial:
+            self._watch_frame()
+        else:
+            self._began = 0.0
+            if socket.quiet and self._socket is socket:
+                self._socket = None
+
+    def _drain(self, socket: WebSocket) -> None:
+        """Pongs and our close frame, unless the transport is full."""
+        if not self.full and (answer := socket.drain()):
+            self._transport.write(answer)
+
+    @property
+    def _max_message(self) -> int:
+        return AFTER_HELLO if self._stage is Stage.OPEN else BEFORE_HELLO
 
     def pause_writing(self) -> None:
         self.full = True
@@ -159,8 +177,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.full = False
         self._progress = True
-        if self._socket and (answer := self._socket.drain()):
-            self._transport.write(answer)
+        if self._socket:
+            self._drain(self._socket)
         self._tell_user(Drained(self.number))
 
     def eof_received(self) -> bool:
@@ -198,7 +216,6 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self.codec = upgrade.codec
-        self._socket = WebSocket(Opcode.BINARY if self.codec.binary else Opcode.TEXT, BEFORE_HELLO)
         self._move(Stage.HELLO)
         self._due = self._gateway.now() + self._gateway.hello_s
         self._transport.write(upgrade.response)
@@ -341,15 +358,13 @@ class Connection(asyncio.Protocol):
 
     def _welcome(self, welcome: Welcome) -> None:
         self._gateway.metrics.resumes[welcome.outcome] += 1
-        assert self._socket is not None
-        self._socket.max_message = AFTER_HELLO
         self.u = welcome.u
         self._move(Stage.OPEN)
         self._due = self._gateway.now() + self._gateway.ping_s(self.background)
 
     def send(self, message: bytes) -> None:
         """One message of the connection's codec."""
-        self._transport.write(header(0x2 if self.codec.binary else 0x1, len(message)) + message)
+        self._transport.write(header(self.codec.opcode, len(message)) + message)
 
     def write(self, frame: bytes) -> None:
         """A whole frame, ready made."""
@@ -406,13 +421,14 @@ class Connection(asyncio.Protocol):
 
     def close(self, close: Close) -> None:
         """End the connection with a code that says what the client should do; without effect when it is ending."""
-        if self._stage in (Stage.CLOSING, Stage.GONE) or self._socket is None:
+        if self._stage in (Stage.HANDSHAKE, Stage.CLOSING, Stage.GONE):
             return
         closed = self._gateway.metrics.closed
         closed[close.status] = closed.get(close.status, 0) + 1
         reason = {name: value for name, value in msgspec.to_builtins(close).items() if name != "status"}
-        self._socket.close(close.status, msgspec.json.encode(reason).decode())
-        self._transport.write(self._socket.drain())
+        socket = self._socket = self._socket or WebSocket(self.codec.opcode, self._max_message)
+        socket.close(close.status, msgspec.json.encode(reason).decode())
+        self._transport.write(socket.drain())
         self._detach(goodbye=False)
         self._move(Stage.CLOSING)
         self._due = self._gateway.now() + LINGER_S

@@ -161,7 +161,7 @@ class Gateway:
             frame = frames.get(codec)
             if frame is None:
                 message = body.encoded.numbered(codec, body.u) if numbered else body.live(codec)  # type: ignore[union-attr]
-                frame = frames[codec] = header(0x2 if codec.binary else 0x1, len(message)) + message
+                frame = frames[codec] = header(codec.opcode, len(message)) + message
             connection.write(frame)
             if numbered:
                 connection.u = body.u  # type: ignore[union-attr]
