@@ -80,6 +80,54 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
 
 
 @main.command()
+@click.option("--people", type=click.IntRange(2, 1_000), default=30, show_default=True, help="How many.")
+@click.option("--port", type=click.IntRange(1, 65_000), default=8080, show_default=True, help="Port to serve on.")
+@click.option("--url", default=None, help="A server that runs already, instead of starting one.")
+@data_option
+def demo(people: int, port: int, url: str | None, data: Path) -> None:
+    """Simulated people who talk, with a live table; starts a server of its own in --data."""
+    from rich.console import Console
+
+    from server.demo import run_demo
+
+    asyncio.run(run_demo(url, port, people, data, Console()))
+
+
+@main.command()
+@click.option("--as", "name", required=True, help="Your username; you are signed up if nobody has it.")
+@click.option("--password", prompt=True, hide_input=True, help="At least 8 characters; asked for if not given.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server.")
+def chat(name: str, password: str, url: str) -> None:
+    """Talk to people from this terminal."""
+    from server.chat import chat as talk
+
+    asyncio.run(talk(url, name, password))
+
+
+@main.command()
+@click.option("--node", type=click.IntRange(1), default=1, show_default=True, help="Which node.")
+@data_option
+@config_option
+def status(node: int, data: Path, config: Path | None) -> None:
+    """What a running node does."""
+    from server.status import show
+
+    show(_installed(data, config), node)
+
+
+@main.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("docs"), show_default=True, help="Folder."
+)
+def docs(out: Path) -> None:
+    """Write the OpenAPI and AsyncAPI documents."""
+    from server.documents import write_documents
+
+    for file in write_documents(out):
+        click.echo(f"wrote {file}")
+
+
+@main.command()
 @data_option
 @config_option
 def migrate(data: Path, config: Path | None) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from protocol.ids import ID, LoginId, Millis, UserId
 
@@ -36,13 +36,16 @@ class Invalid(Struct, frozen=True, gc=False):
     """Not ours."""
 
 
+Second = Annotated[int, Meta(ge=0, le=2**40)]
+
+
 class _Claims(Struct, frozen=True, gc=False):
     """`exp` and `iat` in seconds since 1970; `lid` is the login."""
 
     sub: Annotated[UserId, ID]
     lid: Annotated[LoginId, ID]
-    exp: int
-    iat: int
+    exp: Second
+    iat: Second
 
 
 class Tokens:

@@ -32,16 +32,18 @@ def make_app(services: Services) -> web.Application:
     aiohttp's keep-alive timeout also is how long a request's header may take, the first one included.
     """
     app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
-    door = Door(services)
+    entrance = Entrance(services)
     for route in ROUTES:
-        endpoint = door.endpoint(route)
-        app.router.add_route(route.method, route.path, endpoint)
+        endpoint = entrance.endpoint(route)
+        # Words and ids share a place in some paths; told apart here, neither is taken for the other.
+        path = route.path.replace("{id}", "{id:[0-9]+}")
+        app.router.add_route(route.method, path, endpoint)
         if route.method == "GET":
-            app.router.add_route(hdrs.METH_HEAD, route.path, endpoint)
+            app.router.add_route(hdrs.METH_HEAD, path, endpoint)
     return app
 
 
-class Door:
+class Entrance:
     """Who comes in, and how often."""
 
     def __init__(self, services: Services) -> None:

@@ -1,0 +1,191 @@
+"""`tidings chat`: a terminal client, line by line."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+import click
+
+from server.directory import Directory
+from tidings_client import (
+    Client,
+    Conversation,
+    ConversationState,
+    Login,
+    Message,
+    Offline,
+    Online,
+    Read,
+    Receipt,
+    Refused,
+    Snapshot,
+    Stopped,
+    TidingsError,
+    Typing,
+    log_in,
+    sign_up,
+)
+
+HELP = """\
+/open NAME          talk to somebody
+/group NAME NAME …  talk to several
+/list               your conversations; /1, /2, … goes to one
+/history            what was said here
+/quit               leave
+anything else is sent to the conversation you are in"""
+
+
+class Chat:
+    """One person at one terminal. `say` prints a line."""
+
+    def __init__(self, client: Client, directory: Directory, say: Callable[[str], None]) -> None:
+        self._client = client
+        self._directory = directory
+        self._say = say
+        self._here: str | None = None
+        self._listed: list[str] = []
+        self._titles: dict[str, str] = {}
+
+    async def line(self, line: str) -> bool:
+        """Do what one line says; False to leave."""
+        word, _, rest = line.strip().partition(" ")
+        try:
+            match word:
+                case "":
+                    pass
+                case "/quit":
+                    return False
+                case "/help":
+                    self._say(HELP)
+                case "/open":
+                    await self._open(rest.split())
+                case "/group":
+                    await self._open(rest.split(), group=True)
+                case "/list":
+                    await self._list()
+                case "/history":
+                    await self._history()
+                case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
+                    self._enter(self._listed[int(word[1:]) - 1])
+                case _ if word[0] == "/":
+                    self._say(f"there is no {word} here\n{HELP}")
+                case _:
+                    await self._send(line.strip())
+        except Refused as refusal:
+            self._say(f"! {refusal}")
+        return True
+
+    async def listen(self) -> None:
+        """Show what happens until the client ends."""
+        async for event in self._client.events():
+            match event:
+                case Message(text=str(text)) if event.sender != self._client.user:
+                    await self._show(event.conversation, event.sender, event.at, text)
+                case Typing(kind="text") if event.conversation == self._here:
+                    self._say(f"  … {await self._directory.name(event.user)} is typing")
+                case Receipt(read_c=int(read)) if event.conversation == self._here:
+                    self._say(f"  ✓ {await self._directory.name(event.user)} has read up to {read}")
+                case Snapshot():
+                    for conversation in event.conversations:
+                        await self._title(conversation)
+                case ConversationState():
+                    await self._title(event.conversation)
+                case Offline():
+                    self._say("  (offline: trying again)")
+                case Online():
+                    self._say("  (online)")
+                case Read():
+                    pass
+
+    async def _show(self, conversation: str, sender: str, at: int, text: str) -> None:
+        if conversation not in self._titles:
+            await self._title(await self._client.get(conversation))
+        name = await self._directory.name(sender)
+        if self._here is None:
+            self._enter(conversation)
+        where = "" if conversation == self._here else f"[{self._titles[conversation]}] "
+        self._say(f"{datetime.fromtimestamp(at / 1000):%H:%M} {where}{name}: {text}")
+        if conversation == self._here:
+            await self._client.read(conversation, self._client.heads[conversation])
+
+    async def _title(self, conversation: Conversation) -> None:
+        others = [member.user for member in conversation.members if member.user != self._client.user]
+        names = [await self._directory.name(user) for user in others[:5]]
+        self._titles[conversation.id] = conversation.title or ", ".join(names)
+
+    def _enter(self, conversation: str) -> None:
+        self._here = conversation
+        self._say(f"— you are talking to {self._titles.get(conversation, conversation)} —")
+
+    async def _open(self, names: list[str], *, group: bool = False) -> None:
+        users = []
+        for name in names:
+            if (user := await self._directory.user(name)) is None:
+                self._say(f"! there is no {name!r} here")
+                return
+            users.append(user)
+        if not users:
+            self._say("! name somebody")
+            return
+        conversation = await (self._client.create(users) if group else self._client.open(users[0]))
+        await self._title(conversation)
+        self._enter(conversation.id)
+
+    async def _list(self) -> None:
+        page = await self._client.conversations()
+        self._listed = [conversation.id for conversation in page.items]
+        for number, conversation in enumerate(page.items, 1):
+            await self._title(conversation)
+            unread = f"  ({conversation.unread} unread)" if conversation.unread else ""
+            self._say(f"/{number}  {self._titles[conversation.id]}{unread}")
+        if not page.items:
+            self._say("nothing yet: /open NAME")
+
+    async def _history(self) -> None:
+        if self._here is None:
+            self._say("! you are in no conversation: /open NAME or /list")
+            return
+        for event in (await self._client.history(self._here)).events:
+            if isinstance(event, Message) and event.text:
+                name = await self._directory.name(event.sender)
+                self._say(f"{datetime.fromtimestamp(event.at / 1000):%H:%M} {name}: {event.text}")
+
+    async def _send(self, text: str) -> None:
+        if self._here is None:
+            self._say("! you are in no conversation: /open NAME or /list")
+            return
+        await self._client.send(self._here, text)
+
+
+async def enter(url: str, name: str, password: str) -> Login:
+    """Sign in, or up if nobody has the name. Raises Refused: the name is somebody else's, or cannot be had."""
+    try:
+        return Login(url, await log_in(url, name, password))
+    except Refused as refusal:
+        if refusal.code != "unauthenticated":
+            raise
+    try:
+        return Login(url, await sign_up(url, name, password))
+    except Refused as refusal:
+        if refusal.code == "conflict_state":
+            raise Refused("unauthenticated", f"{name} exists and this is not the password") from None
+        raise
+
+
+async def chat(url: str, name: str, password: str) -> None:
+    """Talk until /quit or the end of input."""
+    try:
+        login = await enter(url, name, password)
+        async with Client(url, token_source=login, device=f"chat-{name}", app="tidings chat") as client:
+            talk = Chat(client, Directory(url, login), click.echo)
+            click.echo(f"you are {name}; /help says what you can do")
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(talk.listen())
+                while (line := await asyncio.to_thread(sys.stdin.readline)) and await talk.line(line):
+                    pass
+                listening.cancel()
+    except (Stopped, TidingsError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    except OSError as fault:
+        raise click.ClickException(f"--url: {url} cannot be reached ({fault}): is `tidings serve` running?") from fault

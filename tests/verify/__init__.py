@@ -1,0 +1,1 @@
+"""Slow proofs against foreign programs, run by `make verify`. They import every room."""
