@@ -177,13 +177,16 @@ async def test_the_server_dies_with_its_parent_and_the_next_parent_finds_all(tmp
     await server.stop()
 
 
-async def test_a_server_that_outlived_its_parent_is_taken_down_first(server: EmbeddedPostgres) -> None:
+async def test_a_server_that_outlived_its_parent_is_taken_down_first(
+    server: EmbeddedPostgres, short_folder: Path
+) -> None:
     await server.stop()
     where = server.data / "postgres"
     account = Account.owning(where)
     postgres = cluster.binaries() / "postgres"
     launcher = [word for word in account.launcher([postgres, where]) if word not in ("--pdeathsig", "INT")]
-    command = [*launcher, str(postgres), "-D", str(where), "-c", "listen_addresses=", "-k", str(where)]
+    command = [*launcher, str(postgres), "-D", str(where), "-c", "listen_addresses=", "-k", str(short_folder)]
+    account.own(short_folder)
     left = subprocess.Popen(command, env=cluster.ENVIRONMENT, cwd="/", stderr=subprocess.PIPE)
     assert left.stderr is not None
     words = iter(left.stderr.readline, b"")

@@ -1,0 +1,206 @@
+"""The HTTP interface with everything real but the database, the clock and the ops behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, assert_never
+
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
+from msgspec import UNSET
+
+from persistence.people.memory import MemoryPeople
+from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
+from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
+from protocol.ids import EPOCH, ConversationId, Millis
+from protocol.replies import Conversations, Done, History, Ok, Opened, Receipts, Sent, SyncPage
+from protocol.requests import (
+    Ack,
+    AnyRequest,
+    Background,
+    ChangeSettings,
+    CreateConversation,
+    GetConversation,
+    GetHistory,
+    GetReceipts,
+    Hello,
+    ListConversations,
+    MarkRead,
+    OpenConversation,
+    SendMessage,
+    Sync,
+    Type,
+)
+from server.http import HANDLING, Services, make_app
+from server.passwords import Passwords
+from server.revocations import Revocations
+from server.tokens import Caller, Tokens
+
+KEY = ("1", b"k" * 32)
+PASSWORD = "correct horse"
+LIFE_S = 900
+ORIGIN = "https://app.example.com"
+
+Client = TestClient[web.Request, web.Application]
+
+
+class Talks:
+    """Ops on one conversation for each caller and partner, just so far that answers have their real shapes."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Caller, AnyRequest]] = []
+        self.logs: dict[ConversationId, list[AnyLogEvent]] = {}
+        self.refusal: Refusal | None = None
+        self.fault: Exception | None = None
+
+    async def ask(self, caller: Caller, request: AnyRequest) -> Ok | Refusal:
+        self.asked.append((caller, request))
+        if self.fault:
+            raise self.fault
+        if self.refusal:
+            return self.refusal
+        match request:
+            case OpenConversation():
+                return Opened(self._see(caller, self._open(str(max(int(caller.user), int(request.user))))))
+            case CreateConversation():
+                return Opened(self._see(caller, self._open(str(int.from_bytes(request.cid[:7].encode()) + 1))))
+            case ListConversations():
+                return Conversations([self._see(caller, id) for id in self.logs][: request.limit])
+            case Sync():
+                return SyncPage([self._see(caller, id) for id in request.heads if id in self.logs], Millis(EPOCH))
+            case Hello() | Background() | Type() | Ack():
+                return Refusal("bad_request", "op: this one belongs to a socket")
+            case _ if request.conversation not in self.logs:
+                return NOT_FOUND
+            case GetConversation():
+                return self._see(caller, request.conversation)
+            case GetReceipts():
+                return Receipts((Member(caller.user, "member", 0),))
+            case GetHistory():
+                return History(self.logs[request.conversation][: request.limit], False)
+            case SendMessage():
+                return self._send(caller, request)
+            case MarkRead() | ChangeSettings():
+                return Done()
+            case _:
+                assert_never(request)
+
+    def _open(self, id: str) -> ConversationId:
+        self.logs.setdefault(ConversationId(id), [])
+        return ConversationId(id)
+
+    def _see(self, caller: Caller, id: ConversationId) -> Conversation:
+        return Conversation(
+            id=id,
+            kind="direct",
+            members=(Member(caller.user, "member", 0),),
+            last_c=len(self.logs[id]),
+            joined_c=0,
+            read_c=0,
+            unread=0,
+            folder="inbox",
+            settings=MemberSettings(),
+            at=Millis(EPOCH),
+        )
+
+    def _send(self, caller: Caller, request: SendMessage) -> Sent | Refusal:
+        log = self.logs[request.conversation]
+        for event in log:
+            if isinstance(event, MessageSent) and (event.sender, event.cid) == (caller.user, request.cid):
+                return Sent(event.c, event.at, True) if event.text == request.text else ID_REUSED
+        mentions = UNSET if request.mentions is UNSET else tuple(request.mentions)
+        log.append(
+            MessageSent(
+                conversation=request.conversation,
+                c=len(log) + 1,
+                sender=caller.user,
+                cid=request.cid,
+                at=Millis(EPOCH),
+                text=request.text,
+                reply_to=request.reply_to,
+                mentions=mentions,
+            )
+        )
+        return Sent(len(log), Millis(EPOCH))
+
+
+class Stack:
+    """`services` may be replaced before `served`; `now_s` moves both clocks."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.now_s = 1_795_219_200.0
+        self.ready: str | None = None
+        self.talks = Talks()
+        self.ended: list[str] = []
+        self._random = Random(seed)
+        self.people = MemoryPeople(self.clock, self._random)
+        self.tokens = Tokens([KEY], LIFE_S, self.clock)
+        self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.revocations = Revocations(self.people, self.ended.append, LIFE_S, self.monotonic)
+        self.services = Services(
+            people=self.people,
+            tokens=self.tokens,
+            passwords=self.passwords,
+            revocations=self.revocations,
+            ask=self.talks.ask,
+            ready=self.is_ready,
+            clock=self.clock,
+            monotonic=self.monotonic,
+            random=self._random.randbytes,
+            refresh_s=30 * 86_400,
+            origins=frozenset([ORIGIN]),
+        )
+
+    def clock(self) -> Millis:
+        return Millis(round(self.now_s * 1_000))
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    async def is_ready(self) -> str | None:
+        return self.ready
+
+    def change(self, **changes: Any) -> None:
+        """Replace some of the services."""
+        self.services = msgspec.structs.replace(self.services, **changes)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[Client]:
+        server = TestServer(make_app(self.services))
+        await server.start_server(**HANDLING)
+        async with TestClient(server) as client:
+            yield client
+        self.passwords.close()
+
+
+class Person:
+    """Somebody who is signed in, as their client sees it."""
+
+    def __init__(self, client: Client, username: str, credentials: dict[str, Any]) -> None:
+        self._client = client
+        self.username = username
+        self.user: str = credentials["user"]
+        self.token: str = credentials["access_token"]
+        self.refresh_token: str = credentials["refresh_token"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def call(self, method: str, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
+        """The answer of a request that must end with this status."""
+        return await call(self._client, method, path, body, status, **self.headers, **headers)
+
+
+async def call(client: Client, method: str, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
+    async with client.request(method, path, json=body, headers=headers) as response:
+        text = await response.text()
+        assert response.status == status, text
+        return msgspec.json.decode(text) if text else None
+
+
+async def sign_up(client: Client, username: str = "ada") -> Person:
+    body = {"username": username, "password": PASSWORD}
+    return Person(client, username, await call(client, "POST", "/v1/accounts", body, 201))
