@@ -73,9 +73,7 @@ async def test_after_the_ring_has_let_go_the_answer_is_a_resync_and_sync_brings_
             await b.socket.close(3000)
         await _talk(a, conversation, 400, "x" * 4_000)
         resume = {"epoch": before["epoch"], "u": before["u"]}
-        async with session(
-            installation.socket_url, ben["access_token"], resume=resume, snapshot=False
-        ) as (b, after):
+        async with session(installation.socket_url, ben["access_token"], resume=resume, snapshot=False) as (b, after):
             assert after["outcome"] == "resync"
             await b.until_synced()
             assert await _sync_all(b, conversation) == list(range(1, 401))

@@ -82,9 +82,7 @@ async def test_whoever_is_no_member_is_told_that_there_is_no_such_conversation(
             assert await e.err(op, conversation=foreign, **fields) == await e.err(op, conversation=absent, **fields)
 
 
-async def test_typing_is_told_to_others_alone_and_is_never_numbered(
-    installation: Installation, people: People
-) -> None:
+async def test_typing_is_told_to_others_alone_and_is_never_numbered(installation: Installation, people: People) -> None:
     ada, ben = people[9], people[10]
     async with (
         session(installation.socket_url, ada["access_token"]) as (a, _),

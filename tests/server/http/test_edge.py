@@ -161,6 +161,8 @@ async def test_guessing_at_one_username_is_limited_whatever_the_address(stack: S
         async with client.post("/v1/logins", json=right) as response:
             assert response.status == 429
             assert '"username";r=0;t=40' in response.headers["RateLimit"]
+        problem = await call(client, "POST", "/v1/accounts", right, 429)
+        assert (problem["detail"], problem["retry_ms"]) == ("too many requests: limit username", 10_000)
         await call(client, "POST", "/v1/logins", {"username": "bob", "password": PASSWORD}, 401)
         stack.now_s += 10
         await call(client, "POST", "/v1/logins", right)

@@ -1,0 +1,105 @@
+"""A client that was away for long, through a running node: complete, in small replies, and cheap."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from persistence.conversations.contract import Unit
+from persistence.conversations.postgres import PostgresConversations, open_pool
+from protocol.events import MessageSent
+from protocol.facts import Said
+from protocol.ids import ConversationId, Millis, UserId
+from tests.server.running import Installation
+from tests.server.wire import Map, Wire, session
+
+CONVERSATIONS, CHANGED, EVENTS = 2_000, 100, 20
+REPLY_BYTES = 256 * 1024
+SERVER_MS = 300
+
+
+async def _talk(store: PostgresConversations, id: ConversationId, sender: UserId, count: int) -> None:
+    """`count` messages, committed as a node would."""
+    active = await store.activate(id, [sender], [], None)
+    assert active is not None
+    said = [
+        Said(
+            MessageSent(
+                conversation=id,
+                c=active.last_c + 1 + number,
+                sender=sender,
+                cid=f"{active.last_c} {number}",
+                at=Millis(1_700_000_000_000),
+                text="something to catch up with " * 4,
+            ),
+            number,
+        )
+        for number in range(count)
+    ]
+    assert await store.commit([Unit(id, active.fence, active.last_c, tuple(said))], wait=True) == ["committed"]
+
+
+def _server_ms(installation: Installation) -> float:
+    """CPU time so far of the node and of the backends that serve it."""
+    postmaster = int((installation.data / "postgres" / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    backends = [int(pid) for pid in children if b"[local]" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    ticks = 0
+    for pid in [installation.node_pid(), *backends]:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks * 1_000 / os.sysconf("SC_CLK_TCK")
+
+
+async def _sync(wire: Wire, heads: dict[str, int], since: int) -> list[Map]:
+    """All pages of one sync, each checked for its size; at most 1,000 heads are named at a time."""
+    named = list(heads.items())
+    pages: list[Map] = []
+    for start in range(0, len(named), 1_000):
+        cursor: dict[str, str] = {}
+        while True:
+            wire.received = 0
+            part = dict(named[start : start + 1_000])
+            page = await wire.ok("sync", heads=part, since=since, only=start > 0, **cursor)
+            assert len(msgpack.packb(page)) <= REPLY_BYTES
+            pages.append(page)
+            if "cursor" not in page:
+                break
+            cursor = {"cursor": page["cursor"]}
+    return pages
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["msgpack", "json"])
+async def test_two_thousand_conversations_of_which_a_hundred_changed_are_caught_up_with_cheaply(
+    installation: Installation, binary: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    me, *others = installation.mint(CONVERSATIONS + 1, f"sync.{binary}.")
+    settings = tomllib.loads((installation.data / "tidings.toml").read_text())
+    async with open_pool(settings["postgres"]["url"], 4) as pool:
+        store = PostgresConversations(pool)
+        mine = UserId(me["user"])
+        ids = [await store.open(mine, UserId(other["user"])) for other in others]
+        # They were opened long ago, not within the time that sync looks back in any case.
+        await pool.execute("update conversation set state_at = state_at - interval '1 day'")
+        since = await store.now()
+        heads: dict[str, int] = dict.fromkeys(ids, 0)
+        for id, other in zip(ids[:CHANGED], others, strict=False):
+            await _talk(store, id, UserId(other["user"]), EVENTS)
+    async with session(installation.socket_url, me["access_token"], snapshot=False, binary=binary, device="away") as (
+        wire,
+        _,
+    ):
+        await wire.until_synced()
+        began = _server_ms(installation)
+        pages = await _sync(wire, heads, since)
+        took = _server_ms(installation) - began
+    with capsys.disabled():
+        print(f"\nsync: {len(pages)} replies, {took:.0f} ms of server time")
+    # A conversation that one request did not name comes with its state alone, and with its events in the next.
+    items = [item for page in pages for item in page["conversations"] if "events" in item]
+    assert {item["id"]: [event["c"] for event in item["events"]] for item in items} == {
+        id: list(range(1, EVENTS + 1)) for id in ids[:CHANGED]
+    }
+    assert took <= SERVER_MS
