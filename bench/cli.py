@@ -1,0 +1,192 @@
+"""`tidings bench`: the load client on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.compare import compare, read_baseline, stored_results, write_baseline
+from bench.machine import described, fdatasync_ms, file_system
+from bench.report import Report, command, now, store
+from bench.rounds import Options, Run, run, summarise
+from bench.stage import Workload
+from bench.subject import Commands, RunError
+from bench.workloads.dm import Dm
+from bench.workloads.fanout import Fanout
+from bench.workloads.idle import Idle
+from bench.workloads.storm import Storm
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+SETTINGS = (
+    click.option("--rounds", default=5, show_default=True, help="Rounds, each with fresh servers."),
+    click.option("--quick", is_flag=True, help="A few seconds a round: an indication."),
+    click.option("--data", type=click.Path(path_type=Path), default=Path(".tidings/bench"), show_default=True),
+    click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True),
+    click.option("--port", default=0, help="The server's public port. Default: one that is free."),
+    click.option("--server-command", default=Commands().serve, show_default=True),
+    click.option("--mint-command", default=Commands().mint, show_default=True),
+    click.option("--raise", "raised", multiple=True, metavar="NAME=VALUE", help="A setting of the server for the run."),
+    click.option("--seed", default=1, show_default=True, help="Of the schedules and the order of the sides."),
+)
+
+
+def measuring(function: Command) -> Command:
+    """The options that all workloads share."""
+    for option in reversed(SETTINGS):
+        function = option(function)
+    return function
+
+
+@click.group()
+def bench() -> None:
+    """Measure a server that is started for the purpose, beside a bare C server, and compare with the baseline."""
+
+
+@bench.command()
+@click.option("--full", is_flag=True, help="Up to 19,000 connections, all that a node holds.")
+@measuring
+def idle(full: bool, **shared: Any) -> None:
+    """Memory and CPU of idle, authenticated, pinged connections."""
+    shape = Idle()
+    conclude(msgspec.structs.replace(shape, steps=(*shape.steps, 19_000)) if full else shape, **shared)
+
+
+@bench.command()
+@click.option("--connections", default=5_000, show_default=True, help="Users, two of whom talk: an even number.")
+@click.option("--rate", default=1_500.0, show_default=True, help="Connects per second at the end of the ramp.")
+@measuring
+def storm(connections: int, rate: float, **shared: Any) -> None:
+    """CPU of connect + hello, fresh and resumed, on an open-loop ramp."""
+    conclude(Storm(connections // 2 * 2, rate), **shared)
+
+
+@bench.command()
+@click.option("--rate", default=3_000.0, show_default=True, help="Messages per second offered.")
+@click.option("--conversations", default=1_000, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True, help="The measured window.")
+@click.option("--knee", is_flag=True, help="Search the highest rate that holds, beginning at --rate.")
+@measuring
+def dm(rate: float, conversations: int, seconds: float, knee: bool, **shared: Any) -> None:
+    """Durable direct messages: ack and delivery latency, CPU per message, batches."""
+    conclude(Dm(rate, conversations, seconds, knee=knee, seed=shared["seed"]), **shared)
+
+
+@bench.command()
+@click.option("--members", default=100, show_default=True)
+@click.option("--devices", default=10, show_default=True, help="Sockets of each member.")
+@click.option("--rate", default=20.0, show_default=True, help="Typing events per second.")
+@click.option("--seconds", default=10.0, show_default=True, help="The measured window.")
+@measuring
+def fanout(members: int, devices: int, rate: float, seconds: float, **shared: Any) -> None:
+    """CPU per delivery of live events to the sockets of one group."""
+    conclude(Fanout(members, devices, rate, seconds), **shared)
+
+
+@bench.command("all")
+@measuring
+def all_workloads(**shared: Any) -> None:
+    """All four in their quick form, then the comparison with the baseline: within ten minutes."""
+    shapes = (Idle().quick(), Storm().quick(), Dm(seed=shared["seed"]).quick(), Fanout().quick())
+    void = [shape.name for shape in shapes if not measured(shape, **shared | {"quick": True})]
+    print_comparison(shared["results"])
+    if void:
+        raise click.ClickException(f"void: {', '.join(void)}")
+
+
+@bench.command("compare")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True)
+@click.option("--store", "stores", is_flag=True, help="Make the latest results the baseline.")
+def compare_command(results: Path, stores: bool) -> None:
+    """Print better or worse against the stored baseline; exit status 1 when something is worse."""
+    worse = print_comparison(results)
+    if stores:
+        click.echo(f"baseline: {write_baseline(results, stored_results(results))}")
+    elif worse:
+        sys.exit(1)
+
+
+def print_comparison(results: Path) -> bool:
+    """Every latest figure beside the baseline; whether any is worse."""
+    comparisons = compare(read_baseline(results), stored_results(results))
+    table = Table("workload", "figure", "baseline", "now", "verdict")
+    for one in comparisons:
+        then = "-" if one.then is None else f"{one.then.median:.4g}"
+        table.add_row(one.workload, one.figure, then, f"{one.now.median:.4g} {one.now.unit}", one.verdict)
+    Console().print(table)
+    return any(one.verdict == "worse" for one in comparisons)
+
+
+def conclude(workload: Workload, **shared: Any) -> None:
+    """Measure one workload; exit status 1 when the run is void."""
+    if not measured(workload, **shared):
+        sys.exit(1)
+
+
+def measured(
+    workload: Workload,
+    *,
+    rounds: int,
+    quick: bool,
+    data: Path,
+    results: Path,
+    port: int,
+    server_command: str,
+    mint_command: str,
+    raised: tuple[str, ...],
+    seed: int,
+) -> bool:
+    """Run all rounds, print and store the report; whether its figures count."""
+    if quick:
+        workload = workload.quick()
+    options = Options(rounds, data.resolve(), Commands(server_command, mint_command), _pairs(raised), port, seed)
+    done = _watched(workload, options)
+    machine = described() | {"data folder": f"{file_system(data)}, fdatasync {fdatasync_ms(data):.2f} ms"}
+    report = Report(
+        workload.name,
+        now(),
+        command(),
+        msgspec.to_builtins(workload) | {"quick": quick, "server": server_command},
+        workload.raised | options.raised,
+        machine,
+        {} if done.void else summarise(done),
+        done.void,
+        done,
+    )
+    path = store(report, results)
+    Console().print(Markdown(path.read_text()))
+    click.echo(path)
+    return not done.void
+
+
+def _watched(workload: Workload, options: Options) -> Run:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2, transient=True) as bar:
+        task = bar.add_task(workload.name, total=None)
+
+        def told(doing: str, at: int, total: int) -> None:
+            bar.update(task, description=f"{workload.name} · {doing}", completed=at, total=total or None)
+
+        try:
+            return run(workload, options, told)
+        except RunError as failed:
+            raise click.ClickException(str(failed)) from failed
+
+
+def _pairs(words: tuple[str, ...]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise click.BadParameter(f"{word!r} is not NAME=VALUE", param_hint="--raise")
+    return dict(word.split("=", 1) for word in words)
+
+
+if __name__ == "__main__":
+    bench()

@@ -1,0 +1,215 @@
+"""One device of one user on one socket, by the client rules of the wire contract (PROTOCOL §3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from bench.crowd import Crowd
+from bench.frames import Socket
+from bench.wire import Frame, Hello, Stored, User, decode, decode_hello, request_frame
+
+REPLY_WITHIN = 10.0
+RETRIES = 5
+NOT_DURABLE = frozenset(("ping", "synced", "continuity"))
+
+
+class RefusedError(Exception):
+    """A request of the preparation was refused for good (`code` of the contract), or not answered (no code)."""
+
+    def __init__(self, told: str, code: str = "") -> None:
+        super().__init__(told)
+        self.code = code
+
+
+class Client(Socket):
+    """Says hello, counts `u` and `c`, answers pings, acks what it stored; the smallest client that keeps every rule.
+
+    Every breach by the server (gap, repeat, reordering, close, refusal) goes to the crowd's faults.
+    """
+
+    __slots__ = (
+        "_hello",
+        "_owes",
+        "_waiting",
+        "crowd",
+        "device",
+        "heads",
+        "hello",
+        "leaving",
+        "next_id",
+        "pinged",
+        "u",
+        "user",
+    )
+
+    def __init__(
+        self, crowd: Crowd, user: User, device: str, resume: Stored | None = None, snapshot: bool = False
+    ) -> None:
+        super().__init__(crowd.request)
+        self.crowd = crowd
+        self.user = user
+        self.device = device
+        fields: dict[str, Any] = {"token": user.access_token}
+        fields["device"] = {"id": device, "platform": "load", "app": "bench"}
+        if resume is not None:
+            fields["resume"] = {"epoch": resume.epoch, "u": resume.u}
+        if not snapshot:
+            fields["snapshot"] = False
+        self._hello = request_frame("hello", id=1, **fields)
+        self._waiting: dict[int, asyncio.Future[Frame]] | None = None
+        self._owes = False
+        self.heads: dict[str, int] | None = None
+        self.hello: Hello | None = None
+        self.leaving = False
+        self.next_id = 2
+        self.pinged = False
+        self.u = -1 if resume is None else resume.u
+
+    @property
+    def stored(self) -> Stored:
+        """What a later connection resumes from."""
+        assert self.hello is not None
+        return Stored(self.hello.epoch, self.u)
+
+    async def ask(self, op: str, **fields: Any) -> msgspec.Raw:
+        """Send a request of the preparation and return its `ok`; what may be sent again is, `RETRIES` times.
+
+        Raises RefusedError with the last answer.
+        """
+        code = ""
+        for _ in range(RETRIES):
+            number = self.take_id()
+            self.send(request_frame(op, id=number, **fields))
+            frame = await self._answer(number)
+            if frame.err is None:
+                return frame.ok
+            code = frame.err.code
+            if code not in ("rate_limited", "unavailable", "unknown_outcome", "internal"):
+                break
+            await asyncio.sleep(frame.err.retry_ms / 1000)
+        raise RefusedError(f"{op}: {code}", code)
+
+    def head(self, conversation: str) -> int:
+        """The last `c` stored of a conversation, 0 without any."""
+        return (self.heads or {}).get(conversation, 0)
+
+    def take_id(self) -> int:
+        """The next request id of this connection."""
+        self.next_id += 1
+        return self.next_id - 1
+
+    def leave(self) -> None:
+        """Close with 3000, "I shall resume"; the end is told to the crowd."""
+        self.leaving = True
+        self.close(3000)
+
+    def ready(self) -> None:
+        """hello is answered and `synced` has come."""
+        self.crowd.tell()
+
+    def replied(self, frame: Frame) -> None:
+        """A reply that nobody waits for with `ask`."""
+        self.crowd.faults.add("reply to no request", f"re {frame.re}")
+
+    def happened(self, frame: Frame) -> None:
+        """An event, durable or live, after its `u` and `c` were counted."""
+
+    def ack_owed(self) -> None:
+        """Ack what was stored, unless a ping's answer did meanwhile."""
+        if self._owes:
+            self.ack()
+
+    def ack(self) -> None:
+        """Tell the last stored `u`."""
+        assert self.hello is not None
+        self._owes = False
+        self.send(request_frame("ack", epoch=self.hello.epoch, u=self.u))
+
+    def opened(self) -> None:
+        self.send(self._hello)
+
+    def ended(self, reason: str) -> None:
+        if self.leaving:
+            self.crowd.tell()
+        else:
+            self.crowd.faults.add("connection ended by the server", reason)
+        for future in (self._waiting or {}).values():
+            if not future.done():
+                future.set_exception(RefusedError(reason))
+
+    def message(self, payload: bytes) -> None:
+        try:
+            frame = decode(payload)
+        except msgspec.DecodeError as error:
+            self.crowd.faults.add("unreadable message", f"{error}: {payload[:80]!r}")
+            return
+        if frame.re >= 0:
+            self._reply(frame)
+        elif frame.u and frame.ev not in NOT_DURABLE:
+            self._durable(frame)
+            self.happened(frame)
+        elif frame.ev == "ping":
+            self._pinged(frame.u)
+        elif frame.ev == "synced":
+            self._same("synced", frame.u)
+            self.ready()
+        elif frame.ev == "continuity":
+            self.crowd.faults.add("continuity", self.user.user)
+        else:
+            self.happened(frame)
+
+    async def _answer(self, number: int) -> Frame:
+        if self._waiting is None:
+            self._waiting = {}
+        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            async with asyncio.timeout(REPLY_WITHIN):
+                return await future
+        except TimeoutError:
+            raise RefusedError(f"no reply within {REPLY_WITHIN:.0f} s") from None
+        finally:
+            del self._waiting[number]
+
+    def _reply(self, frame: Frame) -> None:
+        if self._waiting and frame.re in self._waiting:
+            self._waiting[frame.re].set_result(frame)
+        elif frame.re != 1:
+            self.replied(frame)
+        elif frame.err is not None:
+            self.crowd.faults.add("hello refused", f"{frame.err.code} {frame.err.message}")
+        else:
+            self.hello = decode_hello(frame.ok)
+            resumed = self.u >= 0
+            if resumed != (self.hello.outcome == "resumed"):
+                self.crowd.faults.add("unexpected outcome of hello", self.hello.outcome)
+            if not resumed or self.hello.outcome != "resumed":
+                self.u = self.hello.u
+
+    def _durable(self, frame: Frame) -> None:
+        if frame.u != self.u + 1:
+            self.crowd.faults.add("stream broken", f"{self.user.user}: u {frame.u} after {self.u}")
+        self.u = frame.u
+        if frame.c:
+            head = self.head(frame.conversation)
+            if frame.c != head + 1:
+                self.crowd.faults.add("conversation broken", f"{frame.conversation}: c {frame.c} after {head}")
+            if self.heads is None:
+                self.heads = {}
+            self.heads[frame.conversation] = max(head, frame.c)
+        if not self._owes:
+            self._owes = True
+            self.crowd.owe(self)
+
+    def _pinged(self, u: int) -> None:
+        self._same("ping", u)
+        self.crowd.pings += 1
+        self.pinged = True
+        self.ack()
+
+    def _same(self, ev: str, u: int) -> None:
+        if u != self.u:
+            self.crowd.faults.add("stream broken", f"{self.user.user}: {ev} names u {u}, counted {self.u}")

@@ -1,0 +1,103 @@
+"""From raw samples to figures, and the verdict whether they may be believed."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from resource import RUSAGE_SELF, getrusage
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from bench.process import cpu_seconds, tree_cpu_seconds
+
+if TYPE_CHECKING:
+    from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
+
+LATENCY_VOID_MS, RUN_VOID_MS = 1.0, 5.0
+"""Generator lag, p99: above the first no latency of the round counts, above the second nothing of it."""
+
+LONGEST_US = 120_000_000
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One measured value. The same name on both sides makes the ratio to the floor."""
+
+    name: str
+    unit: str
+    value: float
+    better: Literal["lower", "higher"] = "lower"
+
+
+class Measured(msgspec.Struct):
+    """One side of one round."""
+
+    figures: list[Figure]
+    latencies: list[Figure] = []
+    faults: list[str] = []
+    lag_p99_ms: float = 0.0
+    notes: dict[str, str] = {}
+
+    @property
+    def void(self) -> list[str]:
+        """Why nothing of this counts; empty when it does."""
+        if self.lag_p99_ms > RUN_VOID_MS:
+            return [*self.faults, f"generator lag p99 {self.lag_p99_ms:.2f} ms > {RUN_VOID_MS:.0f} ms"]
+        return self.faults
+
+    @property
+    def believed(self) -> list[Figure]:
+        """The figures that count: all, those without latencies, or none."""
+        if self.void:
+            return []
+        return self.figures + (self.latencies if self.lag_p99_ms <= LATENCY_VOID_MS else [])
+
+
+def histogram(seconds: Iterable[float]) -> HdrHistogram:
+    """Samples in seconds as an HdrHistogram in microseconds, three digits, up to two minutes."""
+    from hdrh.histogram import HdrHistogram
+
+    built = HdrHistogram(1, LONGEST_US, 3)
+    for sample in seconds:
+        built.record_value(min(max(int(sample * 1e6), 1), LONGEST_US))
+    return built
+
+
+def percentile_ms(seconds: array[float], percentile: float) -> float:
+    """A percentile of samples in seconds, as milliseconds; 0 without samples."""
+    return float(histogram(seconds).get_value_at_percentile(percentile)) / 1000 if seconds else 0.0
+
+
+def latency_figures(name: str, seconds: array[float], *points: float) -> list[Figure]:
+    """Percentiles of samples in seconds counted from the intended send; p50, p99, p99.9 and the longest by default."""
+    built = histogram(seconds)
+    return [
+        Figure(f"{name} p{at:g}" if at < 100 else f"{name} max", "ms", built.get_value_at_percentile(at) / 1000)
+        for at in points or (50.0, 99.0, 99.9, 100.0)
+    ]
+
+
+def generator_cpu_seconds() -> float:
+    """User and system seconds of this process so far."""
+    usage = getrusage(RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Meter:
+    """Processor time of nodes, stores and the generator between `Meter(...)` and `per`."""
+
+    def __init__(self, nodes: tuple[int, ...], stores: tuple[int, ...]) -> None:
+        self._nodes, self._stores = nodes, stores
+        self._begun = self._now()
+
+    def per(self, operation: str, count: int, scale: float = 1.0) -> list[Figure]:
+        """CPU microseconds per operation since the start, `scale` dividing further (seconds of a window)."""
+        share = 1e6 / max(count, 1) / scale
+        node, store, own = (end - begin for begin, end in zip(self._begun, self._now(), strict=True))
+        figures = [Figure(f"CPU per {operation}", "µs", node * share)]
+        if self._stores:
+            figures.append(Figure(f"Postgres CPU per {operation}", "µs", store * share))
+        return [*figures, Figure(f"generator CPU per {operation}", "µs", own * share)]
+
+    def _now(self) -> tuple[float, float, float]:
+        return cpu_seconds(self._nodes), tree_cpu_seconds(self._stores), generator_cpu_seconds()

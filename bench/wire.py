@@ -1,0 +1,86 @@
+"""The messages of the wire contract as the load sees them: few keys read, ready-made frames written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bench.frames import masked
+
+
+class Refusal(msgspec.Struct, gc=False):
+    """`err` of a reply."""
+
+    code: str
+    message: str = ""
+    retry_ms: int = 1000
+
+
+class Frame(msgspec.Struct, gc=False):
+    """Every key of a server message that the load looks at; the decoder passes over the others."""
+
+    re: int = -1
+    ok: msgspec.Raw = msgspec.Raw()
+    err: Refusal | None = None
+    ev: str = ""
+    u: int = 0
+    c: int = 0
+    conversation: str = ""
+    cid: str = ""
+    user: str = ""
+    kind: str = ""
+
+
+class Hello(msgspec.Struct, gc=False):
+    """`ok` of hello."""
+
+    epoch: str
+    u: int
+    outcome: str
+    ping_ms: int
+
+
+class Sent(msgspec.Struct, gc=False):
+    """`ok` of message.send."""
+
+    c: int
+    dup: bool = False
+
+
+class Conversation(msgspec.Struct, gc=False):
+    """CONVERSATION, its id alone."""
+
+    id: str
+
+
+class Opened(msgspec.Struct, gc=False):
+    """`ok` of conversation.open and conversation.create."""
+
+    conversation: Conversation
+
+
+class User(msgspec.Struct, frozen=True, gc=False):
+    """A minted user: one line of `tidings admin mint`."""
+
+    user: str
+    access_token: str
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """Where a detached client stopped: what it names in `resume`."""
+
+    epoch: str
+    u: int
+
+
+decode = msgspec.msgpack.Decoder(Frame).decode
+decode_sent = msgspec.msgpack.Decoder(Sent).decode
+decode_opened = msgspec.msgpack.Decoder(Opened).decode
+decode_hello = msgspec.msgpack.Decoder(Hello).decode
+encode = msgspec.msgpack.Encoder().encode
+
+
+def request_frame(op: str, **fields: Any) -> bytes:
+    """A ready-made masked frame of one request."""
+    return masked(encode({"op": op, **fields}))

@@ -1,0 +1,142 @@
+"""dm: durable direct messages at Poisson arrivals, acked and delivered, each counted on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from random import Random
+from time import monotonic
+from typing import ClassVar
+
+import msgspec
+
+from bench.frames import masked
+from bench.load import Echo, Load
+from bench.measure import Figure, Measured, Meter, latency_figures, percentile_ms
+from bench.metrics import commit_notes, read_metrics
+from bench.prepare import befriend
+from bench.schedule import Pacer, poisson, ramp
+from bench.stage import Progress, Stage
+from bench.workloads.messages import Sender, Traffic
+
+ACK_BAR_MS = 25.0
+KEEPS_UP = 0.97
+"""Share of the offered rate that must be acked while it is offered for a rate to hold."""
+
+PROBE_S = 4.0
+FRAME = masked(b"x" * 100)
+
+
+class Dm(msgspec.Struct, frozen=True):
+    """`rate` messages per second for `window_s`, after `warm_s` that count for nothing but are verified as well.
+
+    Every arrival picks one of two senders of one of `conversations`; a sender has one message in flight, later ones
+    wait at its side while their latency runs. With `knee` the rate is searched that still holds `ACK_BAR_MS` at p99.
+    """
+
+    rate: float = 3_000.0
+    conversations: int = 1_000
+    window_s: float = 10.0
+    warm_s: float = 3.0
+    knee: bool = False
+    seed: int = 1
+    drain_s: float = 10.0
+
+    name: ClassVar[str] = "dm"
+    raised: ClassVar[dict[str, str]] = {}
+    needs_disk: ClassVar[bool] = True
+
+    @property
+    def users(self) -> int:
+        return 2 * self.conversations
+
+    def quick(self) -> Dm:
+        return msgspec.structs.replace(self, window_s=min(self.window_s, 5.0), warm_s=1.5)
+
+    async def ours(self, stage: Stage, progress: Progress) -> Measured:
+        random = Random(self.seed)
+        async with Load(stage) as load:
+            senders = [Sender(load.crowd, user, f"device-{user.user}") for user in stage.users]
+            progress(f"{len(senders)} connections")
+            await load.connect(senders, 1_000.0)
+            pairs = list(zip(senders[::2], senders[1::2], strict=True))
+            conversations = await befriend(pairs, progress)
+            for one, other in pairs:
+                one.meet(other, conversations[one])
+            if self.knee:
+                measured = await self._search(load, senders, random, progress)
+            else:
+                progress(f"warming up at {self.rate:.0f}/s")
+                traffic, pacer = self._prepare(load, senders, self.rate, self.warm_s, random)
+                await pacer.run()
+                await traffic.drained(self.drain_s)
+                progress(f"{self.rate:.0f} messages/s for {self.window_s:.0f} s")
+                measured = await self._measure(load, stage, senders, random)
+            measured.faults = load.faults.lines()
+        return measured
+
+    async def floor(self, stage: Stage, progress: Progress) -> Measured:
+        """The same arrivals, each an echo of one 100-byte frame: one frame in, one out, nothing kept."""
+        random = Random(self.seed)
+        async with Load(stage) as load:
+            sockets = [Echo(load.crowd) for _ in range(self.users)]
+            load.crowd.expect(len(sockets))
+            await load.dialler.open(sockets, ramp(len(sockets), 1_000.0, 1_000.0))
+            await load.crowd.all_told(10, "not open")
+            schedule = poisson(self.rate, self.window_s, random)
+            picks = [random.choice(sockets) for _ in schedule]
+            progress(f"{self.rate:.0f} echoes/s for {self.window_s:.0f} s")
+            load.crowd.expect(len(schedule))
+            meter = Meter(stage.nodes, stage.stores)
+            pacer = Pacer(schedule, lambda k, _: picks[k].send(FRAME))
+            await pacer.run()
+            await load.crowd.all_told(10, "echo lost")
+            figures = meter.per("message", len(schedule))
+        return Measured(figures, [], load.faults.lines(), percentile_ms(pacer.lags, 99))
+
+    async def _measure(self, load: Load, stage: Stage, senders: Sequence[Sender], random: Random) -> Measured:
+        traffic, pacer = self._prepare(load, senders, self.rate, self.window_s, random)
+        before = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        meter, begun = Meter(stage.nodes, stage.stores), monotonic()
+        await pacer.run()
+        await traffic.drained(self.drain_s)
+        figures, seconds = meter.per("message", len(traffic.acks)), monotonic() - begun
+        after = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        return Measured(
+            [*figures, Figure("messages acked", "1/s", len(traffic.acks) / seconds, "higher")],
+            latency_figures("ack", traffic.acks) + latency_figures("delivery", traffic.deliveries),
+            lag_p99_ms=percentile_ms(pacer.lags, 99),
+            notes=commit_notes(before, after, seconds) | {"offered": f"{self.rate:.0f} messages/s, Poisson"},
+        )
+
+    def _prepare(
+        self, load: Load, senders: Sequence[Sender], rate: float, seconds: float, random: Random
+    ) -> tuple[Traffic, Pacer]:
+        schedule = poisson(rate, seconds, random)
+        traffic = Traffic(load.faults, [random.choice(senders) for _ in schedule], overload_is_a_fault=not self.knee)
+        return traffic, Pacer(schedule, traffic.arrive)
+
+    async def _search(self, load: Load, senders: Sequence[Sender], random: Random, progress: Progress) -> Measured:
+        """Double the rate until it no longer holds, then halve the gap three times."""
+        holds, breaks, rate, lags = 0.0, 0.0, self.rate, array("d")
+        tried: list[str] = []
+        while not breaks or len(tried) < 4 or breaks > 1.15 * holds > 0:
+            progress(f"trying {rate:.0f} messages/s")
+            traffic, pacer = self._prepare(load, senders, rate, PROBE_S, random)
+            began = monotonic()
+            await pacer.run()
+            await traffic.drained(self.drain_s)
+            took = monotonic() - began
+            p99 = percentile_ms(traffic.acks, 99)
+            kept = p99 <= ACK_BAR_MS and not traffic.refused and took * KEEPS_UP <= PROBE_S + ACK_BAR_MS / 1000
+            tried.append(f"{rate:.0f}/s: p99 {p99:.1f} ms {'holds' if kept else 'breaks'}")
+            if kept:
+                holds, lags = rate, pacer.lags
+            else:
+                breaks = rate
+            if len(load.faults) or len(tried) == 12:
+                break
+            rate = (holds + breaks) / 2 if breaks else 2 * rate
+        knee = Figure(f"knee: most messages with ack p99 ≤ {ACK_BAR_MS:.0f} ms", "1/s", holds, "higher")
+        return Measured([], [knee], lag_p99_ms=percentile_ms(lags, 99), notes={"tried": "; ".join(tried)})

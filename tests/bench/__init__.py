@@ -1,0 +1,1 @@
+"""The load client against a stand-in of the wire contract and against the floor, over real sockets."""
