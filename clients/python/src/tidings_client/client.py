@@ -1,0 +1,233 @@
+"""The client for applications: everything a user can do, typed."""
+
+from __future__ import annotations
+
+import random as chance
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from .addresses import socket_url
+from .closing import DETACH, GOODBYE
+from .codec import JSON, MSGPACK
+from .conversations import (
+    History,
+    Marks,
+    Page,
+    Sent,
+    read_conversation,
+    read_history,
+    read_marks,
+    read_page,
+    read_sent,
+)
+from .driver import Driver, TokenSource
+from .errors import AuthenticationFailed
+from .events import Conversation, Event
+from .reading import map_of
+from .session import Settings
+from .store import MemoryStore, Store, Unsent
+
+EVENTS: Final = 1_024
+
+
+class Client:
+    """One device of one user, connected as long as the `async with` block lasts.
+
+        async with Client("http://127.0.0.1:8080", token=token) as client:
+            conversation = await client.open(friend)
+            await client.send(conversation.id, "hello")
+            async for event in client.events():
+                ...
+
+    Entering waits until the server has accepted the token, for ever if it cannot be reached (use `asyncio.timeout`).
+    Lost connections come back by themselves; requests wait for them. Requests raise Refused (final), OutcomeUnknown
+    (ask again with the same `cid`), QueueFull, or the Stopped that ended the client. A cancelled request that is no
+    send is withdrawn; a cancelled send goes on, and what becomes of it is told by the event SendEnded.
+
+    `url`: `http(s)://host[:port]`, or the full `ws(s)://` address. `token`: an access token that is good for as long as
+    the client; or `token_source`: a coroutine function that gives one, and is told the token that is no longer
+    accepted, or None (`accounts.Login` is one). `device`: names this instance, and its place in the stream: give the
+    same one again together with the same `store`. `store`: a MemoryStore unless given. `queue`: how many events wait
+    for `events()` before reading stops; 0 if nobody will iterate them. `pipeline`: how many sends of one conversation
+    may be under way at once, in order all the same. `random` gives [0, 1), for the delays of reconnects.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        token_source: TokenSource | None = None,
+        device: str | None = None,
+        platform: str = "python",
+        app: str = "tidings-client",
+        store: Store | None = None,
+        codec: Literal["msgpack", "json"] = "msgpack",
+        follow: bool = True,
+        background: bool = False,
+        pipeline: int = 1,
+        queue: int = EVENTS,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        if (token is None) == (token_source is None):
+            raise ValueError("give a token or a token_source")
+        self._url = socket_url(url)
+        self._codec = {"msgpack": MSGPACK, "json": JSON}[codec]
+        self._token_source = token_source or _only(token or "")
+        about = {"id": device or secrets.token_hex(8), "platform": platform, "app": app}
+        self._settings = Settings(about, follow=follow, background=background, pipeline=pipeline)
+        self._store = store or MemoryStore()
+        self._random = random
+        self._queue = queue
+        self._driver: Driver | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connects; raises AuthenticationFailed and the other kinds of Stopped."""
+        driver = Driver(
+            self._url, self._codec, self._token_source, self._settings, self._store, self._random, self._queue
+        )
+        await driver.start()
+        self._driver = driver
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._running.queue.done()
+        await self.close()
+
+    async def close(self) -> None:
+        """Says goodbye: offline at once. Whoever still waits gets Closed; unsent messages stay in the store."""
+        await self._running.leave(GOODBYE)
+
+    async def detach(self) -> None:
+        """Leaves as one who comes back: the server holds this device's place for some minutes."""
+        await self._running.leave(DETACH)
+
+    @property
+    def user(self) -> str:
+        """My user id."""
+        return self._running.user
+
+    @property
+    def outcome(self) -> str:
+        """How the last hello was answered: `fresh`, `resumed` or `resync`."""
+        return self._running.outcome
+
+    @property
+    def position(self) -> tuple[str | None, int]:
+        """(epoch, u) of the last event received."""
+        return self._running.session.position
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Per conversation the place `c` of the last event handed on."""
+        return self._running.session.heads
+
+    async def online(self) -> None:
+        """Waits until connected; raises the error that stopped the client."""
+        await self._running.online()
+
+    def events(self) -> AsyncIterator[Event]:
+        """The events, in order, for one reader at a time. Asking for the next says that the last one is dealt with:
+        only then is it acknowledged and remembered. Ends when the client is closed; raises any other Stopped."""
+        if self._queue == 0:
+            raise ValueError("this client was made with queue=0 and keeps no events")
+        return self._running.queue
+
+    async def open(self, user: str) -> Conversation:
+        """The one direct conversation with this user, made if there is none."""
+        return read_conversation(map_of(await self.request("conversation.open", user=user), "conversation"))
+
+    async def create(self, members: Iterable[str], title: str | None = None, *, cid: str | None = None) -> Conversation:
+        """A new group of me and these users."""
+        fields: dict[str, Any] = {"cid": cid or new_cid(), "members": list(members)}
+        if title is not None:
+            fields["title"] = title
+        return read_conversation(map_of(await self.request("conversation.create", **fields), "conversation"))
+
+    async def get(self, conversation: str) -> Conversation:
+        """A conversation's state."""
+        return read_conversation(await self.request("conversation.get", conversation=conversation))
+
+    async def conversations(
+        self, folder: Literal["inbox", "requests", "archive"] = "inbox", *, before: Any = None, limit: int = 50
+    ) -> Page:
+        """A page of conversations, newest first; `before` is the `next` of the page before."""
+        fields: dict[str, Any] = {"folder": folder, "limit": limit}
+        if before is not None:
+            fields["before"] = before
+        return read_page(await self.request("conversation.list", **fields))
+
+    async def send(self, conversation: str, text: str | None = None, *, cid: str | None = None, **content: Any) -> Sent:
+        """Sends a message; returns when it is durable. Sends of one conversation keep the order of these calls.
+
+        `content`: further fields of `message.send` (`reply_to`, `mentions`, `media`, …). Repeating a call with the
+        `cid` of an earlier one and the same content never sends twice.
+        """
+        cid = cid or new_cid()
+        if text is not None:
+            content["text"] = text
+        return read_sent(conversation, cid, await self._running.send(Unsent(conversation, cid, content)))
+
+    async def history(
+        self, conversation: str, *, after: int | None = None, before: int | None = None, limit: int = 50
+    ) -> History:
+        """At most `limit` (≤ 100) events after or before a place, exclusive; with neither, the newest ones."""
+        fields: dict[str, Any] = {"conversation": conversation, "limit": limit}
+        if after is not None:
+            fields["after"] = after
+        if before is not None:
+            fields["before"] = before
+        return read_history(await self.request("message.history", **fields))
+
+    async def read(self, conversation: str, c: int) -> None:
+        """I have read up to here."""
+        await self.request("message.read", conversation=conversation, c=c)
+
+    async def typing(self, conversation: str, kind: Literal["text", "voice", "media", "stop"] = "text") -> None:
+        """I type. Never waits and is never answered; dropped while offline and above the server's limit."""
+        self._running.typing(conversation, kind)
+
+    async def settings(self, conversation: str, **changes: Any) -> None:
+        """Changes my own settings: `mute_until`, `pinned`, `archived`, `send_receipts`, `draft`."""
+        await self.request("conversation.settings", conversation=conversation, **changes)
+
+    async def receipts(self, conversation: str) -> tuple[Marks, ...]:
+        """How far every member has received and read."""
+        return read_marks(await self.request("conversation.receipts", conversation=conversation))
+
+    async def background(self, on: bool) -> None:
+        """The application went to the background: no live events, rarer pings, pushes armed. Kept over reconnects."""
+        await self._running.background(on)
+
+    async def request(self, op: str, **fields: Any) -> dict[str, Any]:
+        """Any other operation of the contract; returns its `ok`. What creates needs a `cid` (`new_cid()`)."""
+        return await self._running.ask(op, fields)
+
+    def cut(self) -> None:
+        """Drops the connection without goodbye, as a tunnel would: for tests of what comes after."""
+        self._running.cut()
+
+    @property
+    def _running(self) -> Driver:
+        if self._driver is None:
+            raise RuntimeError("the client is not open: use `async with`")
+        return self._driver
+
+
+def new_cid() -> str:
+    """A name for one request and all its retries: 128 random bits."""
+    return secrets.token_hex(16)
+
+
+def _only(token: str) -> TokenSource:
+    async def source(stale: str | None) -> str:
+        if stale is not None:
+            raise AuthenticationFailed("the token has expired, and there is no source of fresh ones")
+        return token
+
+    return source

@@ -1,0 +1,272 @@
+"""Everything `Client.events()` may yield: frozen values, read once from the server's maps (wire contract §4).
+
+Log events have a place `c` in their conversation and are handed on in that order, none missing and none twice. `u` is
+the number on the user's stream, None when the event came by history or sync. `body` is the whole map as it came, with
+keys this version does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from .errors import TidingsError
+from .reading import Body, int_of, int_or_none, text_of, text_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message. `sender` is a user id, `at` milliseconds since 1970; `text` is None in tombstones and the like."""
+
+    conversation: str
+    c: int
+    sender: str
+    cid: str
+    at: int
+    text: str | None
+    body: Body
+    u: int | None = None
+
+    @property
+    def erased(self) -> str | None:
+        """`unsent`, `expired` or `viewed` when this is a tombstone."""
+        return text_or_none(self.body, "erased")
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """Somebody joined, left, was removed, or got another role."""
+
+    conversation: str
+    c: int
+    sender: str
+    cid: str
+    at: int
+    user: str
+    change: str
+    role: str | None
+    body: Body
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Any other log event: `conversation`, `message.edited`, `message.unsent`, `reaction`, and those yet to come."""
+
+    ev: str
+    conversation: str
+    c: int
+    sender: str
+    cid: str
+    at: int
+    body: Body
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How far another member has received and read; either mark may be absent, both only grow."""
+
+    conversation: str
+    user: str
+    delivered_c: int | None
+    read_c: int | None
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """My own read mark, moved by any of my devices."""
+
+    conversation: str
+    read_c: int
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """My own settings of a conversation changed; `body` carries what is new."""
+
+    conversation: str
+    body: Body
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationGone:
+    """A conversation I may no longer see at all."""
+
+    conversation: str
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Somebody types, for `for_ms` milliseconds unless told otherwise. Live: may be missed."""
+
+    conversation: str
+    user: str
+    kind: str
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An event this version does not know, as it came."""
+
+    ev: str
+    body: Body
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a conversation; marks are absent where the server does not tell them."""
+
+    user: str
+    role: str | None
+    joined_c: int
+    left_c: int | None
+    delivered_c: int | None
+    read_c: int | None
+
+
+LogEvent: TypeAlias = Message | MemberChanged | Entry
+LOG_EVENTS: Final = (Message, MemberChanged, Entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation's state as the server told it; `settings` are mine, `unread` is counted up to 100."""
+
+    id: str
+    kind: str
+    title: str | None
+    members: tuple[Member, ...]
+    last_c: int
+    joined_c: int
+    read_c: int
+    unread: int
+    last: LogEvent | None
+    folder: str
+    settings: Mapping[str, Any]
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """A conversation's state as learned by sync, or on the first event of a conversation not known before."""
+
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The 20 newest conversations, without their events, for a client that has stored nothing yet."""
+
+    conversations: tuple[Conversation, ...]
+    me: Mapping[str, Any]
+    now: int
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """Connected, and everything the server replays has been handed on. `outcome`: `fresh`, `resumed` or `resync`."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The connection ended with this close code (None: cut); the next attempt follows in `retry_ms`."""
+
+    code: int | None
+    retry_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendEnded:
+    """What became of a send nobody waits for any more: its caller gave up, or an earlier process had queued it."""
+
+    conversation: str
+    cid: str
+    c: int | None
+    error: TidingsError | None
+
+
+Event: TypeAlias = (
+    Message
+    | MemberChanged
+    | Entry
+    | Receipt
+    | Read
+    | SettingsChanged
+    | ConversationGone
+    | Typing
+    | Other
+    | ConversationState
+    | Snapshot
+    | Online
+    | Offline
+    | SendEnded
+)
+
+
+def read_log_event(body: Body) -> LogEvent:
+    """An event that stands in a log, from stream, history or sync."""
+    conversation, c, u = text_of(body, "conversation"), int_of(body, "c"), body.get("u")
+    sender, cid, at = text_of(body, "from"), text_of(body, "cid"), int_of(body, "at")
+    match body.get("ev"):
+        case "message":
+            return Message(conversation, c, sender, cid, at, text_or_none(body, "text"), body, u)
+        case "member":
+            user, change = text_of(body, "user"), text_of(body, "change")
+            return MemberChanged(conversation, c, sender, cid, at, user, change, text_or_none(body, "role"), body, u)
+        case _:
+            return Entry(text_of(body, "ev"), conversation, c, sender, cid, at, body, u)
+
+
+def read_event(body: Body) -> Event:
+    """An event as it stands on the stream. An unknown durable one with a `c` is taken for a log event."""
+    ev = text_of(body, "ev")
+    if read := _STREAM.get(ev):
+        return read(body)
+    if "u" in body and "c" in body and "conversation" in body:
+        return read_log_event(body)
+    return Other(ev, body, int_or_none(body, "u"))
+
+
+def _receipt(body: Body) -> Event:
+    marks = int_or_none(body, "delivered_c"), int_or_none(body, "read_c")
+    return Receipt(text_of(body, "conversation"), text_of(body, "user"), *marks, body.get("u"))
+
+
+def _read(body: Body) -> Event:
+    return Read(text_of(body, "conversation"), int_of(body, "read_c"), body.get("u"))
+
+
+def _settings(body: Body) -> Event:
+    return SettingsChanged(text_of(body, "conversation"), body, body.get("u"))
+
+
+def _gone(body: Body) -> Event:
+    return ConversationGone(text_of(body, "conversation"), body.get("u"))
+
+
+def _typing(body: Body) -> Event:
+    for_ms = int_or_none(body, "for_ms") or 8_000
+    return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
+
+
+_STREAM: Final[dict[str, Callable[[Body], Event]]] = {
+    "message": read_log_event,
+    "member": read_log_event,
+    "conversation": read_log_event,
+    "receipt": _receipt,
+    "read": _read,
+    "settings": _settings,
+    "conversation.gone": _gone,
+    "typing": _typing,
+}

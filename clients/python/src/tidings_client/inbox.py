@@ -1,0 +1,236 @@
+"""From the server's events to the application's: counts the stream, fills gaps, catches up by sync (contract §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, assert_never
+
+from .conversations import read_conversation, read_history, read_snapshot
+from .effects import Effect, HandOn, Keep
+from .errors import ProtocolFault, Refused, Stopped, TidingsError
+from .events import (
+    LOG_EVENTS,
+    Conversation,
+    ConversationGone,
+    ConversationState,
+    Event,
+    LogEvent,
+    Other,
+    read_event,
+)
+from .logs import Logs, Need
+from .progress import Progress
+from .reading import Body, int_of, maps_of, text_of
+from .requests import Request, Requests, Result
+from .store import Change, Stored
+from .sync import SyncRun
+
+HISTORY_LIMIT: Final = 100
+FRUITLESS_MS: Final = 1_000
+
+
+class Inbox:
+    """Everything a session receives that answers none of its user's requests, put in order and handed on.
+
+    `emit` takes effects in their order; `fail` ends the session when the server refuses what it may not refuse.
+    """
+
+    def __init__(
+        self, stored: Stored, requests: Requests, emit: Callable[[Effect], None], fail: Callable[[Stopped], None]
+    ) -> None:
+        self.me = stored.user or ""
+        self.progress = Progress(stored)
+        self.logs = Logs(stored.heads)
+        self.awaits_snapshot = False
+        self._requests = requests
+        self._emit = emit
+        self._fail = fail
+        self._asked: dict[str, Request] = {}
+        self._sync: SyncRun | None = None
+        self._sync_asked: Request | None = None
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """Whether the next hello asks for a snapshot: nothing is stored yet, or the one asked for has not come."""
+        return self.awaits_snapshot or len(self.logs) == 0
+
+    def hand_on(self, event: Event) -> HandOn:
+        """The effect that hands an event on, with the next order."""
+        return HandOn(self.progress.hand_on(), event)
+
+    def new_stream(self, epoch: str, u: int, *, snapshot: bool) -> None:
+        """The stream starts anew at u. What lies before comes by snapshot, or by sync where something is stored."""
+        self.progress.begin(epoch, u)
+        self.awaits_snapshot = snapshot
+        if self._sync_asked is not None:
+            self._requests.withdraw(self._sync_asked)
+        self._sync = self._sync_asked = None
+        if snapshot:
+            return
+        if self.progress.heads or self.progress.since:
+            self._sync = SyncRun(self.progress.heads, self.progress.since)
+            self._ask_sync(self._sync)
+        else:
+            self.progress.caught_up(None)
+
+    def snapshot(self, body: Body) -> None:
+        """Conversations without a head start at their `last_c`; a head is never moved."""
+        snapshot = read_snapshot(body)
+        effect = self.hand_on(snapshot)
+        for conversation in snapshot.conversations:
+            if self.logs.starts(conversation.id, conversation.last_c):
+                self.progress.carries(effect.order, conversation.id, conversation.last_c, numbered=False)
+        self._emit(effect)
+        self.replayed(snapshot.now)
+
+    def replayed(self, now: int) -> None:
+        """The server has sent what it replays: a snapshot that has not come by now does not come."""
+        if self.awaits_snapshot:
+            self.awaits_snapshot = False
+            self.progress.caught_up(now)
+
+    def event(self, body: Body) -> bool:
+        """An event of the stream. False if it is not the next one: the connection is no longer to be trusted."""
+        u = body.get("u")
+        if u is not None and int_of(body, "u") != self.progress.u + 1:
+            return False
+        event = read_event(body)
+        if isinstance(event, LOG_EVENTS):
+            self._log_event(event)
+            return True
+        if isinstance(event, ConversationGone):
+            self._gone(event)
+        else:
+            self._emit(self.hand_on(event))
+        if u is not None:
+            self.progress.counted(u)
+        return True
+
+    def adopt(self, conversation: Conversation) -> None:
+        """A conversation the user has just made: its log starts with what comes next. Known ones stay as they are."""
+        head = max(0, conversation.joined_c - 1)
+        if conversation.last_c <= head + 1 and self.logs.starts(conversation.id, head):
+            self.progress.start_head(conversation.id, head)
+
+    def reconnected(self) -> None:
+        """Takes up questions whose answers could not be read on the connection before."""
+        if self._sync is not None and self._sync_asked is None and not self._sync.asked_all:
+            self._ask_sync(self._sync)
+        for conversation in self.logs.waiting():
+            self._ask(conversation)
+
+    def _log_event(self, event: LogEvent) -> None:
+        if event.u is not None:
+            self.progress.counted(event.u, event.conversation, event.c)
+        self._hand_on_log(self.logs.arrived(event, self.me))
+        self._ask(event.conversation)
+
+    def _hand_on_log(self, events: Iterable[LogEvent]) -> None:
+        for event in events:
+            effect = self.hand_on(event)
+            self.progress.carries(effect.order, event.conversation, event.c, numbered=event.u is not None)
+            self._emit(effect)
+
+    def _gone(self, event: ConversationGone) -> None:
+        conversation = event.conversation
+        self.logs.forget(conversation)
+        self.progress.forget(conversation)
+        if asked := self._asked.pop(conversation, None):
+            self._requests.withdraw(asked)
+        self._emit(Keep(Change(forgotten=conversation)))
+        self._emit(self.hand_on(event))
+        self._is_current(conversation)
+
+    def _ask(self, conversation: str, after_ms: int = 0) -> None:
+        """Asks for what the conversation needs, one question at a time."""
+        if conversation in self._asked:
+            return
+        fields: dict[str, Any] = {"conversation": conversation}
+        match self.logs.need(conversation):
+            case Need.CONVERSATION:
+                op, then = "conversation.get", self._conversation
+            case Need.HISTORY:
+                op, then = "message.history", self._history
+                fields |= {"after": self.logs.head(conversation), "limit": HISTORY_LIMIT}
+            case None:
+                self._is_current(conversation)
+                return
+            case never:
+                assert_never(never)
+        answered = partial(self._answered, conversation, then)
+        self._asked[conversation] = self._requests.ask(op, fields, answered, after_ms=after_ms)
+
+    def _answered(self, conversation: str, then: Callable[[str, Body], None], result: Result) -> None:
+        del self._asked[conversation]
+        if isinstance(result, Refused):
+            self._gone(ConversationGone(conversation))
+        elif isinstance(result, TidingsError):
+            self._ask(conversation, FRUITLESS_MS)
+        else:
+            then(conversation, result)
+
+    def _conversation(self, conversation: str, body: Body) -> None:
+        state = read_conversation(body)
+        moved, events = self.logs.joined(conversation, state.joined_c)
+        if moved is not None:
+            self.progress.start_head(conversation, moved)
+        self._emit(self.hand_on(ConversationState(state)))
+        self._hand_on_log(events)
+        self._ask(conversation)
+
+    def _history(self, conversation: str, body: Body) -> None:
+        history = read_history(body)
+        events = self.logs.page(conversation, history.events, more=history.more)
+        self._hand_on_log(events)
+        # A page that ends before an event that has been seen was read too early: not asked again at once.
+        self._ask(conversation, 0 if events else FRUITLESS_MS)
+
+    def _ask_sync(self, sync: SyncRun) -> None:
+        self._sync_asked = self._requests.ask("sync", sync.fields(), partial(self._synced, sync))
+
+    def _synced(self, sync: SyncRun, result: Result) -> None:
+        self._sync_asked = None
+        if isinstance(result, Refused):
+            if not sync.restart():
+                self._fail(ProtocolFault(f"the server refused sync: {result}"))
+                return
+        elif not isinstance(result, TidingsError):
+            self._sync_page(sync, result)
+        if not sync.asked_all:
+            self._ask_sync(sync)
+        self._is_current(None)
+
+    def _sync_page(self, sync: SyncRun, body: Body) -> None:
+        for item in maps_of(body, "conversations"):
+            if item.get("gone") is True:
+                if text_of(item, "id") in self.logs:
+                    self._gone(ConversationGone(item["id"]))
+            else:
+                self._sync_item(sync, item)
+        if "notifications" in body:
+            self._emit(self.hand_on(Other("notifications", body["notifications"])))
+        sync.answered(body)
+
+    def _sync_item(self, sync: SyncRun, item: dict[str, Any]) -> None:
+        state, history = read_conversation(item), read_history(item)
+        self._emit(self.hand_on(ConversationState(state)))
+        first = max(0, state.joined_c - 1)
+        if self.logs.starts(state.id, first):
+            self.progress.start_head(state.id, first)
+        self._hand_on_log(self.logs.page(state.id, history.events, more=history.more))
+        head = self.logs.head(state.id)
+        if "events" not in item and head is not None and head < state.last_c:
+            self.logs.behind(state.id)
+        sync.behind.add(state.id)
+        self._ask(state.id)
+
+    def _is_current(self, conversation: str | None) -> None:
+        """The conversation waits for nothing; the sync is complete when that holds for all it found behind."""
+        if (sync := self._sync) is None:
+            return
+        if conversation is not None:
+            sync.behind.discard(conversation)
+        if sync.asked_all and not sync.behind:
+            self._sync = None
+            self.progress.caught_up(sync.now)

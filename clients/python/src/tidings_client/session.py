@@ -1,0 +1,345 @@
+"""The client's side of the contract as a state machine without I/O, clock or chance (wire contract §3, §4, §8).
+
+    Connect ──► opened ──► hello ──► Welcomed ──► requests, events, acks
+       ▲                                                  │
+       └───────────── jitter, retry_ms ◄── lost ◄── Close ┘          Stop: goodbye, or a close code 43xx
+
+Whoever drives it reports what happens, with the time, and carries out the effects that come back, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from .closing import DETACH, GOODBYE, NOT_TO_BE_RESENT
+from .effects import Answer, Close, Connect, Effect, Keep, Stop, Welcomed, Write
+from .errors import Closed, Malformed, ProtocolFault, Stopped, WrongUser
+from .events import Offline, Online
+from .greeting import HELLO_ID, Welcome, hello, read_welcome
+from .heartbeat import Heartbeat
+from .inbox import Inbox
+from .questions import Questions
+from .reading import Body, int_of, int_or_none, map_of, text_of
+from .reconnect import Reconnect
+from .requests import FINAL, REPLY_MS, Requests
+from .sends import SendQueues
+from .store import Change, Stored, Unsent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session is told once. `pipeline` sends of one conversation may be in flight; `waiting` bounds requests."""
+
+    device: Mapping[str, str]
+    follow: bool = True
+    background: bool = False
+    pipeline: int = 1
+    waiting: int = 16_384
+
+
+class Phase(Enum):
+    """Where a session is: between connections, waiting for hello's reply, in use, or on its way out."""
+
+    AWAY = auto()
+    GREETING = auto()
+    LIVE = auto()
+    CLOSING = auto()
+    LEAVING = auto()
+    STOPPED = auto()
+
+
+class Session:
+    """One device's session. Every input takes `now` in milliseconds of any monotonic clock and returns effects.
+
+    Never raises for what the server does. `random` gives [0, 1) and is drawn for delays only.
+    """
+
+    def __init__(self, settings: Settings, stored: Stored, random: Callable[[], float]) -> None:
+        self.phase = Phase.AWAY
+        self._device = settings.device
+        self._out: list[Effect] = []
+        self._requests = Requests(lambda message: self._emit(Write(message)), random)
+        self._inbox = Inbox(stored, self._requests, self._emit, self._stop)
+        self._progress = self._inbox.progress
+        sends = SendQueues(self._requests, settings.pipeline, self._emit, self._inbox.hand_on)
+        self._questions = Questions(self._requests, sends, settings.waiting, self._emit, self._inbox.adopt)
+        self._heartbeat = Heartbeat(self._progress, self._emit, background=settings.background)
+        self._reconnect = Reconnect(random, follow=settings.follow)
+        self._welcome: Welcome | None = None
+        self._hello_due = 0
+        self._end: Stopped = Closed("the client was closed")
+        for unsent in stored.unsent.values():
+            sends.restore(unsent)
+
+    @property
+    def position(self) -> tuple[str | None, int]:
+        """(epoch, u) of the last event received."""
+        return self._progress.epoch, self._progress.u
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Per conversation the place of the last event handed on."""
+        return self._inbox.logs.heads()
+
+    @property
+    def awaits_replies(self) -> bool:
+        """Somebody waits for an answer that only further reading brings."""
+        return len(self._questions) > 0
+
+    @property
+    def wake_at(self) -> int | None:
+        """When `tick` has something to do, or None."""
+        times = [self._heartbeat.ack_at]
+        if self.phase is Phase.GREETING:
+            times.append(self._hello_due)
+        elif self.phase is Phase.LIVE:
+            times += [self._heartbeat.silent_at, self._requests.next_at()]
+        return min((at for at in times if at is not None), default=None)
+
+    def start(self, now: int) -> list[Effect]:
+        """The first input: asks for a connection."""
+        self._requests.now = now
+        self._emit(Connect(0))
+        return self._drain()
+
+    def opened(self, token: str, now: int) -> list[Effect]:
+        """The connection asked for is open, and this is the access token to greet with."""
+        self._requests.now = now
+        self.phase, self._hello_due = Phase.GREETING, now + REPLY_MS
+        self._reconnect.stale_token = False
+        progress, inbox = self._progress, self._inbox
+        resume = None if progress.epoch is None or inbox.awaits_snapshot else (progress.epoch, progress.u)
+        message = hello(
+            token,
+            self._device,
+            resume,
+            follow=self._reconnect.follow,
+            snapshot=inbox.wants_snapshot,
+            background=self._heartbeat.background,
+        )
+        self._emit(Write(message))
+        return self._drain()
+
+    def give_up(self, error: Stopped) -> list[Effect]:
+        """The driver cannot go on: there is no token to be had, or it fails itself."""
+        self._stop(error)
+        return self._drain()
+
+    def received(self, message: Body, now: int) -> list[Effect]:
+        """One message of the server, decoded."""
+        self._requests.now = now
+        try:
+            if self._welcome is not None:
+                self._live(self._welcome, message)
+            elif self.phase is Phase.GREETING and message.get("re") == HELLO_ID:
+                self._greeted(message)
+        except Malformed:
+            self._fault()
+        self._heartbeat.check(now)
+        return self._drain()
+
+    def garbled(self, now: int) -> list[Effect]:
+        """What the server sent could not be decoded."""
+        self._requests.now = now
+        self._fault()
+        return self._drain()
+
+    def lost(self, code: int | None, reason: str, now: int) -> list[Effect]:
+        """The connection ended with this close code of the server's (None: cut), or could not be had at all."""
+        if self.phase is Phase.STOPPED:
+            return []
+        self._requests.now = now
+        was_live, greeting = self._heartbeat.silent_at is not None, self.phase is Phase.GREETING
+        self._welcome = None
+        if code in NOT_TO_BE_RESENT:
+            self._requests.give_up_flying()
+        self._reconnect.stale_token |= self._requests.stale_token
+        self._requests.lost()
+        self._heartbeat.lost()
+        if self.phase is Phase.LEAVING:
+            self._stop(self._end)
+        else:
+            self.phase = Phase.AWAY
+            self._come_back(code, self._reconnect.after(code, reason, greeting=greeting), was_live=was_live)
+        return self._drain()
+
+    def tick(self, now: int) -> list[Effect]:
+        """Time has passed; to be called at `wake_at`, and harmless at any other time."""
+        self._requests.now = now
+        heartbeat = self._heartbeat
+        if heartbeat.ack_at is not None and heartbeat.ack_at <= now:
+            heartbeat.acknowledge(live=self._welcome is not None)
+        if self.phase is Phase.LIVE:
+            self._requests.expire()
+            if heartbeat.silent_at is not None and heartbeat.silent_at <= now:
+                self._close()
+        elif self.phase is Phase.GREETING and self._hello_due <= now:
+            self._close()
+        return self._drain()
+
+    def unpaused(self, now: int) -> None:
+        """The driver had stopped reading and reads again: that no ping came meanwhile says nothing."""
+        if self._welcome is not None:
+            self._heartbeat.heard(now)
+
+    def ask(self, ticket: int, op: str, fields: dict[str, Any], now: int) -> list[Effect]:
+        """A request of the user's, answered under this ticket."""
+        self._requests.now = now
+        if self._may_ask(ticket):
+            self._questions.ask(ticket, op, fields)
+        return self._drain()
+
+    def send(self, ticket: int, unsent: Unsent, now: int) -> list[Effect]:
+        """A message to send, remembered until it is decided, and answered under this ticket."""
+        self._requests.now = now
+        if self._may_ask(ticket):
+            self._questions.send(ticket, unsent)
+        return self._drain()
+
+    def abandon(self, ticket: int) -> None:
+        """Nobody waits for this ticket any more. A send goes on all the same: it may have been carried out."""
+        self._questions.abandon(ticket)
+
+    def typing(self, conversation: str, kind: str, now: int) -> list[Effect]:
+        """Says that the user types; dropped while there is no connection, and above the server's limit."""
+        if self._welcome is not None and self._welcome.typing.may_at(now) <= now:
+            self._welcome.typing.spend(now)
+            self._emit(Write({"op": "typing", "conversation": conversation, "kind": kind}))
+        return self._drain()
+
+    def background(self, ticket: int, on: bool, now: int) -> list[Effect]:
+        """The application went to the background, or came back; answered under this ticket, kept over reconnects."""
+        self._heartbeat.background = on
+        self.unpaused(now)
+        return self.ask(ticket, "background", {"on": on}, now)
+
+    def too_large(self, request_id: int, size: int, now: int) -> list[Effect]:
+        """A message that was to be written is larger than the server takes, and was not written."""
+        self._requests.now = now
+        self._requests.too_large(request_id, size)
+        return self._drain()
+
+    def taken(self, order: int, now: int) -> None:
+        """The application is done with all events handed on up to this order: they count as stored."""
+        self._progress.taken(order)
+        self._heartbeat.check(now)
+
+    def leave(self, code: int, now: int) -> list[Effect]:
+        """The last input but `lost`: goodbye (1000, offline at once) or detach (3000, for a later client to resume)."""
+        self._requests.now = now
+        self._heartbeat.acknowledge(live=self._welcome is not None)
+        self._close(code)
+        if self.phase is Phase.CLOSING:
+            self.phase = Phase.LEAVING
+        else:
+            self._stop(self._end)
+        return self._drain()
+
+    def _greeted(self, reply: Body) -> None:
+        if "ok" in reply:
+            self._welcomed(read_welcome(map_of(reply, "ok")))
+            return
+        error = map_of(reply, "err")
+        code = text_of(error, "code")
+        if code == "unauthenticated":
+            # The close code that follows tells an expired token from a bad one; a cut instead of it means: try afresh.
+            self._reconnect.stale_token = True
+        elif code in FINAL:
+            self._stop(ProtocolFault(f"the server refused hello: {code}"))
+        else:
+            self._reconnect.retry_ms = int_or_none(error, "retry_ms")
+            self._close()
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        inbox, wants_snapshot = self._inbox, self._inbox.wants_snapshot
+        if inbox.me and inbox.me != welcome.user:
+            self._stop(WrongUser("the store belongs to another user"))
+            return
+        if not inbox.me:
+            self._emit(Keep(Change(user=welcome.user)))
+        self.phase, self._welcome, inbox.me = Phase.LIVE, welcome, welcome.user
+        self._reconnect.welcomed()
+        self._requests.connected(welcome.requests)
+        self._heartbeat.welcomed(welcome.ping_ms, self._requests.now)
+        self._emit(Welcomed(welcome.user, welcome.outcome, welcome.message_bytes))
+        if welcome.outcome != "resumed":
+            inbox.new_stream(welcome.epoch, welcome.u, snapshot=wants_snapshot)
+        inbox.reconnected()
+
+    def _live(self, welcome: Welcome, message: Body) -> None:
+        if "re" in message:
+            self._requests.reply(message)
+            if self._requests.stale_token:
+                self._close()
+            return
+        match message.get("ev"):
+            case "ping":
+                if self._agrees(message):
+                    self._reconnect.pinged()
+                    self._heartbeat.pinged(self._requests.now)
+            case "synced":
+                if self._agrees(message):
+                    self._reconnect.replayed()
+                    self._inbox.replayed(welcome.now)
+                    self._emit(self._inbox.hand_on(Online(welcome.outcome)))
+            case "snapshot":
+                self._inbox.snapshot(message)
+            case "continuity":
+                epoch, u = text_of(message, "epoch"), int_of(message, "u")
+                self._inbox.new_stream(epoch, u, snapshot=self._inbox.awaits_snapshot)
+            case _:
+                if not self._inbox.event(message):
+                    self._fault()
+
+    def _agrees(self, message: Body) -> bool:
+        """Whether the server has sent what was received; if not, the connection is given up."""
+        agrees = int_of(message, "u") == self._progress.u
+        if not agrees:
+            self._fault()
+        return agrees
+
+    def _come_back(self, code: int | None, plan: Connect | Stopped, *, was_live: bool) -> None:
+        if isinstance(plan, Stopped):
+            self._stop(plan)
+            return
+        if was_live:
+            self._emit(self._inbox.hand_on(Offline(code, plan.after_ms)))
+        self._emit(plan)
+
+    def _may_ask(self, ticket: int) -> bool:
+        if self.phase not in (Phase.STOPPED, Phase.LEAVING):
+            return True
+        self._emit(Answer(ticket, self._end))
+        return False
+
+    def _fault(self) -> None:
+        self._reconnect.fault()
+        self._close()
+
+    def _close(self, code: int = DETACH) -> None:
+        self._welcome = None
+        if self.phase in (Phase.LIVE, Phase.GREETING):
+            self.phase = Phase.CLOSING
+            self._emit(Close(code))
+
+    def _stop(self, error: Stopped) -> None:
+        """The end. What is undecided stays in the store."""
+        if self.phase is Phase.STOPPED:
+            return
+        self._heartbeat.acknowledge(live=self._welcome is not None)
+        self._close(GOODBYE)
+        self.phase, self._end = Phase.STOPPED, error
+        self._questions.refuse_all(error)
+        self._emit(Stop(error))
+
+    def _emit(self, effect: Effect) -> None:
+        self._out.append(effect)
+
+    def _drain(self) -> list[Effect]:
+        if self._welcome is not None:
+            self._requests.flush()
+        out, self._out = self._out, []
+        return out
