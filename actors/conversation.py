@@ -77,7 +77,8 @@ class Conversation:
             case Type():
                 return self._type(command)
             case Announce():
-                return [Deliver(self.audience, event) for event in command.events]
+                mine = [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in command.reads]
+                return [*(Deliver(self.audience, event) for event in command.events), *mine]
             case Woken():
                 return self._receipt_due(self.members[UserId(command.key)], now)
             case _:

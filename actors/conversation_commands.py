@@ -57,9 +57,10 @@ class Type(Struct, frozen=True, gc=False):
 
 
 class Announce(Struct, frozen=True, gc=False):
-    """Deliver events that are durable already: a creation, or what a lost answer left unsaid."""
+    """Deliver what is durable already: a creation, or the events and read marks that a lost answer left unsaid."""
 
     events: tuple[AnyLogEvent, ...]
+    reads: tuple[tuple[UserId, int], ...] = ()
     request: None = None
 
 

@@ -28,7 +28,6 @@ class Session:
         "sent",
         "stuck_since",
         "waiting",
-        "waiting_bytes",
     )
 
     def __init__(self, device: str) -> None:
@@ -47,7 +46,6 @@ class Session:
         self.stuck_since: Millis | None = None
         # Live events that wait for the socket, newest per key.
         self.waiting: dict[object, Encoded] | None = None
-        self.waiting_bytes = 0
 
     def leave(self, claim_until: Millis) -> None:
         """The connection is gone; what the device has not stored is kept for it."""
@@ -57,7 +55,7 @@ class Session:
     @property
     def held(self) -> int:
         """Bytes that count against the connection's budget."""
-        return self.backlog + self.waiting_bytes
+        return self.backlog + sum(encoded.size for encoded in self.waiting.values()) if self.waiting else self.backlog
 
     def fall_behind(self, bytes: int, budget: int) -> None:
         """One more durable event waits in the ring; past three quarters of `budget` live ones give way."""
@@ -69,15 +67,13 @@ class Session:
         """Hold a live event back in place of an older one of its key; past three quarters of `budget` drop both."""
         if self.waiting is None:
             self.waiting = {}
-        if older := self.waiting.pop(key, None):
-            self.waiting_bytes -= older.size
+        self.waiting.pop(key, None)
         if (self.held + encoded.size) * 4 <= budget * 3:
             self.waiting[key] = encoded
-            self.waiting_bytes += encoded.size
 
     def take_waiting(self) -> list[Encoded]:
         waiting = list(self.waiting.values()) if self.waiting else []
-        self.waiting, self.waiting_bytes = None, 0
+        self.waiting = None
         return waiting
 
 
@@ -109,7 +105,8 @@ class Sessions:
                 return None
             self._all.remove(min(away, key=lambda session: session.claim_until))
         session = Session(device)
-        self._all.append(session)
+        # A list made at once is 24 bytes smaller than one that grew.
+        self._all = [*self._all, session]
         return session
 
     def remove(self, session: Session) -> None:

@@ -1,12 +1,15 @@
 """Stream: the user's numbered events of one epoch, and the ring that holds what some device may still ask for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from protocol.codec import Encoded
 from protocol.events import LogEvent
 from protocol.ids import ConversationId
+
+FEW = 4
 
 
 class Numbered(Struct, frozen=True, gc=False):
@@ -26,23 +29,38 @@ class Stream:
         self.u = self.base = self.bytes = 0
         self._ring: list[Encoded] | None = None
         # The last c per conversation of this epoch: a repeat from the repair of a lost answer stops here.
-        self._heads: dict[ConversationId, int] | None = None
+        # Few of them stand side by side in a list (id, c, id, c, …), since a dict of one costs 232 bytes.
+        self._heads: dict[ConversationId, int] | list[Any] | None = None
 
     def append(self, encoded: Encoded) -> Numbered | None:
         """The event with its number; None for a log event that this stream has had already."""
         event = encoded.event
-        if isinstance(event, LogEvent):
-            if self._heads is None:
-                self._heads = {}
-            if event.c <= self._heads.get(event.conversation, -1):
-                return None
-            self._heads[event.conversation] = event.c
+        if isinstance(event, LogEvent) and not self._advance(event.conversation, event.c):
+            return None
         if self._ring is None:
             self._ring = []
         self._ring.append(encoded)
         self.bytes += encoded.size
         self.u += 1
         return Numbered(encoded, self.u)
+
+    def _advance(self, id: ConversationId, c: int) -> bool:
+        """Move the conversation's head to `c`; False when it is there already."""
+        heads = self._heads or []
+        if isinstance(heads, dict):
+            if c <= heads.get(id, -1):
+                return False
+            heads[id] = c
+        elif id in heads:
+            place = heads.index(id) + 1
+            if c <= heads[place]:
+                return False
+            heads[place] = c
+        elif len(heads) < 2 * FEW:
+            self._heads = [*heads, id, c]
+        else:
+            self._heads = {**dict(zip(heads[::2], heads[1::2], strict=True)), id: c}
+        return True
 
     def holds(self, u: int) -> bool:
         """Everything after `u` can be replayed."""

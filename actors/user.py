@@ -122,11 +122,12 @@ class User:
             return self._drop(session, OVERLOADED, now)
         session.reading = False
         session.owes_synced = True
-        here = (connection_address(session.connection),)
-        return [Deliver(here, Encoded(read.snapshot)), *self._pump(session, now)]
+        here = connection_address(session.connection)
+        # Answers to other requests may have filled the socket meanwhile: it is asked before it gets more.
+        return [Deliver((here,), Encoded(read.snapshot)), Tell(here, Report())]
 
     def _reattach(self, command: Reattach) -> list[Effect]:
-        """Nobody here knows whether the socket takes more: it is asked."""
+        """Whether the socket takes more, only an earlier actor knew: it is asked."""
         session = self._sessions.add(command.device)
         if session is None:
             return [_close(command.connection, OVERLOADED)]
