@@ -6,7 +6,6 @@ import pytest
 
 from tests.server.running import Installation
 
-
 # Tests say in a moment what people say in a day.
 FAST = {"GATEWAY__REQUESTS_PER_S": 5_000, "GATEWAY__BURST": 10_000}
 

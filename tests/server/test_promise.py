@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tidings_client import Client, Message
 
 from tests.server.running import Installation
+from tidings_client import Client, Message
 
 MESSAGES = 10_000
 CUT_EVERY = 50

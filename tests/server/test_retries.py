@@ -1,4 +1,4 @@
-"""A request with a cid may be sent again for ever: the same place, `dup`; another request under the cid: `id_reused`."""
+"""A request with a cid may be sent again for ever: the same place and `dup`; for another request: `id_reused`."""
 
 import asyncio
 import urllib.request

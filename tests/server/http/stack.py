@@ -1,7 +1,8 @@
 """The HTTP interface with everything real but the database, the clock and the ops behind it."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any, assert_never
 
@@ -199,6 +200,18 @@ async def call(client: Client, method: str, path: str, body: Any = None, status:
         text = await response.text()
         assert response.status == status, text
         return msgspec.json.decode(text) if text else None
+
+
+@asynccontextmanager
+async def connected(client: Client) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A bare connection, for what no HTTP client would send."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def sign_up(client: Client, username: str = "ada") -> Person:

@@ -11,7 +11,7 @@ from protocol.routes import ROUTES, Route
 from server.documents import ASYNCAPI, OPENAPI
 from server.http import HANDLING, Rates, make_app, make_private_app
 from server.http.rates import Rate
-from tests.server.http.stack import ORIGIN, PASSWORD, Client, Person, Stack, call, sign_up
+from tests.server.http.stack import ORIGIN, PASSWORD, Client, Person, Stack, call, connected, sign_up
 
 
 def place(route: Route) -> str:
@@ -201,14 +201,11 @@ async def test_the_private_port_tells_health_and_metrics_and_nothing_else(stack:
 
 async def test_a_body_that_does_not_come_is_not_waited_for(stack: Stack) -> None:
     stack.change(body_s=0.02)
-    async with stack.served() as client:
-        reader, writer = await asyncio.open_connection(client.host, client.port)
+    async with stack.served() as client, connected(client) as (reader, writer):
         writer.write(b"POST /v1/logins HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{")
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
         assert b'"the body did not arrive in time"' in await reader.readuntil(b"}")
-        writer.close()
-        await writer.wait_closed()
 
 
 async def test_a_header_that_does_not_come_is_not_waited_for(stack: Stack) -> None:
@@ -220,5 +217,6 @@ async def test_a_header_that_does_not_come_is_not_waited_for(stack: Stack) -> No
     writer.write(b"GET /health/ready HTTP/1.1\r\nHos")
     assert await reader.read() == b""
     writer.close()
+    await writer.wait_closed()
     server.close()
     await runner.cleanup()
