@@ -104,24 +104,9 @@ def test_chat_names_a_server_that_cannot_be_reached_and_a_wrong_password(install
     away = tidings("chat", "--as", "x", "--password", "a long password", "--url", f"http://127.0.0.1:{free_port()}")
     assert away.returncode == 1
     assert "--url" in away.stderr
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "server.cli",
-            "chat",
-            "--as",
-            "eve",
-            "--password",
-            "a long password",
-            "--url",
-            installation.url,
-        ],
-        input="/quit\n",
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    talk = [sys.executable, "-m", "server.cli", "chat", "--as", "eve", "--password", "a long password"]
+    talk += ["--url", installation.url]
+    subprocess.run(talk, input="/quit\n", check=True, capture_output=True, text=True)
     wrong = tidings("chat", "--as", "eve", "--password", "another password", "--url", installation.url)
     assert wrong.returncode == 1
     assert "not the password" in wrong.stderr

@@ -1,4 +1,4 @@
-"""The promise of docs/reliability.md from outside: whatever dies in the middle, what was acked is there once, in order."""
+"""The promise of docs/reliability.md from outside: whatever dies in the middle, what was acked is there once."""
 
 import asyncio
 from collections.abc import Callable
