@@ -22,7 +22,7 @@ DisplayName = Annotated[
     str,
     Meta(max_length=64, pattern=r"^[^\u0000]*$(?!\n)", description="empty removes it"),
 ]
-Email = Annotated[str, Meta(max_length=254, pattern=r"^(?:[^@\s\u0000]+@[^@\s\u0000]+)?$(?!\n)")]
+Email = Annotated[str, Meta(max_length=254, pattern=r"^(?:[^@\u0000-\u0020]+@[^@\u0000-\u0020]+)?$(?!\n)")]
 SettingName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_.]+$(?!\n)")]
 Setting = (
     bool

@@ -1,0 +1,88 @@
+"""Fixtures for every room: a real Postgres for the session, and fresh databases on it."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from persistence.migrate import migrate
+from server.embedded import EmbeddedPostgres
+
+set_hypothesis_home_dir(Path(__file__).parents[1] / ".tidings" / "hypothesis")
+
+TEMPLATE = "migrated"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One server for all tests of this process; tests that break a server start their own."""
+    data = tmp_path_factory.mktemp("embedded")
+    server = EmbeddedPostgres(data)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+    shutil.rmtree(data)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with all migrations applied, to be copied."""
+
+    async def make() -> None:
+        await _execute(postgres.url(), f"create database {TEMPLATE}")
+        connection = await asyncpg.connect(postgres.url(TEMPLATE))
+        await migrate(connection)
+        await connection.close()
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    name = await _create(postgres, template)
+    yield postgres.url(name)
+    await _drop(postgres, name)
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """The same, shared by the tests of one module, which must not mind each other's rows."""
+    name = asyncio.run(_create(postgres, template))
+    yield postgres.url(name)
+    asyncio.run(_drop(postgres, name))
+
+
+@pytest.fixture
+async def bare_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a database without any table, of this test's own."""
+    name = await _create(postgres, "template1")
+    yield postgres.url(name)
+    await _drop(postgres, name)
+
+
+async def _create(postgres: EmbeddedPostgres, template: str) -> str:
+    name = f"copy_{next(_numbers)}"
+    await _execute(postgres.url(), f"create database {name} template {template} strategy file_copy")
+    return name
+
+
+async def _drop(postgres: EmbeddedPostgres, name: str) -> None:
+    await _execute(postgres.url(), f"drop database {name} with (force)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("set statement_timeout = '30s'; set lock_timeout = '30s'")
+        await connection.execute(statement)
+    finally:
+        await connection.close()

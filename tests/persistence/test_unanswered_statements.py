@@ -1,0 +1,63 @@
+"""A statement whose answer does not come: its outcome is unknown, and nobody waits for it any longer."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from persistence.conversations.postgres import Pool, PostgresConversations, open_pool
+from protocol.ids import UserId
+
+ME, OTHER = UserId("1024"), UserId("2048")
+WITHIN_S = 0.2
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    async with open_pool(database, 1) as pool:
+        yield pool
+
+
+async def test_a_statement_that_waits_too_long_for_a_lock_is_given_up(database: str, pool: Pool) -> None:
+    store = PostgresConversations(pool)
+    id = await store.open(ME, OTHER)
+    holder = await asyncpg.connect(database)
+    async with holder.transaction():
+        await holder.execute("select from conversation for update")
+        with pytest.raises(TimeoutError):
+            await PostgresConversations(pool, WITHIN_S).activate(id, [ME], [], None)
+        assert (await store.find(id, ME, [])).member
+    await holder.close()
+
+
+async def test_a_server_process_that_hangs_costs_one_connection_and_no_more_than_the_time_allowed(pool: Pool) -> None:
+    store = PostgresConversations(pool)
+    id = await store.open(ME, OTHER)
+    process = await pool.fetchval("select pg_backend_pid()")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await PostgresConversations(pool, WITHIN_S).find(id, ME, [])
+        assert time.monotonic() - start < 1
+        assert await store.open(ME, OTHER) == id
+        assert await pool.fetchval("select pg_backend_pid()") != process
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_pool_usable(database: str, pool: Pool) -> None:
+    store = PostgresConversations(pool)
+    id = await store.open(ME, OTHER)
+    holder = await asyncpg.connect(database)
+    async with holder.transaction():
+        await holder.execute("select from conversation for update")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(WITHIN_S):
+                await store.activate(id, [ME], [], None)
+        assert await store.open(ME, OTHER) == id
+    await holder.close()
