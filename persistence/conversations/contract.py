@@ -1,4 +1,4 @@
-"""What is kept of conversations: the log, who is in it, how far each member has got. Judged by one suite for all twins."""
+"""What is kept of conversations: the log, who is in it, how far each member got. Judged by one suite for all twins."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
@@ -142,4 +142,7 @@ class ConversationStore(Protocol):
     async def sync(
         self, user: UserId, heads: Mapping[ConversationId, int], since: Millis, only: bool, cursor: str | None
     ) -> SyncPage:
-        """What changed for a client that stored these heads (docs/protocol.md §3): at most 240 KiB as JSON."""
+        """What changed for a client that stored these heads (docs/protocol.md §3): at most 240 KiB as JSON.
+
+        Raises ValueError for a `cursor` that is not of a sync.
+        """

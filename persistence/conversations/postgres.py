@@ -45,7 +45,8 @@ _FIRST = (2**63 - 1, ConversationId(str(2**63 - 1)))
 def open_pool(url: str, connections: int) -> Pool:
     """A pool, to be entered with `async with`, whose connections plan and time out as these statements need it.
 
-    No statement changes its session, so a connection goes back without the round trip that would reset it.
+    No statement changes its session, so a connection goes back without the round trip that would reset it; should it
+    be in a transaction still, asyncpg rolls that back first.
     """
 
     async def keep(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
@@ -55,6 +56,7 @@ def open_pool(url: str, connections: int) -> Pool:
         url,
         min_size=1,
         max_size=connections,
+        max_queries=2**62,
         timeout=WITHIN_S,
         max_inactive_connection_lifetime=0,
         max_cached_statement_lifetime=0,
@@ -64,7 +66,7 @@ def open_pool(url: str, connections: int) -> Pool:
 
 
 class PostgresConversations:
-    """Every call is one statement, but for `activate`, `create`, and lists, which read on until a page is full.
+    """Every write is one statement that commits by itself; `activate` and lists read in further ones.
 
     Each lane of the committer has an instance of its own, on a pool of one connection; questions share another.
     """

@@ -81,7 +81,7 @@ def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
         rows[last_c - 1].stored_at if mine.left_c else head.at,
         mine,
         members(tables, id),
-        rows[last_c - 1].event if last_c >= max(mine.joined_c, 1) else None,
+        rows[last_c - 1].event if last_c else None,
         _unread(tables, id, mine, last_c),
     )
 

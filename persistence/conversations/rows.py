@@ -58,7 +58,8 @@ def _events(unit: Unit) -> list[tuple[Any, ...]]:
 
 
 def _marks(unit: Unit) -> list[tuple[Any, ...]]:
-    """One row per member, as a statement updates a row only once."""
+    """One row per member, as a statement updates a row only once; marks end at the head that this unit makes."""
+    head = head_after(unit)
     marks: dict[UserId, tuple[int, int, dict[str, Any]]] = {}
     for fact in unit.facts:
         if isinstance(fact, Said):
@@ -69,7 +70,7 @@ def _marks(unit: Unit) -> list[tuple[Any, ...]]:
         else:
             marks[fact.user] = max(delivered_c, fact.delivered_c or 0), max(read_c, fact.read_c or 0), settings
     return [
-        (int(unit.id), int(user), delivered_c, read_c, _json(settings).decode())
+        (int(unit.id), int(user), min(delivered_c, head), min(read_c, head), _json(settings).decode())
         for user, (delivered_c, read_c, settings) in marks.items()
     ]
 

@@ -15,7 +15,7 @@ SETTINGS = 64
 """Settings one account can have."""
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The store cannot be reached or was too slow; whether a write happened is unknown. Every write may be repeated."""
 
 
@@ -97,7 +97,7 @@ Rotation = Rotated | Repeated | Reused
 
 
 class PeopleStore(Protocol):
-    """Every method raises `Unavailable`. Usernames are ASCII and unique whatever their case."""
+    """Every method raises `UnavailableError`. Usernames are ASCII and unique whatever their case."""
 
     async def sign_up(self, person: NewAccount, refresh: Refresh, device: Device | None) -> SignedIn | None:
         """An account on a shard drawn at random, and its first login, or neither: None if the username is taken."""

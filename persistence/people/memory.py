@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from random import Random
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -89,7 +90,8 @@ class MemoryPeople:
         signed_in = SignedIn(row.user, id)
         idle = self._now() - row.last_used_at
         standing = Standing(row.refresh.secret, row.previous, idle, row.revoked_at is not None)
-        match judge(standing, presented.secret, idle_ms):
+        verdict = judge(standing, presented.secret, idle_ms)
+        match verdict:
             case "rotate":
                 row.previous, row.sealed = row.refresh.secret, successor.sealed
                 row.refresh = Refresh(presented.family, successor.secret)
@@ -102,6 +104,8 @@ class MemoryPeople:
                 return Reused(signed_in)
             case "refuse":
                 return None
+            case _:
+                assert_never(verdict)
 
     async def revoke(self, user: UserId, login: LoginId) -> bool:
         row = self._logins.get(login)

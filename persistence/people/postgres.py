@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from random import randrange
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 import asyncpg
 import msgspec
@@ -25,7 +25,7 @@ from persistence.people.contract import (
     Rotation,
     SignedIn,
     Successor,
-    Unavailable,
+    UnavailableError,
 )
 from persistence.people.rotation import Standing, judge
 from protocol.ids import SHARDS, LoginId, Millis, UserId, shard_of
@@ -86,6 +86,8 @@ returning account, id, family"""
 _FAULTS = (
     OSError,
     asyncpg.InterfaceError,
+    # What asyncpg raises for a statement on a connection whose end the server has announced but not carried out.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
@@ -156,7 +158,8 @@ class PostgresPeople:
                 return None
             signed_in = _signed_in(row)
             standing = Standing(row["secret"], row["previous"], row["idle_ms"], row["revoked"])
-            match judge(standing, presented.secret, idle_ms):
+            verdict = judge(standing, presented.secret, idle_ms)
+            match verdict:
                 case "rotate":
                     await connection.execute(_EXCHANGE, row["id"], successor.secret, successor.sealed)
                     return Rotated(signed_in)
@@ -167,6 +170,8 @@ class PostgresPeople:
                     return Reused(signed_in)
                 case "refuse":
                     return None
+                case _:
+                    assert_never(verdict)
 
     async def revoke(self, user: UserId, login: LoginId) -> bool:
         async with self._connection() as connection:
@@ -223,7 +228,7 @@ class PostgresPeople:
             ):
                 yield connection
         except _FAULTS as fault:
-            raise Unavailable("Postgres did not answer") from fault
+            raise UnavailableError("Postgres did not answer") from fault
 
 
 def _stored(device: Device | None) -> str | None:

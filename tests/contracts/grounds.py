@@ -1,0 +1,156 @@
+"""The stores under test, and a hand on what lies below: locks held by others, memberships that ended."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, Self
+
+import asyncpg
+import msgspec
+
+from persistence.conversations.contract import Activated, ConversationStore, Unit
+from persistence.conversations.database import Database, Transaction
+from persistence.conversations.memory import MemoryConversations
+from persistence.conversations.postgres import PostgresConversations, open_pool
+from protocol.events import MessageSent
+from protocol.facts import Fact, Said
+from protocol.ids import EPOCH, ConversationId, Millis, UserId
+
+START = Millis(EPOCH + 40_000_000_000)
+
+
+class Users:
+    """Ids for one test."""
+
+    def __init__(self, number: int) -> None:
+        self._drawn = itertools.count((number << 33) + (number % 8192 << 10) + 1)
+
+    def draw(self) -> UserId:
+        return UserId(str(next(self._drawn)))
+
+    def pair(self) -> tuple[UserId, UserId]:
+        return self.draw(), self.draw()
+
+
+class Ground(Protocol):
+    """`store` is what the tests judge."""
+
+    @property
+    def store(self) -> ConversationStore: ...
+
+    def hold(self, id: ConversationId) -> AbstractAsyncContextManager[None]:
+        """Somebody else has the conversation's row locked."""
+
+    async def span(self, id: ConversationId, user: UserId, joined_c: int, left_c: int) -> None:
+        """Set from where to where a membership reaches."""
+
+    async def age(self, id: ConversationId) -> None:
+        """Whatever happened there was an hour ago, by the database's clock."""
+
+
+class MemoryGround:
+    def __init__(self) -> None:
+        self.time = START
+        self.database = Database(lambda: self.time)
+        self.store = MemoryConversations(self.database)
+
+    @asynccontextmanager
+    async def hold(self, id: ConversationId) -> AsyncIterator[None]:
+        held, enough = asyncio.Event(), asyncio.Event()
+
+        async def statement(transaction: Transaction) -> None:
+            await transaction.lock([id])
+            held.set()
+            await enough.wait()
+
+        holder = asyncio.create_task(self.database.run("hold", statement))
+        await held.wait()
+        try:
+            yield
+        finally:
+            enough.set()
+            await holder
+
+    async def span(self, id: ConversationId, user: UserId, joined_c: int, left_c: int) -> None:
+        tables = self.database.tables
+        member = tables.members[id][user]
+        tables.put_member(id, msgspec.structs.replace(member, joined_c=joined_c, left_c=left_c))
+
+    async def age(self, id: ConversationId) -> None:
+        head = self.database.tables.heads[id]
+        ago = Millis(self.time - 3_600_000)
+        self.database.tables.put_head(msgspec.structs.replace(head, state_at=ago, stored_at=ago))
+
+
+class PostgresGround:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool = open_pool(url, 4)
+        self.store = PostgresConversations(self._pool)
+
+    async def __aenter__(self) -> Self:
+        await self._pool
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def hold(self, id: ConversationId) -> AsyncIterator[None]:
+        connection = await asyncpg.connect(self._url)
+        try:
+            async with connection.transaction():
+                await connection.execute("select from conversation where id = $1 for no key update", int(id))
+                yield
+        finally:
+            await connection.close()
+
+    async def start_ids(self) -> None:
+        """The sequence in ids starts over: ids of one millisecond then go up for the next 1,024."""
+        await self._pool.execute("alter sequence id_sequence restart")
+
+    async def age(self, id: ConversationId) -> None:
+        await self._pool.execute(
+            """update conversation set state_at = statement_timestamp() - interval '1 hour',
+                stored_at = statement_timestamp() - interval '1 hour' where id = $1""",
+            int(id),
+        )
+
+    async def span(self, id: ConversationId, user: UserId, joined_c: int, left_c: int) -> None:
+        await self._pool.execute(
+            "update member set joined_c = $3, left_c = $4 where conversation = $1 and user_id = $2",
+            int(id),
+            int(user),
+            joined_c,
+            left_c,
+        )
+
+
+def said(
+    id: ConversationId, c: int, sender: UserId, *, cid: str | None = None, text: str = "hello", digest: int = 0
+) -> Said:
+    """A message as its conversation's writer decides it."""
+    return Said(
+        MessageSent(conversation=id, c=c, sender=sender, cid=cid or f"cid {c}", at=Millis(START + c), text=text),
+        digest,
+    )
+
+
+def unit(at: Activated, *facts: Fact, last_c: int | None = None) -> Unit:
+    """What the holder of this activation has decided."""
+    return Unit(at.id, at.fence, at.last_c if last_c is None else last_c, facts)
+
+
+async def activate(ground: Ground, id: ConversationId, asker: UserId) -> Activated:
+    """An activation that has to succeed."""
+    activated = await ground.store.activate(id, [asker], [], None)
+    assert activated
+    return activated
+
+
+async def talk(ground: Ground, id: ConversationId, sender: UserId, count: int, text: str = "hello") -> None:
+    """`count` more messages."""
+    at = await activate(ground, id, sender)
+    facts = [said(id, at.last_c + n, sender, text=text) for n in range(1, count + 1)]
+    assert await ground.store.commit([unit(at, *facts)], wait=True) == ["committed"]
