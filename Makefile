@@ -5,15 +5,15 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test verify check bench docs lock
 
-export TMPDIR := $(CURDIR)/.tidings/tmp
+export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.tidings/tmp
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 BIN := .venv/bin
 READY := .venv/.ready
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+INSTALL := TMPDIR="$(CURDIR)/.tidings/tmp" $(BIN)/python -m pip install --quiet --no-compile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --quiet
 
 # The first Python that is new enough and can make an environment.
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

@@ -16,7 +16,7 @@ TRIES = 3
 WITHIN_MS = 3_000
 CRASHES = 3
 CRASH_WINDOW_MS = 60_000
-REFUSE_MS = 30_000
+REFUSE_S = 30.0
 
 
 class Actor(Protocol):
@@ -110,6 +110,7 @@ class Activation:
         "mailbox",
         "open",
         "queued",
+        "shut",
         "ticket",
         "timers",
         "used",
@@ -128,6 +129,8 @@ class Activation:
         self.asking: dict[Asked, Mail] | None = None
         self.timers: dict[str, TimerHandle] | None = None
         self.crashed_at: tuple[Millis, ...] = ()
+        # It has crashed too often: for a while nobody is answered.
+        self.shut = False
         # So many of the next commands each get a row of their own: one of them is poison.
         self.alone = 0
         self.queued = False
@@ -178,19 +181,23 @@ class Activation:
 
     def crashed(self, mail: Mail, now: Millis) -> None:
         mail.crashes += 1
-        self.crashed_at = (*(at for at in self.crashed_at if now - at < CRASH_WINDOW_MS), now)
+        self.crashed_at = (*(at for at in self.crashed_at if 0 <= now - at < CRASH_WINDOW_MS), now)
+        self.shut = len(self.crashed_at) >= CRASHES
+
+    def full(self, command: Command) -> bool:
+        """No room for `command`, or nobody to answer it soon."""
+        return len(self.mailbox or ()) >= self.kind.mailbox or (self.shut and command.request is not None)
 
     def give_up(self, now: Millis) -> Iterator[tuple[Mail, Refusal]]:
         """Take out the mail that was tried enough, crashes its actor, or whose asker has waited too long, each with its
         answer. What nobody waits for may be news of something durable, and that is never too late."""
-        refusing = len(self.crashed_at) >= CRASHES and now - self.crashed_at[-1] < REFUSE_MS
         waiting, self.mailbox = self.mailbox or [], None
         for mail in waiting:
             if mail.crashes > 1:
                 yield mail, FAILED
             elif mail.tries > TRIES or (mail.command.request is not None and now - mail.arrived > WITHIN_MS):
                 yield mail, UNKNOWN_OUTCOME if mail.tries else UNAVAILABLE
-            elif refusing and mail.command.request is not None:
+            elif self.shut and mail.command.request is not None:
                 yield mail, UNAVAILABLE
             else:
                 self.post(mail)

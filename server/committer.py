@@ -63,9 +63,22 @@ class Committer:
                 lane = asyncio.get_running_loop().create_future()
                 self._idle.append(lane)
                 await lane
-            batch = [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
+            batch = self._take()
             with self._metrics.commit(len(batch)):
                 await self._commit(write, batch)
+
+    def _take(self) -> list[tuple[Any, Done]]:
+        """What waits, in order; of one address only the first, as a reloaded actor's row may wait behind a void one."""
+        batch: dict[Any, tuple[Any, Done]] = {}
+        later = []
+        while self._queue and len(batch) < MOST:
+            unit, done = self._queue.popleft()
+            if unit.id in batch:
+                later.append((unit, done))
+            else:
+                batch[unit.id] = unit, done
+        self._queue.extendleft(reversed(later))
+        return list(batch.values())
 
     async def _commit(self, write: Write, batch: Sequence[tuple[Any, Done]]) -> None:
         """Write the batch; halves of it when the database refuses its data, down to the one at fault."""
@@ -78,12 +91,15 @@ class Committer:
             await self._commit(write, batch[:middle])
             await self._commit(write, batch[middle:])
             return
+        skipped = []
         for (unit, done), answer in zip(batch, answers, strict=True):
             if answer == "skipped":
-                alone = await self._write(write, [unit], wait=True)
-                done(alone[0] if alone else "poison")
+                skipped.append((unit, done))
             else:
                 done(answer)
+        for unit, done in skipped:
+            alone = await self._write(write, [unit], wait=True)
+            done(alone[0] if alone else "poison")
 
     async def _write(self, write: Write, units: Sequence[Any], *, wait: bool) -> list[Any] | None:
         """Outcomes in order; `unknown` for all when the answer did not come; None for a data fault."""

@@ -18,6 +18,7 @@ from server.connection import Connection
 from server.host import Host
 from server.observe import Metrics
 from server.requests import Requests
+from server.socket import Socket
 from server.tokens import Caller, Expired, Invalid
 from server.wheel import Wheel
 
@@ -66,9 +67,10 @@ class Gateway:
         self.hand_over: HandOver
         self._clock = clock
         self._max = max_connections
-        self._connections: dict[int, Connection | Waiter] = {}
+        self._connections: dict[int, Socket | Waiter] = {}
         self._numbers = 0
         self._sockets = 0
+        self._corked: list[Socket] = []
         self._draining = False
 
     # -- connections --------------------------------------------------------------------------------------------
@@ -79,13 +81,13 @@ class Gateway:
     def __len__(self) -> int:
         return self._sockets
 
-    def met(self, connection: Connection) -> None:
+    def met(self, connection: Socket) -> None:
         """A transport is open; it has as long to finish the handshake as to say hello."""
         connection.number = self.enter(connection)
         connection.begin(self.now() + self.hello_s)
         self.wheel.add(connection, self.hello_s)
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: Socket) -> bool:
         """Room for one more socket?"""
         if self._sockets >= self._max or self._draining:
             return False
@@ -93,15 +95,26 @@ class Gateway:
         connection.admitted = True
         return True
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Socket) -> None:
         if self._connections.pop(connection.number, None) and connection.admitted:
             self._sockets -= 1
 
-    def enter(self, waiter: Connection | Waiter) -> int:
+    def enter(self, waiter: Socket | Waiter) -> int:
         """A number under which replies find their way; `leave` it in the end."""
         self._numbers += 1
         self._connections[self._numbers] = waiter
         return self._numbers
+
+    def cork(self, connection: Socket) -> None:
+        """Have what the connection holds back written at the end of this turn of the loop."""
+        self._corked.append(connection)
+        if len(self._corked) == 1:
+            asyncio.get_running_loop().call_soon(self._uncork)
+
+    def _uncork(self) -> None:
+        corked, self._corked = self._corked, []
+        for connection in corked:
+            connection.uncork()
 
     def leave(self, number: int) -> None:
         self._connections.pop(number, None)

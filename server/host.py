@@ -27,10 +27,11 @@ import structlog
 from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from protocol.ids import Millis
-from server.activation import Activated, Activation, Kind, Mail, Outside
+from server.activation import REFUSE_S, Activated, Activation, Kind, Mail, Outside
 from server.committer import Answer, Committer
 
 TURNS = 64
+ACTIVATE_S = 2.0
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 log = structlog.get_logger()
@@ -77,8 +78,7 @@ class Host:
         activation = self._live.get(address)
         if activation is None and not activate:
             return
-        full = len(activation.mailbox or ()) >= activation.kind.mailbox if activation else len(self._live) >= self._most
-        if full or (activation is None and self.draining):
+        if activation.full(command) if activation else self.draining or len(self._live) >= self._most:
             self._refuse(command, UNAVAILABLE)
             return
         self._numbers += 1
@@ -227,11 +227,16 @@ class Host:
         self._inform(activation, Woken(key))
 
     def _reload(self, activation: Activation) -> None:
-        """The one answer to a lost or unknown commit and to a crash."""
+        """The one answer to a lost or unknown commit and to a crash; who crashes again and again waits first."""
         activation.reset()
-        self._load(activation)
+        if activation.shut:
+            self._give_up(activation)
+            activation.timers = {"": asyncio.get_running_loop().call_later(REFUSE_S, self._load, activation)}
+        else:
+            self._load(activation)
 
     def _load(self, activation: Activation) -> None:
+        activation.shut = False
         activated = self._activate(activation)
         if isinstance(activated, Activated):
             try:
@@ -255,7 +260,7 @@ class Host:
         """
         for attempt in itertools.count():
             try:
-                if activated := loading if isinstance(loading, Activated) else await loading:
+                if activated := await self._soon(loading):
                     self._loaded(activation, activated)
                     return
                 for mail in activation.mailbox[:asked] if activation.mailbox else ():
@@ -269,6 +274,12 @@ class Host:
                 self._forget(activation)
                 return
             loading, asked = self._activate(activation), len(activation.mailbox or ())
+
+    async def _soon(self, loading: Activated | Awaitable[Activated | None]) -> Activated | None:
+        if isinstance(loading, Activated):
+            return loading
+        async with asyncio.timeout(ACTIVATE_S):
+            return await loading
 
     def _loaded(self, activation: Activation, activated: Activated) -> None:
         """What was left unsaid goes out before the new ticket counts: a crash here leaves it for the next attempt."""

@@ -53,7 +53,7 @@ class ConversationTicket:
 
 class ConversationKind:
     mailbox = 1_024
-    idle_ms = 60_000
+    idle_ms = 30_000
     absent = NOT_FOUND
 
     def __init__(self, store: ConversationStore) -> None:

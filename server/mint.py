@@ -31,7 +31,7 @@ async def mint(
     """Users `prefix1` … `prefixN`, made where absent, each with a further login.
 
     They come batch by batch, so that progress can be shown. Raises ValueError for a prefix that makes no usernames, and
-    for a name that belongs to somebody with a password; earlier batches stay. Measured: 10,000 in 1.5 s.
+    for a name that belongs to somebody with a password; earlier batches stay. Measured: 10,000 in 0.9 s.
     """
     try:
         msgspec.convert(f"{prefix}{count}", Username)

@@ -92,7 +92,8 @@ class Requests:
         """What an actor asks the store, as the command that answers it."""
         match question:
             case Find():
-                found = await self._conversations.find(question.conversation, question.user, question.cids)
+                async with asyncio.timeout(WITHIN_S):
+                    found = await self._conversations.find(question.conversation, question.user, question.cids)
                 known = tuple((known.cid, Answered(known.digest, known.c, known.at)) for known in found.known)
                 return Looked(question.user, known)
             case ReadSnapshot():
@@ -206,9 +207,10 @@ class Requests:
     async def _snapshot(self, user: UserId) -> Snapshot | None:
         """None when it cannot be read now."""
         try:
-            account = await self._people.account(user)
-            page = await self._conversations.page(user, "inbox", None, NEWEST)
-            now = await self._conversations.now()
+            async with asyncio.timeout(WITHIN_S):
+                account = await self._people.account(user)
+                page = await self._conversations.page(user, "inbox", None, NEWEST)
+                now = await self._conversations.now()
         except Exception as fault:
             log.warning("snapshot failed", fault=repr(fault))
             return None

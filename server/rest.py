@@ -4,7 +4,7 @@ import asyncio
 
 from server.host import Host
 
-SWEEP = 256
+SWEEP = 1_024
 EVERY_S = 0.25
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from actors.effects import Asked
-from protocol.errors import UNAVAILABLE
+from protocol.errors import UNKNOWN_OUTCOME
 from protocol.handshake import Upgrade, over_budget, parse
 from protocol.replies import Result
 from protocol.requests import AnyRequest
 from server.connection import Connection
 from server.gateway import Gateway
+from server.http import HANDLING
 from server.requests import Requests
 from server.tokens import Caller
 
@@ -46,7 +47,7 @@ class Door:
             async with asyncio.timeout(WITHIN_S):
                 return await answer.result
         except TimeoutError:
-            return UNAVAILABLE
+            return UNKNOWN_OUTCOME
         finally:
             self._gateway.leave(number)
 
@@ -57,7 +58,7 @@ class Web:
     def __init__(self, app: web.Application, private: web.Application, gateway: Gateway, most: int) -> None:
         self._gateway = gateway
         self._most = most
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=30)
+        self._runner = web.AppRunner(app, **HANDLING)
         self._private = web.AppRunner(private, access_log=None, handle_signals=False)
         self.connections = 0
         app.router.add_get("/v1/socket", self._upgrade)

@@ -4,8 +4,8 @@ May import protocol, persistence's contracts, config and the server's tokens, pa
 one injected function, so what a socket may do and what HTTP may do is decided in one place.
 """
 
-from server.http.app import make_app
+from server.http.app import HANDLING, make_app
 from server.http.private import make_private_app
 from server.http.services import Rates, Services
 
-__all__ = ["Rates", "Services", "make_app", "make_private_app"]
+__all__ = ["HANDLING", "Rates", "Services", "make_app", "make_private_app"]

@@ -1,6 +1,7 @@
 """The public application: each route of the table with its caller, its limit, its handler and its answer."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -22,15 +23,23 @@ NO_TOKEN = Refusal("unauthenticated", "a token is needed, as Authorization: Bear
 BAD_TOKEN = Refusal("unauthenticated", "the token is not valid")
 OLD_TOKEN = Refusal("unauthenticated", "the token has expired")
 
+HANDLING: Mapping[str, Any] = {
+    # It names addresses, which are no part of our log.
+    "access_log": None,
+    "handle_signals": False,
+    # Also how long a request's header may take, the first one included: aiohttp starts it when a connection is made.
+    "keepalive_timeout": 10.0,
+    # A body that unfolds would have to be watched while it does; ours are small.
+    "auto_decompress": False,
+}
+"""How aiohttp is to handle connections: arguments of `AppRunner`."""
+
 OPEN: Mapping[str, OpenHandler] = {**OPEN_LOGIN_HANDLERS, **DOCUMENT_HANDLERS}
 SIGNED_IN: Mapping[str, Handler] = {**LOGIN_HANDLERS, **PROFILE_HANDLERS}
 
 
 def make_app(services: Services) -> web.Application:
-    """The routes of docs/protocol.md §9, ready for an `AppRunner(app, access_log=None, keepalive_timeout=10)`.
-
-    aiohttp's keep-alive timeout also is how long a request's header may take, the first one included.
-    """
+    """The routes of docs/protocol.md §9, to be run by an `AppRunner(app, **HANDLING)`."""
     app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
     entrance = Entrance(services)
     for route in ROUTES:

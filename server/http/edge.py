@@ -32,8 +32,6 @@ def make_edge(origins: frozenset[str]) -> Middleware:
             response = _preflight(request, origin in origins)
         else:
             response = await _guarded(request, handler)
-        if response.prepared:
-            return response
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Vary"] = "Origin"
         if origin in origins:

@@ -1,6 +1,7 @@
 """Signing up, in and out. A wrong password and an unknown username are answered alike, and after the same time."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from msgspec import UNSET, UnsetType
 
@@ -53,7 +54,8 @@ async def refresh(services: Services, call: Call) -> Answer:
         return VOID
     successor = RefreshToken(presented.family, new_token(services.random).secret)
     idle_ms = services.refresh_s * 1_000
-    match await services.people.rotate(presented.stored, presented.sealed(successor), idle_ms):
+    rotation = await services.people.rotate(presented.stored, presented.sealed(successor), idle_ms)
+    match rotation:
         case Rotated(signed_in):
             return _credentials(services, signed_in, successor)
         case Repeated(signed_in, sealed):
@@ -63,6 +65,8 @@ async def refresh(services: Services, call: Call) -> Answer:
             return VOID
         case None:
             return VOID
+        case _:
+            assert_never(rotation)
 
 
 async def list_logins(services: Services, caller: Caller, call: Call) -> Answer:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Struct
 
 from protocol.errors import Refusal
@@ -16,7 +16,8 @@ BODY_BYTES = 65_536
 FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 TOO_LARGE = Refusal("too_large", f"the body may have {BODY_BYTES:,} bytes")
 TOO_SLOW = Refusal("bad_request", "the body did not arrive in time")
-BROKEN = Refusal("bad_request", "the body cannot be read as its headers say")
+COMPRESSED = Refusal("bad_request", "the body must not be compressed")
+BROKEN_OFF = Refusal("bad_request", "the body broke off")
 DETAIL_CHARACTERS = 400
 
 
@@ -24,6 +25,8 @@ async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
     """The body as one of the route's structs; None when the route takes none."""
     if not route.bodies:
         return None
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        return COMPRESSED
     try:
         async with asyncio.timeout(within_s):
             octets = await request.read()
@@ -31,9 +34,12 @@ async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
         return TOO_LARGE
     except TimeoutError:
         return TOO_SLOW
-    except (web.RequestPayloadError, ValueError):
-        return BROKEN
+    except (web.RequestPayloadError, ConnectionError):
+        # Nobody is left to read the answer.
+        return BROKEN_OFF
     try:
+        # The decoder does not look into what it skips.
+        octets.decode()
         return msgspec.json.decode(octets, type=_meant(octets, route.bodies))
     except FAULTS as fault:
         return _refusal("body", fault)
