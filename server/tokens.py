@@ -3,12 +3,13 @@
 Measured on one core: `verify` 18 µs, of it 14 joserfc; `issue` 12 µs. That is once per connection or HTTP request.
 """
 
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 from msgspec import Meta, Struct
 
@@ -63,30 +64,38 @@ class Tokens:
                 raise ValueError(f"token key {kid!r}: at least {KEY_BYTES} bytes are needed")
         self.life_s = life_s
         self._clock = clock
-        # Without a `kid` joserfc would try the keys in turn; with one it takes that key or none.
         self._keys = KeySet([OctKey.import_key(secret, {"kid": kid, "use": "sig"}) for kid, secret in keys])
-        self._header = {"alg": ALGORITHM, "kid": keys[0][0], "typ": "JWT"}
+        self._header = _header(keys[0][0])
         self._registry = jws.JWSRegistry(algorithms=[ALGORITHM])
+        self._secrets = {self._sign(_header(kid), b"").partition(".")[0]: secret for kid, secret in keys}
         self._claims = msgspec.json.Decoder(_Claims).decode
 
     def issue(self, user: UserId, login: LoginId) -> str:
         """A token for one login, good from now on for `life_s`."""
         now = self._clock() // 1_000
-        claims = msgspec.json.encode(_Claims(user, login, now + self.life_s, now))
-        return jws.serialize_compact(self._header, claims, self._keys, registry=self._registry)
+        return self._sign(self._header, msgspec.json.encode(_Claims(user, login, now + self.life_s, now)))
+
+    def _sign(self, header: dict[str, str], claims: bytes) -> str:
+        return jws.serialize_compact(header, claims, self._keys, registry=self._registry)
 
     def verify(self, token: str, now: Millis) -> Caller | Expired | Invalid:
         """Whose token this is. Raises nothing, whatever the text; there is no leeway."""
-        if len(token) > MAX_CHARACTERS:
+        signed, _, signature = token.rpartition(".")
+        head, _, payload = signed.partition(".")
+        secret = self._secrets.get(head)
+        if secret is None or len(token) > MAX_CHARACTERS or not token.isascii():
+            return Invalid()
+        due = urlsafe_b64encode(hmac.digest(secret, signed.encode(), "sha256")).rstrip(b"=")
+        if not hmac.compare_digest(due, signature.encode()):
             return Invalid()
         try:
-            signed = jws.deserialize_compact(token.encode(), self._keys, registry=self._registry)
-            if signed.protected.get("kid") is None:
-                return Invalid()
-            claims = self._claims(signed.payload)
-        # Besides joserfc's own: text that is not UTF-8 or base64, headers of a wrong shape or nested too deep.
-        except (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            claims = self._claims(urlsafe_b64decode(payload + "=="))
+        except (msgspec.MsgspecError, ValueError):
             return Invalid()
         if claims.exp * 1_000 <= now:
             return Expired()
         return Caller(claims.sub, claims.lid)
+
+
+def _header(kid: str) -> dict[str, str]:
+    return {"alg": ALGORITHM, "kid": kid, "typ": "JWT"}

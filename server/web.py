@@ -1,24 +1,32 @@
 """HTTP on the port of the sockets: transports whose first request is no upgrade go to aiohttp, and come back."""
 
 import asyncio
+import logging
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from actors.effects import Asked
-from protocol.errors import UNKNOWN_OUTCOME
-from protocol.handshake import Upgrade, over_budget, parse
+from protocol.errors import UNKNOWN_OUTCOME, Refusal
+from protocol.handshake import Elsewhere, over_budget, parse
 from protocol.replies import Result
 from protocol.requests import AnyRequest
 from server.connection import Connection
 from server.gateway import Gateway
 from server.http import HANDLING
+from server.http.answers import refused
 from server.requests import Requests
 from server.tokens import Caller
 
 WITHIN_S = 10.0
+NO_UPGRADE = Refusal("bad_request", "a socket is opened by `GET /v1/socket`")
+
+log = structlog.get_logger()
 
 
 class Answer:
@@ -58,7 +66,9 @@ class Web:
     def __init__(self, app: web.Application, private: web.Application, gateway: Gateway, most: int) -> None:
         self._gateway = gateway
         self._most = most
-        self._runner = web.AppRunner(app, **HANDLING)
+        words = logging.Logger("http", logging.INFO)
+        words.addHandler(_Discreet())
+        self._runner = web.AppRunner(app, logger=words, **HANDLING)
         self._private = web.AppRunner(private, access_log=None, handle_signals=False)
         self.connections = 0
         app.router.add_get("/v1/socket", self._upgrade)
@@ -78,6 +88,7 @@ class Web:
     def take(self, transport: asyncio.Transport, head: bytes) -> None:
         """The gateway has read `head`, which is not for a socket."""
         if self.connections >= self._most or self._runner.server is None:
+            log.info("http connection refused", status=503)
             transport.write(over_budget(self._gateway.retry_s).response)
             transport.close()
             return
@@ -91,20 +102,31 @@ class Web:
         """A socket that begins on a connection which spoke HTTP before: the gateway takes the transport back."""
         lines = [f"{request.method} {request.raw_path} HTTP/{request.version.major}.{request.version.minor}".encode()]
         lines += [name + b": " + value for name, value in request.raw_headers]
-        upgrade = parse(b"\r\n".join(lines) + b"\r\n\r\n", self._gateway.origins)
+        head = b"\r\n".join(lines) + b"\r\n\r\n"
         transport = request.transport
-        if not isinstance(upgrade, Upgrade) or transport is None:
-            response = web.Response(status=getattr(upgrade, "status", 400), text=getattr(upgrade, "detail", ""))
-            response.force_close()
-            return response
+        if transport is None or isinstance(parse(head, self._gateway.origins), Elsewhere):
+            return refused(NO_UPGRADE)
         handler = transport.get_protocol()
+        assert isinstance(handler, _Counted)
+        handler.release()
         connection = Connection(self._gateway)
         transport.set_protocol(connection)
         connection.connection_made(transport)
-        connection.upgrade(upgrade, b"")
-        # aiohttp must neither answer nor close any more: for it this connection and its task end here.
-        handler.connection_lost(None)
+        connection.data_received(head)
+        # aiohttp must not answer any more: for it this connection has ended.
         raise asyncio.CancelledError
+
+
+class _Discreet(logging.Handler):
+    """What aiohttp logs, by its kind alone: its words quote what it could not read, with the tokens in there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, HttpProcessingError):
+            log.info("http request unreadable", fault=type(fault).__name__)
+        else:
+            where = "".join(traceback.format_tb(fault.__traceback__)) if fault else ""
+            log.error("http connection failed", fault=type(fault).__name__, where=where)
 
 
 class _Counted(asyncio.Protocol):
@@ -133,3 +155,8 @@ class _Counted(asyncio.Protocol):
     def connection_lost(self, fault: BaseException | None) -> None:
         self._owner.connections -= 1
         self._handler.connection_lost(fault)
+
+    def release(self) -> None:
+        """For aiohttp the connection ends here, while its transport lives on."""
+        self._handler.transport = None
+        self.connection_lost(None)
