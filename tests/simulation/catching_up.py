@@ -1,0 +1,110 @@
+"""How a device comes to have everything: `sync` when its stream was broken, `message.history` where there is a hole."""
+
+import asyncio
+from collections.abc import Coroutine
+from random import Random
+from typing import Any, Protocol
+
+from msgspec import UNSET
+
+from protocol.errors import Refusal
+from protocol.events import Conversation
+from protocol.ids import ConversationId
+from protocol.replies import History, SyncPage
+from protocol.requests import GetConversation, GetHistory, Sync
+from tests.simulation.copies import Logs
+
+AGAIN_S = 0.3
+
+
+class Session(Protocol):
+    """The device, as far as it takes to catch up. `life` changes with every connection and every epoch."""
+
+    @property
+    def life(self) -> object: ...
+
+    def ask(self, request: Any) -> "asyncio.Future[Any] | None": ...
+
+    def have_read(self, id: ConversationId, c: int) -> None: ...
+
+
+class CatchingUp:
+    """`whole` says that the copies lack nothing before the place in the stream that the device has reached."""
+
+    def __init__(self, session: Session, logs: Logs, random: Random) -> None:
+        self.whole = False
+        self.since = 0
+        self._session = session
+        self._logs = logs
+        self._random = random
+        self._filling: set[ConversationId] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def sync(self) -> None:
+        """Until it is whole, or this life is over: the next one starts its own."""
+        self.whole = False
+        self._spawn(self._sync())
+
+    async def _sync(self) -> None:
+        session, life = self._session, self._session.life
+        cursor: Any = UNSET
+        heads = self._logs.heads()
+        while life == session.life:
+            future = session.ask(Sync(id=1, heads=heads, since=self.since, cursor=cursor))
+            page = await future if future else None
+            if not isinstance(page, SyncPage):
+                cursor = UNSET
+                await asyncio.sleep(AGAIN_S)
+                continue
+            for item in page.conversations:
+                if isinstance(item, Conversation):
+                    self.take(item)
+            if page.cursor is UNSET:
+                self.since, self.whole = page.now, life == session.life
+                return
+            cursor = page.cursor
+
+    def take(self, item: Conversation) -> None:
+        """A conversation as the server shows it, with or without events."""
+        log = self._logs[item.id]
+        self._session.have_read(item.id, item.read_c)
+        if item.events is UNSET:
+            log.start(max(item.joined_c - 1, 0))
+        for event in item.events or ():
+            log.apply(event)
+        log.more = log.more or bool(item.more) or item.last_c > log.head
+        self.fill(item.id)
+
+    def fill(self, id: ConversationId) -> None:
+        """Close the hole in this copy, if there is one."""
+        if self._logs[id].behind and id not in self._filling:
+            self._filling.add(id)
+            self._spawn(self._fill(id))
+
+    async def _fill(self, id: ConversationId) -> None:
+        log = self._logs[id]
+        while log.behind and (future := self._session.ask(self._question(id))):
+            answer = await future
+            match answer:
+                case Conversation():
+                    log.start(max(answer.joined_c - 1, 0))
+                    log.more = answer.last_c > log.head
+                    self._session.have_read(id, answer.read_c)
+                case History():
+                    log.more = answer.more
+                    for event in answer.events:
+                        log.apply(event)
+                case Refusal():
+                    await asyncio.sleep(AGAIN_S)
+        self._filling.discard(id)
+
+    def _question(self, id: ConversationId) -> GetConversation | GetHistory:
+        log = self._logs[id]
+        if not log.known:
+            return GetConversation(id=1, conversation=id)
+        return GetHistory(id=1, conversation=id, after=log.head, limit=self._random.randint(2, 20))

@@ -1,0 +1,43 @@
+"""The checker: the invariants of docs/reliability.md over what clients logged and what the database holds in the end.
+
+Each invariant is a function of its own that yields what it found broken; a mutant that one of them catches stays caught
+whatever happens to the others.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tests.simulation import invariants_of_reading, invariants_of_sending, invariants_of_streams
+from tests.simulation.history import Record
+from tests.simulation.index import Index
+
+Invariant = Callable[[Index], Iterator[str]]
+
+INVARIANTS: Mapping[str, Invariant] = {
+    "acked sends are in the log": invariants_of_sending.acked_sends_are_in_the_log,
+    "one c per cid": invariants_of_sending.one_c_per_cid,
+    "logs have no gaps and one content": invariants_of_sending.logs_are_whole,
+    "acked before sent is lower": invariants_of_sending.acked_before_sent_is_lower,
+    "a device's own order is kept": invariants_of_sending.own_order_is_kept,
+    "nothing breaks": invariants_of_sending.nothing_breaks,
+    "whoever asks is answered": invariants_of_sending.whoever_asks_is_answered,
+    "u goes up by one": invariants_of_streams.u_goes_up_by_one,
+    "one stream for all devices": invariants_of_streams.one_stream_for_all_devices,
+    "copies have no holes": invariants_of_streams.copies_have_no_holes,
+    "nobody else is told": invariants_of_streams.nobody_else_is_told,
+    "all converge": invariants_of_streams.all_converge,
+    "read your writes": invariants_of_reading.read_your_writes,
+    "settings hold": invariants_of_reading.settings_hold,
+    "marks never fall": invariants_of_reading.marks_never_fall,
+    "sync gives what is missing": invariants_of_reading.sync_gives_what_is_missing,
+}
+
+
+def check(record: Record) -> list[str]:
+    """What is broken, with the name of the invariant in front; nothing if all is well."""
+    index = Index(record)
+    return [f"{name}: {broken}" for name, invariant in INVARIANTS.items() for broken in invariant(index)]
+
+
+def breaks(record: Record, name: str) -> bool:
+    """Whether one invariant alone finds something."""
+    return any(True for _ in INVARIANTS[name](Index(record)))

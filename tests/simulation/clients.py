@@ -1,0 +1,213 @@
+"""Simulated devices: sessions by the client rules of docs/protocol.md §3, logging all that they ask and are told."""
+
+import asyncio
+from random import Random
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from actors.stream import Numbered
+from protocol.codec import Encoded
+from protocol.events import Continuity, LogEvent, ReadMoved, Snapshot, Synced
+from protocol.ids import ConversationId, UserId
+from protocol.replies import Opened, Welcome
+from protocol.requests import Ack, Hello, Resume
+from protocol.requests import Device as Named
+from tests.simulation.catching_up import CatchingUp
+from tests.simulation.copies import Logs
+from tests.simulation.history import Answered, Asked, Closed, Entry, Kept, Told, Unanswered, Welcomed
+from tests.simulation.network import Connection
+from tests.simulation.outbox import Outbox, Style
+
+REPLY_WITHIN_S = 10.0
+
+
+class World(Protocol):
+    """What surrounds a device."""
+
+    def connect(self, device: "Device") -> Connection | None: ...
+
+    def log(self, entry: Entry) -> None: ...
+
+
+class Device:
+    """One client instance. What it stores outlives its connections; `closed` and `received` come from the network."""
+
+    def __init__(self, name: str, user: UserId, world: World, random: Random, style: Style) -> None:
+        self.name = name
+        self.user = user
+        self.style = style
+        self.connection: Connection | None = None
+        self.logs = Logs(lambda event: world.log(Kept(self._now(), name, event)))
+        self.reads: dict[ConversationId, int] = {}
+        self.outboxes: dict[ConversationId, Outbox] = {}
+        self.online = False
+        self.retired = False
+        self._world = world
+        self._random = random
+        self._epoch = ""
+        self._u = 0
+        self._acking = False
+        self._asked: dict[int, tuple[asyncio.Future[Any], Any, float]] = {}
+        self._number = 0
+        self._failures = 0
+        self._catching_up = CatchingUp(self, self.logs, random)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    @property
+    def life(self) -> object:
+        return self._epoch, self.connection
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Try; on failure try again later, for as long as this instance lives."""
+        if self.retired:
+            return
+        self.connection = connection = self._world.connect(self)
+        if connection is None:
+            self._reconnect()
+            return
+        # Only who has everything up to a place may resume from it: half a sync is none.
+        resume = Resume(self._epoch, self._u) if self._epoch and self._catching_up.whole else UNSET
+        named = Named(self.name, "simulated", "1")
+        self._ask(Hello(id=1, token="", device=named, resume=resume, snapshot=not self.logs))
+
+    def _reconnect(self) -> None:
+        self._failures += 1
+        most = min(0.2 * 2**self._failures, 2.0)
+        asyncio.get_running_loop().call_later(self._random.uniform(0.01, most), self.connect)
+
+    def retire(self) -> None:
+        """This instance is wiped: its state is gone, its un-acked sends stay unknown."""
+        self.retired = True
+        if self.connection:
+            self.connection.hang_up(1000)
+
+    def closed(self, connection: Connection, status: int) -> None:
+        if connection is not self.connection:
+            return
+        self._world.log(Closed(self._now(), self.name, connection.number, status))
+        self.connection = None
+        self.online = False
+        asked, self._asked = self._asked, {}
+        for future, _, _ in asked.values():
+            if not future.done():
+                future.set_result(None)
+        self._reconnect()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def say(self, request: Any) -> None:
+        """Send what has no answer."""
+        if self.connection and self.online:
+            self._world.log(Asked(self._now(), self.name, self.connection.number, request))
+            self.connection.up.write(request)
+
+    def ask(self, request: Any) -> "asyncio.Future[Any] | None":
+        """The result, in time, or None in the future when it stays unknown; no future without a session."""
+        return self._ask(request) if self.online else None
+
+    def _ask(self, request: Any) -> "asyncio.Future[Any]":
+        connection = self.connection
+        assert connection is not None
+        self._number += 1
+        id = self._number
+        request = msgspec.structs.replace(request, id=id)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._asked[id] = future, request, self._now()
+        timer = loop.call_later(REPLY_WITHIN_S, self._miss, connection, id)
+        future.add_done_callback(lambda _: timer.cancel())
+        self._world.log(Asked(self._now(), self.name, connection.number, request))
+        connection.up.write(request)
+        return future
+
+    def _miss(self, connection: Connection, id: int) -> None:
+        future, request, _ = self._asked.pop(id)
+        if not connection.down.under_way and not connection.down.severed:
+            self._world.log(Unanswered(self._now(), self.name, connection.number, request))
+        future.set_result(None)
+        if isinstance(request, Hello):
+            connection.hang_up(3000)
+
+    # -- what arrives -------------------------------------------------------------------------------------------
+
+    def received(self, connection: Connection, message: Any) -> None:
+        if connection is not self.connection:
+            return
+        match message:
+            case (id, result):
+                self._replied(connection, id, result)
+            case Numbered():
+                self._told(connection, message.u, message.encoded.event)
+            case Encoded():
+                self._told(connection, None, message.event)
+
+    def _replied(self, connection: Connection, id: int, result: Any) -> None:
+        if id not in self._asked:
+            return
+        future, request, asked_at = self._asked.pop(id)
+        match result:
+            case Welcome():
+                self._welcomed(connection, request, result)
+            case Opened():
+                self._catching_up.take(result.conversation)
+        self._world.log(Answered(self._now(), self.name, connection.number, asked_at, request, result))
+        if not future.done():
+            future.set_result(result)
+
+    def _welcomed(self, connection: Connection, hello: Hello, welcome: Welcome) -> None:
+        resume = hello.resume or None
+        self._world.log(Welcomed(self._now(), self.name, connection.number, resume.u if resume else None, welcome))
+        self.online = True
+        self._failures = 0
+        if welcome.outcome != "resumed":
+            self._epoch, self._u = welcome.epoch, welcome.u
+            self._catching_up.whole = False
+            if not hello.snapshot:
+                self._catching_up.sync()
+        for id in list(self.logs):
+            self._catching_up.fill(id)
+        for outbox in self.outboxes.values():
+            outbox.pump()
+
+    def _told(self, connection: Connection, u: int | None, event: Any) -> None:
+        self._world.log(Told(self._now(), self.name, connection.number, u, event))
+        if u is not None:
+            self._u = u
+            self._ack_soon()
+        match event:
+            case LogEvent():
+                self.logs[event.conversation].apply(event)  # type: ignore[arg-type]
+                self._catching_up.fill(event.conversation)
+            case ReadMoved():
+                self.have_read(event.conversation, event.read_c)
+            case Snapshot():
+                for conversation in event.conversations:
+                    self.logs[conversation.id].start(conversation.last_c)
+                    self.have_read(conversation.id, conversation.read_c)
+                self._catching_up.whole = True
+                self._catching_up.since = event.now
+            case Continuity():
+                self._epoch, self._u = event.epoch, event.u
+                self._catching_up.sync()
+            case Synced():
+                self._ack_soon()
+
+    def have_read(self, id: ConversationId, c: int) -> None:
+        self.reads[id] = max(self.reads.get(id, 0), c)
+
+    def _ack_soon(self) -> None:
+        """Within a second of storing."""
+        if not self._acking:
+            self._acking = True
+            asyncio.get_running_loop().call_later(self._random.uniform(0.05, 0.9), self._ack)
+
+    def _ack(self) -> None:
+        self._acking = False
+        heads = self.logs.heads() if self._random.random() < 0.2 else UNSET
+        self.say(Ack(epoch=self._epoch, u=self._u, heads=heads))

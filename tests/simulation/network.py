@@ -1,0 +1,221 @@
+"""The network: connections as two pipes in order, with delays, stalls, cuts; the server end as server/connection.py."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from actors.effects import Asked, user_address
+from actors.user import Acked, Attach, Detach, Drained, Filled, SetBackground
+from protocol.errors import OVERLOADED, PROTOCOL_ERROR, Close, Refusal
+from protocol.ids import LoginId, UserId
+from protocol.replies import Result, Welcome
+from protocol.requests import Ack, Background, Hello, Type
+from server.host import Host
+from server.requests import Requests
+from server.tokens import Caller
+
+HIGH_WATER = 6
+LOW_WATER = 1
+GOODBYE = 1000
+LOST = 1006
+
+
+class Pace:
+    """How long things take on the way; `stormy` turns the occasional long delay on."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.stormy = False
+
+    def delay(self) -> float:
+        if self.stormy and self._random.random() < 0.03:
+            return self._random.uniform(0.05, 1.5)
+        return self._random.uniform(0.0005, 0.02)
+
+
+class Pipe:
+    """One direction: in order, each batch after a delay. While `stalled` or once it is cut, everything waits."""
+
+    def __init__(self, pace: Pace, arrived: Callable[[Any], None], moved: Callable[[int], None]) -> None:
+        self._pace = pace
+        self._arrived = arrived
+        self._moved = moved
+        self._under_way: deque[Any] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self.stalled = self.severed = False
+
+    def write(self, message: Any) -> None:
+        self._under_way.append(message)
+        self._moved(len(self._under_way))
+        self._go_on()
+
+    def resume(self) -> None:
+        self.stalled = False
+        self._go_on()
+
+    def cut(self, keep: int = 0) -> None:
+        """The first `keep` messages still arrive, at once; whatever comes after them never does."""
+        if self.severed:
+            return
+        self.severed = True
+        if self._timer:
+            self._timer.cancel()
+        arriving = [self._under_way.popleft() for _ in range(min(keep, len(self._under_way)))]
+        for message in arriving:
+            self._arrived(message)
+
+    @property
+    def under_way(self) -> int:
+        return len(self._under_way)
+
+    def _go_on(self) -> None:
+        if self._timer is None and not self.stalled and not self.severed and self._under_way:
+            self._timer = asyncio.get_running_loop().call_later(self._pace.delay(), self._arrive)
+
+    def _arrive(self) -> None:
+        self._timer = None
+        if self.stalled:
+            return
+        arriving = [self._under_way.popleft() for _ in range(min(4, len(self._under_way)))]
+        self._moved(len(self._under_way))
+        for message in arriving:
+            self._arrived(message)
+        self._go_on()
+
+
+class Server(Protocol):
+    """The node, as far as a connection needs it."""
+
+    host: Host
+    requests: Requests
+
+    def left(self, connection: "Connection") -> None: ...
+
+
+class Client(Protocol):
+    """The device, as far as a connection needs it."""
+
+    def received(self, connection: "Connection", message: Any) -> None: ...
+
+    def closed(self, connection: "Connection", status: int) -> None: ...
+
+
+class Connection:
+    """Both ends of one socket. The server's end goes from attaching to open to gone, as server/connection.py does."""
+
+    def __init__(self, number: int, user: UserId, server: Server, client: Client, pace: Pace) -> None:
+        self.number = number
+        self.user = user
+        self.device = ""
+        self.background = False
+        self.open = False
+        self._caller = Caller(user, LoginId("1"))
+        self._server = server
+        self._client = client
+        self._greeted = self._full = self._gone = self._closed = False
+        self.up = Pipe(pace, self._take, lambda waiting: None)
+        self.down = Pipe(pace, self._hand_on, self._watch)
+
+    # -- the client's end ---------------------------------------------------------------------------------------
+
+    def _hand_on(self, message: Any) -> None:
+        if self._closed:
+            return
+        if isinstance(message, Close):
+            self._tell_closed(message.status)
+        else:
+            self._client.received(self, message)
+
+    def hang_up(self, status: int) -> None:
+        """The client closes: what it has written still arrives."""
+        self.up.write(Close(status, ""))
+        self._tell_closed(status)
+
+    def _tell_closed(self, status: int) -> None:
+        if not self._closed:
+            self._closed = True
+            self._client.closed(self, status)
+
+    # -- the wire -----------------------------------------------------------------------------------------------
+
+    def cut(self, keep_up: int, keep_down: int, client_after: float, server_after: float) -> None:
+        """The socket breaks; each end learns of it in its own time."""
+        self.up.cut(keep_up)
+        self.down.cut(keep_down)
+        loop = asyncio.get_running_loop()
+        loop.call_later(client_after, self._tell_closed, LOST)
+        loop.call_later(server_after, self._lose, False)
+
+    # -- the server's end ---------------------------------------------------------------------------------------
+
+    def _take(self, message: Any) -> None:
+        if self._gone:
+            return
+        match message:
+            case Close():
+                self._lose(message.status == GOODBYE)
+            case Hello() if not self._greeted:
+                self._greeted, self.device, self.background = True, message.device.id, message.background
+                resume = message.resume or None
+                asked = Asked(self.number, message.id)
+                self._tell(Attach(asked, self.device, resume, message.snapshot, message.background), activate=True)
+            case Hello():
+                self.close(PROTOCOL_ERROR)
+            case Ack():
+                self._tell(Acked(self.number, message.epoch, message.u))
+                if message.heads:
+                    self._server.requests.stored(self.user, message.heads)
+            case Type():
+                self._server.requests.typing(self.user, message)
+            case Background():
+                self.background = message.on
+                self._tell(SetBackground(Asked(self.number, message.id), message.on))
+            case _:
+                self._server.requests.take(self._caller, Asked(self.number, message.id), message)
+
+    def reply(self, id: int, result: Result) -> None:
+        if isinstance(result, Welcome):
+            self.open = True
+        self.send((id, result))
+        if isinstance(result, Refusal) and not self.open:
+            self.close(OVERLOADED)
+
+    def send(self, message: Any) -> None:
+        if not self._gone:
+            self.down.write(message)
+
+    def report(self) -> None:
+        if not self._full:
+            self._tell(Drained(self.number))
+
+    def close(self, close: Close) -> None:
+        if not self._gone:
+            self.down.write(close)
+            self._lose(False)
+
+    def _watch(self, waiting: int) -> None:
+        if self._gone or not self._greeted:
+            return
+        if not self._full and waiting > HIGH_WATER:
+            self._full = True
+            self._tell(Filled(self.number))
+        elif self._full and waiting <= LOW_WATER:
+            self._full = False
+            self._tell(Drained(self.number))
+
+    def _lose(self, goodbye: bool) -> None:
+        if self._gone:
+            return
+        if self._greeted:
+            self._tell(Detach(self.number, goodbye))
+        self._gone, self.open = True, False
+        self._server.left(self)
+
+    def vanish(self) -> None:
+        """The server's end is gone with its process."""
+        self._gone, self.open = True, False
+
+    def _tell(self, command: Any, *, activate: bool = False) -> None:
+        self._server.host.tell(user_address(self.user), command, activate=activate)

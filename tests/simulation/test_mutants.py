@@ -1,0 +1,68 @@
+"""The checker itself: bugs that are put in on purpose are found, each by an invariant that was named before."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.simulation.checker import INVARIANTS, breaks, check
+from tests.simulation.mutants import committing, reading, reloading, streaming
+from tests.simulation.plan import harsh
+from tests.simulation.world import simulate
+
+SEEDS = 400
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+MUTANTS: Mapping[Mutant, str] = {
+    committing.reply_before_commit: "acked sends are in the log",
+    committing.deliver_before_commit: "logs have no gaps and one content",
+    committing.effects_out_of_order: "acked before sent is lower",
+    committing.effects_backwards: "one stream for all devices",
+    committing.lost_taken_for_committed: "marks never fall",
+    committing.unknown_taken_for_committed: "read your writes",
+    committing.unknown_finally_refused: "acked sends are in the log",
+    committing.fence_ignored_in_the_statement: "settings hold",
+    committing.dedupe_removed_from_the_statement: "one c per cid",
+    committing.two_units_in_one_statement: "nothing breaks",
+    reloading.no_delivery_after_an_unknown_commit: "all converge",
+    reloading.reads_unsaid_after_an_unknown_commit: "all converge",
+    reloading.retry_not_remembered_on_reload: "whoever asks is answered",
+    reloading.retry_forgotten_altogether: "one c per cid",
+    reloading.news_given_up_when_late: "all converge",
+    reading.marks_not_clamped: "marks never fall",
+    reading.marks_may_fall: "marks never fall",
+    reading.marks_not_written: "marks never fall",
+    reloading.order_not_asked_for: "a device's own order is kept",
+    reading.strangers_let_in: "nobody else is told",
+    streaming.everybody_told: "nobody else is told",
+    streaming.u_not_counted: "u goes up by one",
+    streaming.ring_lies_on_resume: "one stream for all devices",
+    streaming.nothing_replayed_on_resume: "u goes up by one",
+    streaming.synced_before_replay: "u goes up by one",
+    streaming.devices_numbered_apart: "u goes up by one",
+    reloading.no_continuity_after_a_crash: "all converge",
+    reading.sync_skips_one: "sync gives what is missing",
+    reading.stale_reads: "read your writes",
+    reloading.questions_forgotten: "whoever asks is answered",
+    reloading.refused_without_a_look: "acked sends are in the log",
+    streaming.copies_with_holes: "copies have no holes",
+}
+"""Each with an invariant that finds it, by itself."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+
+    caught = (seed for seed in range(SEEDS) if breaks(simulate(seed, harsh(seed)), MUTANTS[mutant]))
+
+    assert next(caught, None) is not None
+
+
+def test_every_invariant_catches_a_mutant() -> None:
+    assert set(MUTANTS.values()) == set(INVARIANTS)
+
+
+@pytest.mark.parametrize("first", range(0, 100, 25))
+def test_without_a_mutant_nothing_is_caught(first: int) -> None:
+    assert not [(seed, broken) for seed in range(first, first + 25) for broken in check(simulate(seed, harsh(seed)))]

@@ -1,0 +1,55 @@
+"""Seeds: whatever goes wrong, what was promised holds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.checker import check
+from tests.simulation.history import rendered
+from tests.simulation.world import simulate
+
+ROOT = Path(__file__).parents[2]
+CHANGES = 25
+VERIFIES = 250
+
+
+def _hold(first: int, count: int) -> None:
+    for seed in range(first, first + count):
+        broken = check(simulate(seed))
+        assert not broken, "\n".join((f"seed {seed} (python -m tests.simulation {seed} prints its history)", *broken))
+
+
+@pytest.mark.parametrize("first", range(0, 500, CHANGES))
+def test_what_was_promised_holds(first: int) -> None:
+    _hold(first, CHANGES)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("first", range(0, 10_000, VERIFIES))
+def test_what_was_promised_holds_ten_thousand_times(first: int) -> None:
+    _hold(first, VERIFIES)
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 10))
+def test_a_seed_is_one_history(seed: int) -> None:
+    assert rendered(simulate(seed)) == rendered(simulate(seed))
+
+
+def test_a_seed_is_the_same_history_in_every_process() -> None:
+    # Strings hash differently in each process, so whatever iterates over a set of them would show.
+    replays = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "7"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": salt},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    ]
+
+    assert replays[0] == replays[1]
+    assert b"all is well again" in replays[0]
