@@ -77,12 +77,21 @@ class Conversation:
             case Type():
                 return self._type(command)
             case Announce():
-                mine = [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in command.reads]
-                return [*(Deliver(self.audience, event) for event in command.events), *mine]
+                return self._announce(command)
             case Woken():
                 return self._receipt_due(self.members[UserId(command.key)], now)
             case _:
                 assert_never(command)
+
+    def _announce(self, announce: Announce) -> list[Effect]:
+        effects: list[Effect] = [Deliver(self.audience, event) for event in announce.events]
+        effects += [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in announce.reads]
+        told = [moved for moved in announce.receipts if self._tells(self.members[moved.user])]
+        return effects + [Deliver(self._others(moved.user), moved) for moved in told]
+
+    def _tells(self, member: Membership) -> bool:
+        """Others hear how far this member has got."""
+        return member.send_receipts and len(self.audience) <= RECEIPTS_UP_TO
 
     def may_rest(self) -> bool:
         """Nothing is under way that only this object knows."""
@@ -153,12 +162,13 @@ class Conversation:
         wire = send.wire
         if not self._member(send.user):
             return NOT_FOUND
+        # Before anything final: what is refused for the absence of the send before it may be right once that came.
+        if wire.after is not UNSET and (send.user, wire.after) not in self._answered:
+            return OUT_OF_ORDER
         if wire.reply_to is not UNSET and wire.reply_to > self.last_c:
             return NO_SUCH_TARGET
         if wire.mentions is not UNSET and not all(self._member(user) for user in wire.mentions):
             return NOT_A_MEMBER
-        if wire.after is not UNSET and (send.user, wire.after) not in self._answered:
-            return OUT_OF_ORDER
         return None
 
     def _read(self, read: Read, now: Millis) -> list[Effect] | Refusal:
@@ -204,7 +214,7 @@ class Conversation:
         self._apply(moved)
         member.told_at, member.told_delivered, member.told_read = now, member.delivered_c, member.read_c
         effects: list[Effect] = [] if durable else [Commit(moved)]
-        if member.send_receipts and len(self.audience) <= RECEIPTS_UP_TO:
+        if self._tells(member):
             effects.append(Deliver(self._others(member.user), moved))
         return effects
 

@@ -54,6 +54,7 @@ class Codec:
         self._request = module.Decoder(AnyRequest).decode
         self._envelope = module.Decoder(_Envelope).decode if self.binary else _json_envelope
         self._fields = module.Decoder(dict[str, Raw]).decode
+        self._value = module.Decoder().decode
         self.encode: Any = module.Encoder().encode
 
     def read(self, message: bytes | bytearray | memoryview) -> AnyRequest | Unreadable:
@@ -87,7 +88,28 @@ class Codec:
             return Unreadable(id, Refusal("bad_request", "op: the name of an operation is needed"))
         if op not in _OPS:
             return Unreadable(id, Refusal("unknown_op", f"op: there is no {op[:64]!r} here"))
-        return Unreadable(id, Refusal("bad_request", f"{op}: {fault}"[:_REASON]))
+        return Unreadable(id, Refusal("bad_request", f"{op}: {fault}{self._place(message, fault)}"[:_REASON]))
+
+    def _place(self, message: bytes | bytearray | memoryview, fault: Exception) -> str:
+        """The field that is at fault, where msgspec does not say it itself: bad UTF-8, a lone surrogate, NaN."""
+        if isinstance(fault, msgspec.ValidationError):
+            return ""
+        try:
+            fields = self._fields(message) if self.binary else _lenient(bytes(message).decode())
+        except _FAULTS:
+            return ""
+        broken = (name for name, value in fields.items() if not self._is_whole(value))
+        return next((f" - at `$.{ascii(name)[1:-1]}`" for name in broken), "")
+
+    def _is_whole(self, value: Any) -> bool:
+        try:
+            if self.binary:
+                self._value(value)
+            else:
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except _FAULTS:
+            return False
+        return True
 
 
 def _json_envelope(message: bytes | bytearray | memoryview) -> _Envelope:

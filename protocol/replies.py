@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.errors import Refusal
-from protocol.events import AnyLogEvent, Conversation, Gone, Member
+from protocol.events import AnyLogEvent, Conversation, Gone
 from protocol.ids import Millis, UserId
 
 
@@ -47,8 +47,16 @@ class Conversations(Struct, frozen=True, gc=False):
     next: str | UnsetType = UNSET
 
 
+class Marks(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How far one member has got, as far as they let it be seen."""
+
+    user: UserId
+    delivered_c: int | UnsetType = UNSET
+    read_c: int | UnsetType = UNSET
+
+
 class Receipts(Struct, frozen=True, gc=False):
-    members: tuple[Member, ...]
+    members: tuple[Marks, ...]
 
 
 class History(Struct, frozen=True, gc=False):

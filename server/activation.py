@@ -15,6 +15,7 @@ from protocol.replies import Result
 TRIES = 3
 WITHIN_MS = 3_000
 CRASHES = 3
+OVERFLOW = 8
 CRASH_WINDOW_MS = 60_000
 REFUSE_S = 30.0
 
@@ -185,8 +186,15 @@ class Activation:
         self.shut = len(self.crashed_at) >= CRASHES
 
     def full(self, command: Command) -> bool:
-        """No room for `command`, or nobody to answer it soon."""
-        return len(self.mailbox or ()) >= self.kind.mailbox or (self.shut and command.request is not None)
+        """No room for a request, or nobody to answer it soon. What nobody waits for is not refused: see `overflow`."""
+        return command.request is not None and (self.shut or len(self.mailbox or ()) >= self.kind.mailbox)
+
+    def overflow(self) -> bool:
+        """So much has come that what nobody waits for is dropped, and the actor with it: who it served must be told."""
+        if len(self.mailbox or ()) < OVERFLOW * self.kind.mailbox:
+            return False
+        self.mailbox = [mail for mail in self.mailbox or () if mail.command.request is not None]
+        return True
 
     def give_up(self, now: Millis) -> Iterator[tuple[Mail, Refusal]]:
         """Take out the mail that was tried enough, crashes its actor, or whose asker has waited too long, each with its

@@ -57,6 +57,7 @@ class Connection(Socket):
         "_unsent",
         "background",
         "device",
+        "epoch",
         "u",
     )
 
@@ -71,7 +72,7 @@ class Connection(Socket):
         # Bytes that the transport held when the last ping went out; None when no ack of one is due.
         self._unsent: int | None = None
         self.background = False
-        self.device = ""
+        self.device = self.epoch = ""
         self.u = 0
 
     @property
@@ -153,6 +154,8 @@ class Connection(Socket):
 
     def _ack(self, ack: Ack) -> None:
         self._alive = True
+        if ack.epoch != self.epoch:
+            return
         self._tell_user(Acked(self.number, ack.epoch, ack.u))
         if ack.heads is not msgspec.UNSET and ack.heads and self.caller:
             self._gateway.requests.stored(self.caller.user, ack.heads)
@@ -228,7 +231,7 @@ class Connection(Socket):
 
     def _welcome(self, id: int, welcome: Welcome) -> None:
         self._gateway.metrics.resumes[welcome.outcome] += 1
-        self.u = welcome.u
+        self.epoch, self.u = welcome.epoch, welcome.u
         self._move(Stage.OPEN)
         self._due = self._gateway.now() + self._gateway.ping_s(self.background)
         self.send(self.codec.encode(OkReply(id, welcome)))

@@ -10,7 +10,7 @@ from actors.stream import Numbered
 from actors.user import Delivered, Policy, Reattach, Report
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, REVOKED, Close
-from protocol.events import MessageSent
+from protocol.events import Continuity, MessageSent
 from protocol.ids import LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.websocket import header
@@ -166,6 +166,7 @@ class Gateway:
     def _write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
         frames: dict[Codec, bytes] = {}
         numbered = type(body) is Numbered
+        begins = body.event if type(body) is Encoded and type(body.event) is Continuity else None
         for _, number in audience:
             connection = self._connections.get(number)  # type: ignore[arg-type]
             if type(connection) is not Connection:
@@ -178,6 +179,8 @@ class Gateway:
             connection.write(frame)
             if numbered:
                 connection.u = body.u  # type: ignore[union-attr]
+            elif begins:
+                connection.epoch, connection.u = begins.epoch, begins.u
         if numbered and type(event := body.encoded.event) is MessageSent:  # type: ignore[union-attr]
             self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
 

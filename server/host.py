@@ -81,6 +81,9 @@ class Host:
         if activation.full(command) if activation else self.draining or len(self._live) >= self._most:
             self._refuse(command, UNAVAILABLE)
             return
+        if activation and activation.overflow() and activation.actor:
+            log.error("mailbox overflows", address=address)
+            self._reload(activation)
         self._numbers += 1
         mail = Mail(command, self._numbers, self._clock())
         if activation is None:

@@ -22,10 +22,11 @@ from server.activation import Activated, Ticket
 class ConversationTicket:
     """The right to move a conversation's head from `last_c`, until somebody raises the fence.
 
-    `last_c` and `reads` are also how far this host has told what is durable.
+    `last_c` and `reads` are also how far this host has told what is durable; `marks` are those of the activation, since
+    what others were told of later ones may have gone with the actor.
     """
 
-    __slots__ = ("_fence", "_id", "last_c", "member", "reads")
+    __slots__ = ("_fence", "_id", "last_c", "marks", "member", "reads")
 
     def __init__(self, stored: Stored) -> None:
         self._id = stored.id
@@ -33,6 +34,7 @@ class ConversationTicket:
         self.last_c = stored.last_c
         self.member = stored.members[0].user
         self.reads = {member.user: member.read_c for member in stored.members}
+        self.marks = {member.user: (member.delivered_c, member.read_c) for member in stored.members}
 
     def unit(self, facts: Sequence[Fact]) -> Unit:
         return Unit(self._id, self._fence, self.last_c, tuple(facts))
@@ -46,9 +48,14 @@ class ConversationTicket:
                     self.reads[fact.user] = max(self.reads[fact.user], c)
 
     def unsaid(self, stored: Stored) -> tuple[Announce, ...]:
-        """What has become durable since, without an answer that reached this host."""
+        """What has become durable since, without an answer that reached this host; receipts may be told twice."""
         reads = tuple((m.user, m.read_c) for m in stored.members if m.read_c > self.reads.get(m.user, 0))
-        return (Announce(stored.missed, reads),) if stored.missed or reads else ()
+        receipts = tuple(
+            ReceiptMoved(self._id, m.user, m.delivered_c, m.read_c)
+            for m in stored.members
+            if self.marks.get(m.user) != (m.delivered_c, m.read_c)
+        )
+        return (Announce(stored.missed, reads, receipts),) if stored.missed or reads or receipts else ()
 
 
 class ConversationKind:

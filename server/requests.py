@@ -17,7 +17,7 @@ from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
 from protocol.events import Me, Snapshot
 from protocol.ids import ConversationId, Millis, UserId
-from protocol.replies import Opened, Receipts, Result
+from protocol.replies import Marks, Opened, Receipts, Result
 from protocol.requests import (
     MEMBERS,
     Ack,
@@ -139,7 +139,9 @@ class Requests:
                 return await self._list(user, request)
             case GetReceipts():
                 members = await store.receipts(user, request.conversation)
-                return NOT_FOUND if members is None else Receipts(members)
+                if members is None:
+                    return NOT_FOUND
+                return Receipts(tuple(Marks(m.user, m.delivered_c, m.read_c) for m in members if m.left_c is UNSET))
             case GetHistory():
                 return await self._history(user, request)
             case Sync():

@@ -186,6 +186,23 @@ def test_a_fault_inside_a_request_is_answered_to_that_request(fault: str) -> Non
     assert refused(codec, message)[:2] == (7, "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("codec", "message", "place"),
+    [
+        (JSON, b'{"op":"message.read","id":7,"conversation":"5","c":NaN}', "$.c"),
+        (JSON, rb'{"op":"message.send","id":7,"conversation":"5","cid":"a","text":"\ud800"}', "$.text"),
+        (JSON, rb'{"op":"message.read","id":7,"\ud800":NaN,"conversation":"5","c":1}', r"$.\ud800"),
+        (JSON, rb'{"op":"message.read","id":7,"\ud800":1,"conversation":"5","c":1}', ""),
+        (MSGPACK, b"\x83\xa2op\xa4sync\xa2id\x07\xa6cursor\xa1\xff", "$.cursor"),
+        (MSGPACK, b"\x83\xa2op\xa4sync\xa2id\x07\xa1\xff\x01", ""),
+    ],
+)
+def test_a_value_that_cannot_be_read_at_all_is_named_too(codec: Codec, message: bytes, place: str) -> None:
+    answer = refused(codec, message)
+    assert answer[:2] == (7, "bad_request")
+    assert answer[2].endswith(f" - at `{place}`") if place else " - at " not in answer[2]
+
+
 def test_an_op_of_half_a_surrogate_pair_is_unknown() -> None:
     assert refused(JSON, rb'{"op":"\ud83d","id":7}') == (7, "unknown_op", r"op: there is no '\ud83d' here")
 

@@ -1,14 +1,14 @@
 """Invariants 7, 8, 9: what is read is not behind what was acknowledged, marks only grow, sync gives the missing set."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from msgspec import UNSET
 
-from protocol.events import Conversation, Gone, LogEvent, ReadMoved, ReceiptMoved
+from protocol.events import Conversation, Gone, LogEvent, Member, ReadMoved, ReceiptMoved
 from protocol.ids import ConversationId, UserId
-from protocol.replies import Done, History, Receipts, SyncPage
+from protocol.replies import Done, History, Marks, Receipts, SyncPage
 from protocol.requests import Ack, ChangeSettings, GetHistory, MarkRead, Sync
 from tests.simulation.history import Answered, Asked, Told
 from tests.simulation.index import Index
@@ -143,6 +143,7 @@ def _marks(event: object, me: UserId) -> Iterator[tuple[Mark, int]]:
 
 
 def _answered_marks(entry: Answered, me: UserId) -> Iterator[tuple[Mark, int]]:
+    members: Sequence[Member | Marks]
     match entry.result:
         case Receipts():
             members, id = entry.result.members, entry.request.conversation

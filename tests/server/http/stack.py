@@ -16,7 +16,7 @@ from persistence.people.memory import MemoryPeople
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis
-from protocol.replies import Conversations, Done, History, Ok, Opened, Receipts, Sent, SyncPage
+from protocol.replies import Conversations, Done, History, Marks, Ok, Opened, Receipts, Sent, SyncPage
 from protocol.requests import (
     Ack,
     AnyRequest,
@@ -78,7 +78,7 @@ class Talks:
             case GetConversation():
                 return self._see(caller, request.conversation)
             case GetReceipts():
-                return Receipts((Member(caller.user, "member", 0),))
+                return Receipts((Marks(caller.user),))
             case GetHistory():
                 return History(self.logs[request.conversation][: request.limit], False)
             case SendMessage():
