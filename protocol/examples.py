@@ -24,6 +24,7 @@ from protocol.replies import (
     Done,
     History,
     Limits,
+    Marks,
     Opened,
     Receipts,
     Sent,
@@ -102,7 +103,7 @@ ANSWERS: tuple[Struct, ...] = (
     Opened(_CONVERSATION),
     _CONVERSATION,
     Conversations([_CONVERSATION]),
-    Receipts(_MEMBERS),
+    Receipts((Marks(ADA, 42, 42), Marks(BOB, 42))),
     Sent(42, NOW),
     History([_SAID], False),
 )
