@@ -92,21 +92,32 @@ class EmbeddedPostgres:
         return self.url()
 
     async def restart(self) -> str:
-        """Start again, after a crash or while it runs; `url()` may differ from before."""
-        await self.stop()
-        return await self.start()
+        """Start again, after a crash or while it runs, at the same `url()`: who knows it comes back by himself."""
+        if self._lock is None:
+            return await self.start()
+        try:
+            await self._halt()
+            socket_folder.empty(self._host)
+            await self._launch(self._host)
+        except BaseException:
+            await self.stop()
+            raise
+        return self.url()
 
     async def stop(self) -> None:
         """Shut down (fast, then harder) and leave neither process nor socket. Does nothing when nothing runs."""
         if self._lock is None:
             return
+        await self._halt()
+        socket_folder.close_folder(self.data)
+        os.close(self._lock)
+        self._lock = None
+
+    async def _halt(self) -> None:
         if self._process is not None:
             await self._end(self._process)
             self._process = None
         await leftovers.clear(self._cluster)
-        socket_folder.close_folder(self.data)
-        os.close(self._lock)
-        self._lock = None
 
     def _claim(self) -> None:
         """Make the folder and hold its lock: two servers must never share a cluster."""
@@ -125,7 +136,8 @@ class EmbeddedPostgres:
             ) from None
         self._lock = lock
 
-    async def _launch(self) -> None:
+    async def _launch(self, host: Path | None = None) -> None:
+        """Make what is missing and start; `host` is the folder of the socket if there is one already."""
         account = Account.owning(self._cluster)
         await leftovers.clear(self._cluster)
         fresh = not self._cluster.exists()
@@ -133,7 +145,7 @@ class EmbeddedPostgres:
         if fresh:
             await cluster.make(self._cluster, account, self._password)
         cluster.check_version(self._cluster)
-        self._host = socket_folder.open_folder(self.data, account)
+        self._host = host or socket_folder.open_folder(self.data, account)
         begin = self._spawn(account)
         connection = await self._answered(begin)
         try:

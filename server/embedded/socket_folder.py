@@ -33,13 +33,18 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / SOCKET)) <= LONGEST
 
 
+def empty(folder: Path) -> None:
+    """Remove the socket that a killed server left in its folder."""
+    for name in (SOCKET, SOCKET + ".lock"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def close_folder(data: Path) -> None:
     """Remove the folder, and the link to it when it lies elsewhere."""
     named = data / "socket"
     folder = named.readlink() if named.is_symlink() else named
     if folder.is_dir():
-        for name in (SOCKET, SOCKET + ".lock"):
-            (folder / name).unlink(missing_ok=True)
+        empty(folder)
         folder.rmdir()
     if named.is_symlink():
         named.unlink()
