@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from actors.conversation_commands import Announce
 from actors.effects import Address, Effect
 from persistence.conversations.contract import DataFault
 from persistence.conversations.database import Answer, ConnectionLost, Database, Fault, Point, Transaction, no_fault
@@ -36,6 +37,7 @@ class Weather:
         self.rates = rates
         self.stormy = False
         self.down = False
+        self.struck: list[Announce] = []
 
     def strikes(self, rate: float) -> bool:
         return self.stormy and rate > 0 and self.random.random() < rate
@@ -101,7 +103,7 @@ class Crashing:
 
     def handle(self, command: Any, now: Millis) -> list[Effect]:
         weather = self._weather
-        crash = weather.strikes(weather.rates.crash)
+        crash = weather.strikes(weather.rates.crash) and not self._spared(command)
         if crash and weather.random.random() < 0.5:
             raise Injected(type(command).__name__)
         try:
@@ -113,6 +115,14 @@ class Crashing:
         if crash:
             raise Injected(type(command).__name__)
         return effects
+
+    def _spared(self, command: Any) -> bool:
+        """What crashes its actor twice is set aside: news of something durable would be lost, by rule, not by fault."""
+        if not isinstance(command, Announce):
+            return False
+        again = command in self._weather.struck
+        self._weather.struck.append(command)
+        return again
 
     def may_rest(self) -> bool:
         return self._actor.may_rest()

@@ -152,7 +152,7 @@ class Person:
                     MarkRead(id=1, conversation=id, c=1),
                     GetHistory(id=1, conversation=id),
                     GetConversation(id=1, conversation=id),
-                    ChangeSettings(id=1, conversation=id, draft="mine"),
+                    ChangeSettings(id=1, conversation=id, draft=cid),
                     Sync(id=1, heads={id: 0}, since=0, only=True),
                 )
             )

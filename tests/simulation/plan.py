@@ -11,7 +11,7 @@ from protocol.replies import Limits
 from tests.simulation.faults import Rates
 from tests.simulation.outbox import Style
 
-Disaster = Literal["restart", "zombies", "overlap", "database crash", "clock jump"]
+Disaster = Literal["drain", "restart", "zombies", "overlap", "database crash", "clock jump"]
 
 STYLES: tuple[Style, ...] = ("one at a time", "chained", "careless")
 CALM_S = 0.3
@@ -20,9 +20,9 @@ CALM_S = 0.3
 class Plan(Struct, frozen=True):
     """`talk` is how often people send, next to 60 other deeds. `idle_s` is a pause in the middle in which nobody acts.
 
-    `disasters` are (when, what), seconds from the start. `restart`: the node is killed, its statements are ended, then
-    the next one starts. `zombies`: they run on while the next one works. `overlap`: two nodes serve the same
-    conversations for a while.
+    `disasters` are (when, what), seconds from the start. `drain`: the node stops kindly before the next one starts.
+    `restart`: it is killed, and its statements are ended. `zombies`: they run on while the next one works. `overlap`:
+    two nodes serve the same conversations for a while.
     """
 
     people: tuple[tuple[Style, ...], ...]
@@ -58,10 +58,10 @@ def drawn(seed: int) -> Plan:
         tuple(random.choice(STYLES) for _ in range(random.choice((1, 1, 2))))
         for _ in range(random.choice((2, 3, 3, 4)))
     )
-    actions, every_s = random.randint(6, 14), random.choice((0.1, 0.25, 0.5))
+    actions, every_s = random.randint(8, 18), random.choice((0.1, 0.25, 0.5))
     busy_s = actions * every_s
     kinds: list[Disaster] = [
-        "restart",
+        "drain",
         "restart",
         "zombies",
         "overlap",

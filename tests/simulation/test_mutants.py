@@ -45,6 +45,7 @@ MUTANTS: Mapping[Mutant, str] = {
     reading.stale_reads: "read your writes",
     reloading.questions_forgotten: "whoever asks is answered",
     reloading.refused_without_a_look: "acked sends are in the log",
+    reloading.a_crash_while_reloading_ends_the_host: "nothing breaks",
     streaming.copies_with_holes: "copies have no holes",
 }
 """Each with an invariant that finds it, by itself."""

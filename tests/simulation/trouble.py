@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import assert_never
 
@@ -10,6 +11,8 @@ from tests.simulation.faults import Weather
 from tests.simulation.network import Connection, Pace
 from tests.simulation.node import Node
 from tests.simulation.plan import CALM_S, Disaster, Plan
+
+DRAIN_S = 8.0
 
 
 class Trouble:
@@ -51,7 +54,9 @@ class Trouble:
     async def _strike(self, what: Disaster) -> None:
         random, node = self._random, self._alive
         match what:
-            case "restart":
+            case "drain" | "restart":
+                if what == "drain":
+                    await _drain(node)
                 node.statements.terminated = True
                 self._kill(node)
                 await self._database.settle()
@@ -120,3 +125,10 @@ class Trouble:
         for connection in self._stalled:
             connection.down.resume()
         self._happened("all is well again")
+
+
+async def _drain(node: Node) -> None:
+    """As a node stops: what is under way is finished, as far as the time allows."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await node.host.drain()

@@ -97,3 +97,15 @@ def no_continuity_after_a_crash(patch: pytest.MonkeyPatch) -> None:
         return Activated(activated.actor, activated.ticket)
 
     patch.setattr(UserKind, "activate", mutated)
+
+
+def a_crash_while_reloading_ends_the_host(patch: pytest.MonkeyPatch) -> None:
+    def mutated(self: Host, activation: Activation) -> None:
+        activation.shut = False
+        activated = self._activate(activation)
+        if isinstance(activated, Activated):
+            self._loaded(activation, activated)
+        else:
+            self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
+
+    patch.setattr(Host, "_load", mutated)
