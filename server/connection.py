@@ -14,14 +14,16 @@ from protocol.errors import (
     PROTOCOL_ERROR,
     RATE,
     TOKEN_EXPIRED,
-    TOO_SLOW,
     Refusal,
 )
 from protocol.events import Ping
 from protocol.ids import UserId
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
-from server.socket import Socket, Stage
+from server.conduct import Conduct
+from server.inflight import InFlight
+from server.socket import Socket
+from server.stage import Stage
 from server.tokens import Caller, Expired, Invalid
 
 if TYPE_CHECKING:
@@ -32,13 +34,7 @@ AFTER_HELLO = 64 * 1024
 """Bytes of a client's message."""
 ACK_WITHIN_S = 10.0
 ATTACH_WITHIN_S = 10.0
-FLYING = 128
-ANSWER_BYTES = 4 * 1024 * 1024
-FAULTS = 10
-FAULT_WINDOW_S = 60.0
 
-REPEATED = Refusal("bad_request", "id: a request with this id is still in flight")
-TOO_MANY = Refusal("unavailable", "too many requests in flight on this connection", 200)
 RATE_LIMITED = Refusal("rate_limited", "too many requests on this connection", 1_000)
 BAD_TOKEN = Refusal("unauthenticated", "token: it was not issued here or has been revoked: log in again")
 OLD_TOKEN = Refusal("unauthenticated", "token: it has expired: take a fresh one")
@@ -49,11 +45,9 @@ class Connection(Socket):
 
     __slots__ = (
         "_alive",
-        "_faults",
+        "_conduct",
         "_flying",
         "_paid_until",
-        "_refused",
-        "_typed_at",
         "_unsent",
         "background",
         "device",
@@ -63,10 +57,9 @@ class Connection(Socket):
 
     def __init__(self, gateway: "Gateway") -> None:
         super().__init__(gateway)
-        self._flying: dict[int, float] | None = None
-        self._paid_until = self._typed_at = 0.0
-        self._faults: tuple[int, float] | None = None
-        self._refused = 0
+        self._flying: InFlight | None = None
+        self._paid_until = 0.0
+        self._conduct: Conduct | None = None
         # Since the last ping something was acked or drained.
         self._alive = False
         # Bytes that the transport held when the last ping went out; None when no ack of one is due.
@@ -136,21 +129,31 @@ class Connection(Socket):
                 self._begin(request)
 
     def _begin(self, request: Asking) -> None:
-        """A request that is answered: one reply per id, and no more than `FLYING` at a time."""
-        flying = self._flying if self._flying is not None else {}
-        if request.id in flying:
-            self._refuse(request.id, REPEATED)
-        elif len(flying) >= FLYING:
-            self._refuse(request.id, TOO_MANY)
-        else:
-            flying[request.id] = self._gateway.now()
-            self._flying = flying
-            asked = Asked(self.number, request.id)
-            if isinstance(request, Background):
-                self.background = request.on
-                self._tell_user(SetBackground(asked, request.on))
-            elif self.caller:
-                self._gateway.requests.take(self.caller, asked, request)
+        """A request that is answered."""
+        flying = self._flying or InFlight()
+        if refusal := flying.add(request, self._gateway.now()):
+            self._refuse(request.id, refusal)
+            return
+        self._flying = flying
+        if flying.may_start(request, self.full):
+            self._start(request)
+
+    def _start(self, request: Asking) -> None:
+        asked = Asked(self.number, request.id)
+        if isinstance(request, Background):
+            self.background = request.on
+            self._tell_user(SetBackground(asked, request.on))
+        elif self.caller:
+            self._gateway.requests.take(self.caller, asked, request)
+
+    def _start_waiting(self, flying: InFlight) -> None:
+        """Answers are produced as the socket drains. What is answered at once comes back here: it must not pile up."""
+        if flying.starting:
+            return
+        flying.starting = True
+        while not self.full and (request := flying.next_waiting()):
+            self._start(request)
+        flying.starting = False
 
     def _ack(self, ack: Ack) -> None:
         self._alive = True
@@ -162,10 +165,8 @@ class Connection(Socket):
 
     def _typing(self, typing: Type) -> None:
         now = self._gateway.now()
-        if now - self._typed_at < self._gateway.typing_s and typing.kind != "stop":
-            return
-        self._typed_at = now
-        if self.caller:
+        conduct = self._conduct = self._conduct or Conduct()
+        if self.caller and conduct.may_type(now, self._gateway.typing_s, stops=typing.kind == "stop"):
             self._gateway.requests.typing(self.caller.user, typing)
 
     # -- what is too much ---------------------------------------------------------------------------------------
@@ -178,14 +179,14 @@ class Connection(Socket):
         if paid_until - now > limits.burst / limits.requests_per_s:
             return False
         self._paid_until = paid_until
-        if self._refused:
-            self._refused -= 1
+        if self._conduct is not None:
+            self._conduct.keep()
         return True
 
     def _refuse_rate(self, request: AnyRequest | Unreadable) -> None:
-        """A breach is told; who is refused a burst more often than not is disconnected."""
-        self._refused += 1
-        if self._refused > self._gateway.policy.limits.burst:
+        """A breach is told; a storm of them ends the connection."""
+        conduct = self._conduct = self._conduct or Conduct()
+        if conduct.breach(self._gateway.policy.limits.burst):
             self.close(RATE)
         elif not isinstance(request, Ack | Type):
             self._refuse(request.id, RATE_LIMITED)
@@ -194,12 +195,8 @@ class Connection(Socket):
         self._refuse(unreadable.id, unreadable.refusal)
         if unreadable.id:
             return
-        now = self._gateway.now()
-        faults, since = self._faults or (0, now)
-        if now - since > FAULT_WINDOW_S:
-            faults, since = 0, now
-        self._faults = faults + 1, since
-        if faults + 1 >= FAULTS:
+        conduct = self._conduct = self._conduct or Conduct()
+        if conduct.fault(self._gateway.now()):
             self.close(PROTOCOL_ERROR)
 
     # -- replies ------------------------------------------------------------------------------------------------
@@ -211,9 +208,9 @@ class Connection(Socket):
         if isinstance(result, Welcome):
             self._welcome(id, result)
             return
-        since = self._flying.pop(id, None) if self._flying else None
+        flying = self._flying
+        since = None if flying is None else flying.answer(id)
         if since is not None:
-            self._flying = self._flying or None
             self._gateway.answered(result, since)
         if not isinstance(result, Refusal):
             self.send(self.codec.encode(OkReply(id, result)))
@@ -221,8 +218,10 @@ class Connection(Socket):
             self._refuse(id, result)
             if self._stage is Stage.ATTACHING and since is None:
                 self.close(OVERLOADED)
-        if self.full and self._transport.get_write_buffer_size() > ANSWER_BYTES:
-            self.close(TOO_SLOW)
+        if flying is not None and flying.waiting:
+            self._start_waiting(flying)
+        elif flying is not None and flying.empty:
+            self._flying = None
 
     def _refuse(self, id: int, refusal: Refusal) -> None:
         refused = self._gateway.metrics.refused
@@ -239,7 +238,8 @@ class Connection(Socket):
     # -- the user's actor ---------------------------------------------------------------------------------------
 
     def report(self) -> None:
-        """Say `Drained` as soon as the socket takes more."""
+        """Say `Drained` as soon as the socket takes more, what is held back for it included."""
+        self.uncork()
         if not self.full:
             self._tell_user(Drained(self.number))
 
@@ -249,6 +249,8 @@ class Connection(Socket):
         else:
             self._alive = True
             self._tell_user(Drained(self.number))
+            if self._flying is not None:
+                self._start_waiting(self._flying)
 
     def _leave(self, *, goodbye: bool) -> None:
         self._tell_user(Detach(self.number, goodbye))

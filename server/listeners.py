@@ -9,6 +9,8 @@ from config.settings import SettingError
 
 LISTENERS = 4
 BACKLOG = 2_048
+UNSENT = 32 * 1024
+"""Bytes that the kernel takes from us ahead of a slow peer: megabytes of its own choice would hide that it reads."""
 
 
 @asynccontextmanager
@@ -28,6 +30,7 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         listening.bind((host, port))
     except OSError as fault:
         listening.close()

@@ -1,12 +1,11 @@
 """One socket, without what is said on it: opening handshake, whole messages in, frames out, and its end.
 
-It has no task, no queue and no timer of its own. Where it stands is a literal table (`_NEXT`); it may have said hello,
-but what that means is for `server.connection`.
+It has no task, no queue and no timer of its own. Where it stands is a literal table (`server.stage`); its peer may have
+said hello, but what that means is for `server.connection`.
 """
 
 import asyncio
 from abc import abstractmethod
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +16,7 @@ from protocol.errors import DRAINING, Close
 from protocol.handshake import Elsewhere, Incomplete, Refused, Upgrade, over_budget, parse
 from protocol.replies import Result
 from protocol.websocket import State, WebSocket, header, whole
+from server.stage import NEXT, Stage
 from server.tokens import Caller
 
 if TYPE_CHECKING:
@@ -30,27 +30,6 @@ LINGER_S = 5.0
 SLOW_FRAME = Close(1008, "slow_frame")
 
 log = structlog.get_logger()
-
-
-class Stage(Enum):
-    """Where a connection stands."""
-
-    HANDSHAKE = auto()
-    HELLO = auto()
-    ATTACHING = auto()
-    OPEN = auto()
-    CLOSING = auto()
-    GONE = auto()
-
-
-_NEXT = {
-    Stage.HANDSHAKE: {Stage.HELLO, Stage.CLOSING, Stage.GONE},
-    Stage.HELLO: {Stage.ATTACHING, Stage.CLOSING, Stage.GONE},
-    Stage.ATTACHING: {Stage.OPEN, Stage.CLOSING, Stage.GONE},
-    Stage.OPEN: {Stage.CLOSING, Stage.GONE},
-    Stage.CLOSING: {Stage.GONE},
-    Stage.GONE: set[Stage](),
-}
 
 
 class Socket(asyncio.Protocol):
@@ -316,5 +295,5 @@ class Socket(asyncio.Protocol):
         """The time of the stage is up."""
 
     def _move(self, stage: Stage) -> None:
-        assert stage in _NEXT[self._stage] or stage is self._stage, (self._stage, stage)
+        assert stage in NEXT[self._stage] or stage is self._stage, (self._stage, stage)
         self._stage = stage

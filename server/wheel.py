@@ -8,7 +8,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 SLOTS = 128
+
+log = structlog.get_logger()
 
 
 class Ticking(Protocol):
@@ -17,7 +21,10 @@ class Ticking(Protocol):
 
 
 class Wheel:
-    """Seconds of resolution, at most `SLOTS` seconds ahead; `clock` is monotonic, in seconds."""
+    """Seconds of resolution, at most `SLOTS` seconds ahead; `clock` is monotonic, in seconds.
+
+    A fault in one tick ends the looks at that one, and at no other.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -36,7 +43,11 @@ class Wheel:
             self._hand += 1
             due, self._slots[self._hand % SLOTS] = self._slots[self._hand % SLOTS], []
             for ticking in due:
-                in_s = ticking.tick(now)
+                try:
+                    in_s = ticking.tick(now)
+                except Exception:
+                    log.exception("tick failed")
+                    continue
                 if in_s > 0:
                     self.add(ticking, in_s)
 

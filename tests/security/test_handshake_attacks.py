@@ -1,0 +1,234 @@
+"""The opening of a connection: what is refused before there is a socket, and how much of it there may be."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.security.raw import Answer, greeted, head, hello, plain, upgraded
+from tests.security.watch import Watched, request
+from tests.server.wire import dial
+
+TARGET = "/v1/socket"
+
+REFUSED = {
+    "foreign origin": (head(TARGET, "Origin: https://evil.example"), 403, "forbidden"),
+    "origin null": (head(TARGET, "Origin: null"), 403, "forbidden"),
+    "own host as the suffix of a foreign origin": (
+        head(TARGET, "Origin: https://evil.example/https://chat.example"),
+        403,
+        "forbidden",
+    ),
+    "two origins": (head(TARGET, "Origin: https://chat.example", "Origin: https://evil.example"), 400, "bad_request"),
+    "token in the query": (head("/v1/socket?token=secret"), 400, "bad_request"),
+    "access_token in the query": (head("/v1/socket?a=b&access_token=secret"), 400, "bad_request"),
+    "authorization in the query": (head("/v1/socket?Authorization=secret"), 400, "bad_request"),
+    "token in the query, escaped": (head("/v1/socket?%74oken=secret"), 400, "bad_request"),
+    "token in the query after a semicolon": (head("/v1/socket?a=b;token=secret"), 400, "bad_request"),
+    "one header over 8 KiB": (head(TARGET, "X: " + "secret" * 1_400), 431, "too_large"),
+    "many headers over 8 KiB": (head(TARGET, *(f"X-{i}: {'y' * 100}" for i in range(100))), 431, "too_large"),
+    "request line over 8 KiB": (head("/v1/socket?" + "q" * 9_000), 431, "too_large"),
+    "head without an end over 8 KiB": (head(TARGET)[:-2] + b"X: " + b"x" * 9_000, 431, "too_large"),
+    "body": (head(TARGET, "Content-Length: 6") + b"secret", 400, "bad_request"),
+    "chunked body": (head(TARGET, "Transfer-Encoding: chunked") + b"6\r\nsecret\r\n0\r\n\r\n", 400, "bad_request"),
+    "both length headers": (
+        head(TARGET, "Content-Length: 6", "Transfer-Encoding: chunked") + b"secret",
+        400,
+        "bad_request",
+    ),
+    "body that goes on": (head(TARGET, "Content-Length: 9999999") + b"secret" * 100_000, 400, "bad_request"),
+    "length twice": (head(TARGET, "Content-Length: 0", "Content-Length: 6") + b"secret", 400, "bad_request"),
+    "version 8": (head(TARGET, "Sec-WebSocket-Version: 8", without="Sec-WebSocket-V"), 426, "bad_request"),
+    "no version": (head(TARGET, without="Sec-WebSocket-V"), 426, "bad_request"),
+    "no key": (head(TARGET, without="Sec-WebSocket-K"), 400, "bad_request"),
+    "key of 15 bytes": (
+        head(TARGET, "Sec-WebSocket-Key: c2hvcnQgb2YgYSBieXQ=", without="Sec-WebSocket-K"),
+        400,
+        "bad_request",
+    ),
+    "no host": (head(TARGET, without="Host"), 400, "bad_request"),
+    "two hosts": (head(TARGET, "Host: evil.example"), 400, "bad_request"),
+    "no upgrade": (head(TARGET, without="Upgrade"), 400, "bad_request"),
+    "unknown subprotocols alone": (head(TARGET, "Sec-WebSocket-Protocol: tidings.v9.xml"), 400, "bad_request"),
+    "HTTP/1.0": (head(TARGET).replace(b"HTTP/1.1", b"HTTP/1.0"), 400, "bad_request"),
+    "space before a colon": (head(TARGET, "Secret : x"), 400, "bad_request"),
+    "folded header": (head(TARGET, "X: y", " secret"), 400, "bad_request"),
+    "NUL in a header": (head(TARGET, "X: secret\0"), 400, "bad_request"),
+    "bare LF": (head(TARGET).replace(b"\r\n", b"\n"), 400, "bad_request"),
+}
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+async def test_a_handshake_that_is_wrong_is_refused_and_its_connection_ends(node: Watched, attack: str) -> None:
+    octets, status, code = REFUSED[attack]
+    async with node.attacked(), plain(node.port) as peer:
+        await peer.send(octets)
+        answer = await peer.answer()
+        assert (answer.status, answer.problem["code"], answer.problem["status"]) == (status, code, status)
+        assert b"secret" not in answer.body
+        assert "close" in answer.headers["connection"].lower()
+        await peer.gone()
+
+
+async def test_a_wrong_version_is_told_the_right_one(node: Watched) -> None:
+    async with node.attacked(), plain(node.port) as peer:
+        await peer.send(REFUSED["version 8"][0])
+        assert (await peer.answer()).headers["sec-websocket-version"] == "13"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+async def test_only_get_opens_a_socket(node: Watched, method: str) -> None:
+    async with node.attacked(logs=0), plain(node.port) as peer:
+        await peer.send(head(method=method))
+        answer = await peer.answer()
+        assert answer.status in (400, 405)
+        assert answer.status != 101
+
+
+async def test_a_refused_peer_that_sends_on_and_never_leaves_still_reads_the_answer(node: Watched) -> None:
+    async with node.attacked(), plain(node.port) as peer:
+        await peer.send(head(TARGET, "Origin: https://evil.example"))
+        for _ in range(50):
+            await peer.send(b"x" * 10_000)
+        assert (await peer.answer()).status == 403
+        await peer.gone()
+
+
+async def test_an_origin_that_is_the_requests_own_host_is_let_in(node: Watched) -> None:
+    async with node.attacked(logs=0), plain(node.port) as peer:
+        await peer.send(head(TARGET, "Origin: http://chat.example"))
+        assert (await peer.answer()).status == 101
+
+
+async def test_hello_in_the_same_packet_as_the_handshake_is_heard(node: Watched) -> None:
+    async with node.attacked(logs=0), plain(node.port) as peer:
+        await peer.send(head(TARGET) + peer.message(hello(node.person()["access_token"])))
+        assert (await peer.answer()).status == 101
+        assert "ok" in await peer.reply(1)
+
+
+async def test_a_handshake_byte_by_byte_is_as_good_as_any(node: Watched) -> None:
+    async with node.attacked(logs=0), plain(node.port) as peer:
+        for byte in head():
+            await peer.send(bytes([byte]))
+        assert (await peer.answer()).status == 101
+
+
+async def test_over_the_budget_of_sockets_the_answer_is_503_with_a_time_until_one_has_left(tight: Watched) -> None:
+    async with tight.attacked(), upgraded(tight.port) as first, dial(tight.socket_url), dial(tight.socket_url):
+        async with plain(tight.port) as fourth:
+            await fourth.send(head())
+            _is_over_budget(await fourth.answer())
+            await fourth.gone()
+        await first.say(hello(tight.person()["access_token"]))
+        assert "ok" in await first.reply(1)
+        await first.end()
+        async with asyncio.timeout(5):
+            while (await tight.connections())[0] > 2:
+                continue
+        async with upgraded(tight.port):
+            assert (await tight.connections())[0] == 3
+
+
+async def test_over_the_budget_of_http_connections_the_answer_is_503_and_sockets_still_get_in(tight: Watched) -> None:
+    async with tight.attacked(), plain(tight.port) as first, plain(tight.port) as second:
+        for peer in (first, second):
+            assert (await request(peer, "GET", "/health/ready"))[0] == 200
+        async with plain(tight.port) as third:
+            await third.send(b"GET /health/ready HTTP/1.1\r\nHost: chat.example\r\n\r\n")
+            _is_over_budget(await third.answer())
+            await third.gone()
+        async with greeted(tight.port, tight.person()["access_token"]):
+            pass
+        assert (await request(first, "GET", "/health/ready"))[0] == 200
+        await second.end()
+        async with asyncio.timeout(5):
+            while (await tight.connections())[1] > 1:
+                continue
+        async with plain(tight.port) as fourth:
+            assert (await request(fourth, "GET", "/health/ready"))[0] == 200
+
+
+def _is_over_budget(answer: Answer) -> None:
+    assert (answer.status, answer.problem["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_who_takes_every_file_descriptor_hinders_nobody_who_is_there_and_others_until_it_leaves(
+    node: Watched,
+) -> None:
+    async with node.attacked(logs=0), greeted(node.port, node.person()["access_token"]) as there:
+        with node.few_descriptors(20):
+            async with contextlib.AsyncExitStack() as stack:
+                for _ in range(60):
+                    await stack.enter_async_context(plain(node.port))
+                assert "ok" in await there.ask("conversation.list", 2)
+        async with greeted(node.port, node.person()["access_token"]) as later:
+            assert "ok" in await later.ask("conversation.list", 2)
+
+
+@pytest.mark.parametrize("begun", [b"", head()[:-2]], ids=["nothing", "a head without its end"])
+async def test_a_handshake_that_is_not_done_in_time_is_cut_off(tight: Watched, begun: bytes) -> None:
+    async with tight.attacked(logs=0), plain(tight.port) as peer:
+        await peer.send(begun)
+        await peer.gone()
+
+
+async def test_an_upgrade_that_comes_second_on_a_connection_which_spoke_http_works(node: Watched) -> None:
+    person = node.person()
+    async with node.attacked(logs=0), plain(node.port) as peer:
+        assert (await request(peer, "GET", "/v1/me", token=person["access_token"]))[0] == 200
+        assert (await node.connections())[1] == 1
+        await peer.send(head())
+        assert (await peer.answer()).status == 101
+        assert (await node.connections()) == (1, 0)
+        await peer.say(hello(person["access_token"]))
+        assert (await peer.reply(1))["ok"]["user"] == person["user"]
+        assert "ok" in await peer.ask("conversation.list", 2)
+
+
+@pytest.mark.parametrize(
+    ("attack", "status"), [("foreign origin", 403), ("token in the query", 400), ("version 8", 426), ("no key", 400)]
+)
+async def test_an_upgrade_that_comes_second_is_judged_like_a_first_one(node: Watched, attack: str, status: int) -> None:
+    async with node.attacked(), plain(node.port) as peer:
+        assert (await request(peer, "GET", "/health/ready"))[0] == 200
+        await peer.send(REFUSED[attack][0])
+        answer = await peer.answer()
+        assert (answer.status, answer.problem["status"]) == (status, status)
+        await peer.gone()
+
+
+async def test_an_upgrade_that_comes_second_counts_against_the_budget(tight: Watched) -> None:
+    async with tight.attacked(), plain(tight.port) as peer:
+        assert (await request(peer, "GET", "/health/ready"))[0] == 200
+        async with dial(tight.socket_url), dial(tight.socket_url), dial(tight.socket_url):
+            await peer.send(head())
+            _is_over_budget(await peer.answer())
+            await peer.gone()
+
+
+NO_REQUESTS = {
+    "token in the query": (b"GET /v1/me?token=secret HTTP/1.1\r\nHost: chat.example\r\n\r\n", 0),
+    "bad header": (b"GET /v1/me?token=secret HTTP/1.1\r\nHost: chat.example\r\nSecret : x\r\n\r\n", 1),
+    "bad version": (b"GET /v1/me?token=secret HTTP/9.9\r\n\r\n", 1),
+    "no HTTP": (b"secret\r\n\r\n", 0),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret", 0),
+    "NULs": (b"\0" * 100, 0),
+    "long header": (b"GET /v1/me HTTP/1.1\r\nHost: chat.example\r\nX: " + b"secret" * 2_000 + b"\r\n\r\n", 1),
+    "both length headers": (
+        b"POST /v1/logins HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\nsecret",
+        1,
+    ),
+    "unknown path": (b"GET /v1/socket/secret HTTP/1.1\r\nHost: chat.example\r\n\r\n", 0),
+}
+
+
+@pytest.mark.parametrize("attack", NO_REQUESTS)
+async def test_what_is_no_upgrade_and_no_request_gets_no_further_and_leaves_no_secret(
+    node: Watched, attack: str
+) -> None:
+    octets, logs = NO_REQUESTS[attack]
+    async with node.attacked(logs=logs), plain(node.port) as peer:
+        await peer.send(octets)
+        assert 400 <= (await peer.answer()).status < 500

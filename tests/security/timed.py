@@ -1,0 +1,132 @@
+"""A node in this process whose time a test may move on: real sockets, host, actors and gateway on stores in memory."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from actors.user import Policy
+from persistence.conversations.database import Database, Fault, no_fault
+from persistence.conversations.memory import MemoryConversations
+from persistence.people.contract import NewAccount, Refresh
+from persistence.people.memory import MemoryPeople
+from protocol.ids import EPOCH, Millis, UserId
+from protocol.replies import Limits
+from server.activation import Kind
+from server.committer import Committer
+from server.connection import Connection
+from server.gateway import Gateway
+from server.host import Host
+from server.http import make_app
+from server.kinds import ConversationKind, UserKind
+from server.listeners import listen
+from server.observe import Metrics
+from server.requests import Requests
+from server.tokens import Tokens
+from server.web import Web
+from tests.security.raw import WITHIN_S
+from tests.server.http.stack import Stack
+from tests.server.running import free_port
+
+ROUNDS = 12
+"""Turns of the loop in which everything is done that a timer and its consequences do."""
+
+
+class Clock:
+    """The running loop's time; moving it on makes every timer due that lies between."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._real = loop.time
+        self._ahead = 0.0
+        setattr(loop, "time", self.now)  # noqa: B010  the type says that methods are not assigned to
+
+    def now(self) -> float:
+        return self._real() + self._ahead
+
+    def millis(self) -> Millis:
+        return Millis(EPOCH + round(self.now() * 1_000))
+
+    async def pass_(self, seconds: float) -> None:
+        """Second by second, so that what is due at one of them is done before the next one."""
+        for _ in range(round(seconds)):
+            self._ahead += 1
+            for _ in range(ROUNDS):
+                await asyncio.sleep(0)
+
+
+class Timed:
+    """`settings` are those of `Policy` and `Gateway`, and how many `actors` there may be; `fault` strikes the store."""
+
+    def __init__(self, fault: Fault = no_fault, **settings: Any) -> None:
+        self.clock = Clock()
+        most = settings.pop("actors", 1_000)
+        self.metrics = Metrics(self.clock.now)
+        limits = Limits(65_536, settings.pop("requests_per_s", 5_000), settings.pop("burst", 10_000), 0.3)
+        policy: dict[str, Any] = {
+            "resume_ms": 300_000,
+            "ping_ms": 25_000,
+            "background_ping_ms": 50_000,
+            "send_budget": 64 * 1024,
+            "ring_bytes": 1 << 20,
+            "limits": limits,
+        }
+        policy |= {name: settings.pop(name) for name in policy.keys() & settings.keys()}
+        self._policy = Policy(**policy)
+        self._tokens = Tokens([("k1", b"k" * 32)], 900, self.clock.millis)
+        self._people = MemoryPeople(self.clock.millis, random.Random(1))
+        store = MemoryConversations(Database(self.clock.millis), fault)
+        committer = Committer([store.commit], self.metrics)
+        gateway: dict[str, Any] = {"max_connections": 100, "hello_ms": 10_000, "typing_ms": 0, "origins": frozenset()}
+        self.gateway = Gateway(
+            policy=self._policy,
+            verify=lambda token: self._tokens.verify(token, self.clock.millis()),
+            clock=self.clock.millis,
+            now=self.clock.now,
+            metrics=self.metrics,
+            **gateway | settings,
+        )
+        kinds: dict[str, Kind] = {
+            "conversation": ConversationKind(store),
+            "user": UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached),
+        }
+        self._epochs = iter(range(1_000))
+        self.host = Host(kinds, self.gateway, committer, self.clock.millis, most)
+        self.requests = Requests(self.host, store, self._people, self.gateway.reply)
+        self.gateway.host, self.gateway.requests = self.host, self.requests
+        stack = Stack()
+        self._web = Web(make_app(stack.services), make_app(stack.services), self.gateway, most=10)
+        self.gateway.hand_over = self._web.take
+        self._works = (committer.run, self.requests.run, self.gateway.wheel.run)
+        self.port = 0
+
+    async def sign_up(self, name: str) -> tuple[UserId, str]:
+        """A new user, and a token."""
+        signed_in = await self._people.sign_up(NewAccount(name), Refresh(name.encode(), name.encode()), None)
+        assert signed_in is not None
+        return signed_in.user, self._tokens.issue(signed_in.user, signed_in.login)
+
+    async def until_open(self, sockets: int) -> None:
+        """Return when there are no more sockets than that."""
+        async with asyncio.timeout(WITHIN_S):
+            # Polled: a connection tells nobody here that it has ended.
+            while len(self.gateway) > sockets:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["Timed"]:
+        self.port = free_port()
+        sockets = listen(lambda: Connection(self.gateway), "127.0.0.1", self.port, "node.listen")
+        async with sockets, self._web.serving("127.0.0.1", 0), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work()) for work in self._works]
+            yield self
+            self.host.stop()
+            for task in tasks:
+                task.cancel()
+
+
+@asynccontextmanager
+async def timed(fault: Fault = no_fault, **settings: Any) -> AsyncIterator[Timed]:
+    async with Timed(fault, **settings).serving() as node:
+        yield node
