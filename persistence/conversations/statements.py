@@ -116,6 +116,11 @@ put as (
   insert into event (conversation, c, sender, cid, kind, digest, body) select id, 1, $3, $4, $8, $5, $9 from made)
 select id from made"""
 
+# One look by key for each conversation asked for. As a plain join it may be planned, while the tables are small, as a walk
+# over all conversations of the user for each: 2,000 by 1,000 took 100 ms.
+_MINE = """lateral (
+  select * from member where conversation = {conversation} and user_id = $1 offset 0) m on true"""
+
 # Who left sees the conversation as of then: `b` is how far a member sees.
 _BOUND = f"""
 cross join lateral (
@@ -132,7 +137,7 @@ select k.id, k.kind, k.title, b.last_c, b.at, m.role, m.joined_c, m.left_c, m.de
   array(select body from event e where w.head is not null and e.conversation = m.conversation
     and e.c > w.head and e.c <= b.last_c order by e.c limit $6)
 from unnest($2::bigint[], $3::bigint[]) with ordinality w (id, head, n)
-join member m on m.conversation = w.id and m.user_id = $1
+join {_MINE.format(conversation="w.id")}
 join conversation k on k.id = m.conversation
 {_BOUND}
 cross join lateral {_MEMBERS.format(conversation="m.conversation")} others
@@ -145,12 +150,12 @@ where m.user_id = $1
   and (b.at, k.id) < ($3, $4)
 order by b.at desc, k.id desc limit $5"""
 
-BEHIND = """
+BEHIND = f"""
 select m.conversation, least(h.c, k.last_c)
 from unnest($2::bigint[], $3::bigint[]) h (id, c)
-join member m on m.conversation = h.id and m.user_id = $1 and m.left_c = 0
+join {_MINE.format(conversation="h.id")}
 join conversation k on k.id = m.conversation
-where least(h.c, k.last_c) > m.delivered_c order by 1"""
+where m.left_c = 0 and least(h.c, k.last_c) > m.delivered_c order by 1"""
 
 _SPAN = """
 select e.body from member m
@@ -166,10 +171,10 @@ BACKWARDS = _SPAN.format(direction="desc")
 NOW = f"select {MILLIS.format('statement_timestamp()')}"
 
 # `$4` bounds what counts as changed, in milliseconds; ids go up, and a page goes on above `$6`.
-CHANGED = """
+CHANGED = f"""
 select n.id, m.user_id is null as gone, greatest(n.head, m.joined_c - 1), true as named
 from unnest($2::bigint[], $3::bigint[]) n (id, head)
-left join member m on m.conversation = n.id and m.user_id = $1
+left join {_MINE.format(conversation="n.id")}
 left join conversation k on k.id = m.conversation
 where n.id > $6 and (m.user_id is null
   or case when m.left_c > 0 then m.left_c else k.last_c end > greatest(n.head, m.joined_c - 1)
