@@ -1,7 +1,6 @@
 """Stream: the user's numbered events of one epoch, and the ring that holds what some device may still ask for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -29,8 +28,8 @@ class Stream:
         self.u = self.base = self.bytes = 0
         self._ring: list[Encoded] | None = None
         # The last c per conversation of this epoch: a repeat from the repair of a lost answer stops here.
-        # Few of them stand side by side in a list (id, c, id, c, …), since a dict of one costs 232 bytes.
-        self._heads: dict[ConversationId, int] | list[Any] | None = None
+        # Few stand side by side (id, c, id, c, …): a dict of one has 232 bytes, and an id as text more than as an int.
+        self._heads: dict[int, int] | tuple[int, ...] = ()
 
     def append(self, encoded: Encoded) -> Numbered | None:
         """The event with its number; None for a log event that this stream has had already."""
@@ -44,22 +43,24 @@ class Stream:
         self.u += 1
         return Numbered(encoded, self.u)
 
-    def _advance(self, id: ConversationId, c: int) -> bool:
+    def _advance(self, conversation: ConversationId, c: int) -> bool:
         """Move the conversation's head to `c`; False when it is there already."""
-        heads = self._heads or []
+        id, heads = int(conversation), self._heads
         if isinstance(heads, dict):
             if c <= heads.get(id, -1):
                 return False
             heads[id] = c
-        elif id in heads:
-            place = heads.index(id) + 1
+            return True
+        ids = heads[::2]
+        if id in ids:
+            place = 2 * ids.index(id) + 1
             if c <= heads[place]:
                 return False
-            heads[place] = c
-        elif len(heads) < 2 * FEW:
-            self._heads = [*heads, id, c]
+            self._heads = (*heads[:place], c, *heads[place + 1 :])
+        elif len(ids) < FEW:
+            self._heads = (*heads, id, c)
         else:
-            self._heads = {**dict(zip(heads[::2], heads[1::2], strict=True)), id: c}
+            self._heads = {**dict(zip(ids, heads[1::2], strict=True)), id: c}
         return True
 
     def holds(self, u: int) -> bool:

@@ -14,7 +14,7 @@ from actors.effects import (
     connection_address,
     conversation_address,
 )
-from actors.sessions import Session, Sessions
+from actors.sessions import Behind, Session, Sessions
 from actors.stream import Stream
 from actors.user_commands import (
     Acked,
@@ -65,10 +65,11 @@ class User:
                 return self._detach(command, now)
             case Drained():
                 session = self._sessions.of_connection(command.connection)
-                return self._pump(session, now) if session and not session.reading else []
+                return self._pump(session, now) if session and not (session.behind and session.behind.reading) else []
             case Filled():
-                if session := self._sessions.of_connection(command.connection):
-                    session.flowing = False
+                session = self._sessions.of_connection(command.connection)
+                if session and session.behind is None:
+                    session.behind = Behind(0)
                 return []
             case SnapshotRead():
                 return self._snapshot_read(command, now)
@@ -83,12 +84,12 @@ class User:
 
     def may_rest(self) -> bool:
         """No device is here or may still resume."""
-        return not len(self._sessions)
+        return not self._sessions
 
     # -- devices come and go ------------------------------------------------------------------------------------
 
     def _attach(self, hello: Attach, now: Millis) -> list[Effect]:
-        session = self._sessions.of_device(hello.device) or self._sessions.add(hello.device)
+        session = self._sessions.of_device(hello.device) or self._join(hello.device)
         if session is None:
             return [Reply(hello.request, UNAVAILABLE), _close(hello.request.connection, OVERLOADED)]
         effects: list[Effect] = [_close(session.connection, SUPERSEDED)] if session.connection else []
@@ -97,15 +98,21 @@ class User:
         u, stored = stream.u, list[Effect]()
         if resume is not None and resume.epoch == stream.epoch and stream.holds(resume.u):
             outcome, u, stored = "resumed", resume.u, self._stored(session.acked, resume.u)
-        backlog = stream.bytes_after(u)
-        session.attach(hello.request.connection, u, backlog, background=hello.background)
+        reading = outcome != "resumed" and hello.snapshot
+        behind = Behind(stream.bytes_after(u), reading=reading, owes_synced=True)
+        session.attach(hello.request.connection, u, behind, background=hello.background)
         self._free()
         effects += [Reply(hello.request, self._welcome(outcome, hello.background, now)), *stored]
-        if outcome == "resumed" or not hello.snapshot:
-            session.owes_synced = True
-            return [*effects, *self._pump(session, now), *self._watch(session, now)]
-        session.reading = True
-        return [*effects, Tell(STORE, ReadSnapshot(self.id, session.connection))]
+        if reading:
+            return [*effects, Tell(STORE, ReadSnapshot(self.id, session.connection))]
+        return [*effects, *self._pump(session, now), *self._watch(session, now)]
+
+    def _join(self, device: str) -> Session | None:
+        sessions = self._sessions.joined(device)
+        if sessions is None:
+            return None
+        self._sessions = sessions
+        return sessions[-1]
 
     def _welcome(self, outcome: Literal["fresh", "resumed", "resync"], background: bool, now: Millis) -> Welcome:
         self._made += 1
@@ -116,22 +123,21 @@ class User:
 
     def _snapshot_read(self, read: SnapshotRead, now: Millis) -> list[Effect]:
         session = self._sessions.of_connection(read.connection)
-        if session is None:
+        if session is None or session.behind is None:
             return []
         if read.snapshot is None:
             return self._drop(session, OVERLOADED, now)
-        session.reading = False
-        session.owes_synced = True
+        session.behind.reading = False
         here = connection_address(session.connection)
         # Answers to other requests may have filled the socket meanwhile: it is asked before it gets more.
         return [Deliver((here,), Encoded(read.snapshot)), Tell(here, Report())]
 
     def _reattach(self, command: Reattach) -> list[Effect]:
         """Whether the socket takes more, only an earlier actor knew: it is asked."""
-        session = self._sessions.add(command.device)
+        session = self._join(command.device)
         if session is None:
             return [_close(command.connection, OVERLOADED)]
-        session.attach(command.connection, self._stream.u, 0, background=command.background)
+        session.attach(command.connection, self._stream.u, Behind(0), background=command.background)
         here = connection_address(command.connection)
         return [Deliver((here,), Encoded(Continuity(self._stream.epoch, self._stream.u))), Tell(here, Report())]
 
@@ -140,7 +146,7 @@ class User:
         if session is None:
             return []
         if gone.goodbye:
-            self._sessions.remove(session)
+            self._sessions = self._sessions.without(session)
             self._free()
             return []
         session.leave(Millis(now + self._policy.resume_ms))
@@ -155,8 +161,8 @@ class User:
     def _set_background(self, command: SetBackground) -> list[Effect]:
         if session := self._sessions.of_connection(command.request.connection):
             session.background = command.on
-            if command.on:
-                session.take_waiting()
+            if command.on and session.behind:
+                session.behind.take_waiting()
         return [Reply(command.request, Done())]
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -167,24 +173,26 @@ class User:
 
     def _woken(self, key: str, now: Millis) -> list[Effect]:
         if key == "claims":
-            self._sessions.expire(now)
+            self._sessions = self._sessions.alive(now)
             self._free()
             return self._wake_for_claims()
         session = self._sessions.of_connection(int(key))
-        if session is None or session.stuck_since is None:
+        behind = session and session.behind
+        if not session or not behind or behind.stuck_since is None:
             return []
-        if session.held <= self._policy.send_budget:
-            session.stuck_since = None
+        if behind.held <= self._policy.send_budget:
+            behind.stuck_since = None
             return []
-        if now - session.stuck_since >= STUCK_MS:
+        if now - behind.stuck_since >= STUCK_MS:
             return self._drop(session, TOO_SLOW, now)
-        return [Wake(Millis(session.stuck_since + STUCK_MS), key)]
+        return [Wake(Millis(behind.stuck_since + STUCK_MS), key)]
 
     def _watch(self, session: Session, now: Millis) -> list[Effect]:
         """Past the budget a connection has ten seconds to make progress."""
-        if session.stuck_since is not None or session.held <= self._policy.send_budget:
+        behind = session.behind
+        if behind is None or behind.stuck_since is not None or behind.held <= self._policy.send_budget:
             return []
-        session.stuck_since = now
+        behind.stuck_since = now
         return [Wake(Millis(now + STUCK_MS), str(session.connection))]
 
     # -- events -------------------------------------------------------------------------------------------------
@@ -198,13 +206,13 @@ class User:
         effects: list[Effect] = []
         flowing = []
         for session in self._sessions:
-            if session.flowing:
+            if session.behind is not None:
+                session.behind.add(encoded.size, self._policy.send_budget)
+                effects += self._watch(session, now)
+            elif session.connection:
                 session.sent = numbered.u
                 flowing.append(connection_address(session.connection))
-            elif session.connection:
-                session.fall_behind(encoded.size, self._policy.send_budget)
-                effects += self._watch(session, now)
-        if not len(self._sessions):
+        if not self._sessions:
             self._free()
         elif self._stream.bytes > self._policy.ring_bytes:
             effects += self._shrink(now)
@@ -215,10 +223,10 @@ class User:
         for session in self._sessions:
             if session.background or not session.connection:
                 continue
-            if session.flowing:
+            if session.behind is None:
                 flowing.append(connection_address(session.connection))
             else:
-                session.keep((typing.conversation, typing.user), encoded, self._policy.send_budget)
+                session.behind.keep((typing.conversation, typing.user), encoded, self._policy.send_budget)
         return [Deliver(tuple(flowing), encoded)] if flowing else []
 
     def _shrink(self, now: Millis) -> list[Effect]:
@@ -229,23 +237,23 @@ class User:
 
     def _pump(self, session: Session, now: Millis) -> list[Effect]:
         """Send the next slice from the session's position; the rest when the socket has drained."""
+        behind = session.behind
+        if behind is None:
+            return []
         here = (connection_address(session.connection),)
         effects: list[Effect] = []
         for numbered in self._stream.after(session.sent, SLICE):
             effects.append(Deliver(here, numbered))
             session.sent = numbered.u
-            session.backlog -= numbered.encoded.size
+            behind.backlog -= numbered.encoded.size
         if session.sent < self._stream.u:
-            if session.stuck_since is not None:
-                session.stuck_since = now
+            if behind.stuck_since is not None:
+                behind.stuck_since = now
             return [*effects, Tell(here[0], Report())]
-        session.flowing = True
-        session.stuck_since = None
-        if session.owes_synced:
-            session.owes_synced = False
+        session.behind = None
+        if behind.owes_synced:
             effects.append(Deliver(here, Encoded(Synced(session.sent))))
-        effects += [Deliver(here, encoded) for encoded in session.take_waiting()]
-        return effects
+        return [*effects, *(Deliver(here, encoded) for encoded in behind.take_waiting())]
 
     def _acked(self, ack: Acked) -> list[Effect]:
         session = self._sessions.of_connection(ack.connection)

@@ -61,8 +61,12 @@ class Outside(Protocol):
 
 
 class Kind(Protocol):
-    """How actors of one kind come to life. `idle_ms` without mail lets one rest; `mailbox` commands may wait."""
+    """How actors of one kind come to life, which is the `kind` of their addresses.
 
+    About `idle_ms` without mail lets one rest; `mailbox` commands may wait.
+    """
+
+    name: str
     mailbox: int
     idle_ms: int
     absent: Refusal
@@ -97,16 +101,19 @@ class Row:
 
 
 class Activation:
-    """`actor` is None while it is being loaded. At most one row is flying; what is decided meanwhile is `open`."""
+    """`actor` is None while it is being loaded. At most one row is flying; what is decided meanwhile is `open`.
+
+    There is one for every user who is here, so what most never need is None, and `used` is a time that many share.
+    """
 
     __slots__ = (
         "actor",
-        "address",
         "alone",
         "asking",
         "crashed_at",
         "flying",
         "generation",
+        "key",
         "kind",
         "mailbox",
         "open",
@@ -117,9 +124,9 @@ class Activation:
         "used",
     )
 
-    def __init__(self, address: Address, kind: Kind, now: Millis) -> None:
-        self.address = address
+    def __init__(self, kind: Kind, key: str | int, used: Millis) -> None:
         self.kind = kind
+        self.key = key
         self.actor: Actor | None = None
         self.ticket: Ticket | None = None
         self.generation = 0
@@ -135,12 +142,17 @@ class Activation:
         # So many of the next commands each get a row of their own: one of them is poison.
         self.alone = 0
         self.queued = False
-        self.used = now
+        self.used = used
 
     @property
-    def resting(self) -> bool:
-        """Nothing is under way outside the actor."""
-        return not (self.actor is None or self.mailbox or self.open or self.flying or self.asking)
+    def address(self) -> Address:
+        return Address(self.kind.name, self.key)
+
+    def may_rest(self, now: Millis) -> bool:
+        """It has been idle for its kind's time, nothing is under way, and nothing would be lost."""
+        if self.actor is None or self.mailbox or self.open or self.flying or self.asking:
+            return False
+        return now - self.used >= self.kind.idle_ms and self.actor.may_rest()
 
     def undone(self) -> list[Mail]:
         """All mail whose effects have not left, in the order of arrival; forgets it."""

@@ -17,7 +17,6 @@ from protocol.errors import (
     Refusal,
 )
 from protocol.events import Ping
-from protocol.ids import UserId
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
 from server.conduct import Conduct
@@ -41,7 +40,7 @@ OLD_TOKEN = Refusal("unauthenticated", "token: it has expired: take a fresh one"
 
 
 class Connection(Socket):
-    """`u` is the last durable event written to it; `device` and `background` are what its hello said."""
+    """`u` is the last durable event written to it; `login`, `device` and `background` are what its hello said."""
 
     __slots__ = (
         "_alive",
@@ -52,6 +51,7 @@ class Connection(Socket):
         "background",
         "device",
         "epoch",
+        "login",
         "u",
     )
 
@@ -66,7 +66,7 @@ class Connection(Socket):
         self._unsent: int | None = None
         self.background = False
         self.device = self.epoch = ""
-        self.u = 0
+        self.u = self.login = 0
 
     @property
     def open(self) -> bool:
@@ -104,7 +104,8 @@ class Connection(Socket):
                 self._refuse(hello.id, BAD_TOKEN)
                 self.close(AUTHENTICATION_FAILED)
             case Caller():
-                self.caller, self.device, self.background = caller, hello.device.id, hello.background
+                self.user, self.login = caller.user, int(caller.login)
+                self.device, self.background = hello.device.id, hello.background
                 self._move(Stage.ATTACHING)
                 self._due = self._gateway.now() + ATTACH_WITHIN_S
                 resume = hello.resume if hello.resume is not msgspec.UNSET else None
@@ -143,8 +144,8 @@ class Connection(Socket):
         if isinstance(request, Background):
             self.background = request.on
             self._tell_user(SetBackground(asked, request.on))
-        elif self.caller:
-            self._gateway.requests.take(self.caller, asked, request)
+        elif self.user:
+            self._gateway.requests.take(self.user, asked, request)
 
     def _start_waiting(self, flying: InFlight) -> None:
         """Answers are produced as the socket drains. What is answered at once comes back here: it must not pile up."""
@@ -160,14 +161,14 @@ class Connection(Socket):
         if ack.epoch != self.epoch:
             return
         self._tell_user(Acked(self.number, ack.epoch, ack.u))
-        if ack.heads is not msgspec.UNSET and ack.heads and self.caller:
-            self._gateway.requests.stored(self.caller.user, ack.heads)
+        if ack.heads is not msgspec.UNSET and ack.heads and self.user:
+            self._gateway.requests.stored(self.user, ack.heads)
 
     def _typing(self, typing: Type) -> None:
         now = self._gateway.now()
         conduct = self._conduct = self._conduct or Conduct()
-        if self.caller and conduct.may_type(now, self._gateway.typing_s, stops=typing.kind == "stop"):
-            self._gateway.requests.typing(self.caller.user, typing)
+        if self.user and conduct.may_type(now, self._gateway.typing_s, stops=typing.kind == "stop"):
+            self._gateway.requests.typing(self.user, typing)
 
     # -- what is too much ---------------------------------------------------------------------------------------
 
@@ -256,9 +257,8 @@ class Connection(Socket):
         self._tell_user(Detach(self.number, goodbye))
 
     def _tell_user(self, command: Any) -> None:
-        if self.caller is not None and self._stage in (Stage.ATTACHING, Stage.OPEN):
-            user: UserId = self.caller.user
-            self._gateway.host.tell(user_address(user), command, activate=type(command) is Attach)
+        if self.user is not None and self._stage in (Stage.ATTACHING, Stage.OPEN):
+            self._gateway.host.tell(user_address(self.user), command, activate=type(command) is Attach)
 
     # -- time ---------------------------------------------------------------------------------------------------
 

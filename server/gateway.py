@@ -126,7 +126,7 @@ class Gateway:
     def revoke(self, login: LoginId) -> None:
         """Close every socket of a login."""
         for connection in self:
-            if connection.caller is not None and connection.caller.login == login:
+            if connection.login == int(login):
                 connection.close(REVOKED)
 
     def attached(self, user: UserId) -> list[Reattach]:
@@ -134,7 +134,7 @@ class Gateway:
         return [
             Reattach(connection.number, connection.device, connection.background)
             for connection in self
-            if connection.open and connection.caller is not None and connection.caller.user == user
+            if connection.open and connection.user == user
         ]
 
     async def drain(self, slices: int = 10, over_s: float = 1.0) -> None:

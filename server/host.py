@@ -19,7 +19,7 @@ One turn of one activation:
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, assert_never
 
 import structlog
@@ -45,40 +45,49 @@ class Host:
 
     def __init__(
         self,
-        kinds: Mapping[str, Kind],
+        kinds: Iterable[Kind],
         outside: Outside,
         committer: Committer,
         clock: Callable[[], Millis],
         most: int = 200_000,
     ) -> None:
-        self._kinds = kinds
+        self._kinds = {kind.name: kind for kind in kinds}
         self._outside = outside
         self._committer = committer
         self._clock = clock
         self._most = most
-        self._live: dict[Address, Activation] = {}
+        self._live: dict[str, dict[str | int, Activation]] = {name: {} for name in self._kinds}
+        self._lately = clock()
         self._turns: deque[Activation] = deque()
         self._running = False
         self._numbers = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
 
-    def __iter__(self) -> Iterator[Address]:
-        return iter(list(self._live))
+    def __iter__(self) -> Iterator[Activation]:
+        return itertools.chain.from_iterable(map(dict.values, self._live.values()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._live.values()))
+
+    def count(self, kind: str) -> int:
+        """Activations of one kind."""
+        return len(self._live[kind])
 
     def waiting(self) -> int:
         """Commands in all mailboxes."""
-        return sum(len(activation.mailbox or ()) for activation in self._live.values())
+        return sum(len(activation.mailbox or ()) for activation in self)
 
     def tell(self, address: Address, command: Any, *, activate: bool = True) -> None:
         """Queue a command. Full mailbox, too many actors, draining: whoever asks is answered `unavailable`.
 
         Without `activate`, a command to an address that is not active is dropped.
         """
-        activation = self._live.get(address)
+        live = self._live[address.kind]
+        activation = live.get(address.key)
         if activation is None and not activate:
             return
-        if activation.full(command) if activation else self.draining or len(self._live) >= self._most:
+        if activation.full(command) if activation else self.draining or len(self) >= self._most:
             self._refuse(command, UNAVAILABLE)
             return
         if activation and activation.overflow() and activation.actor:
@@ -87,7 +96,7 @@ class Host:
         self._numbers += 1
         mail = Mail(command, self._numbers, self._clock())
         if activation is None:
-            activation = self._live[address] = Activation(address, self._kinds[address.kind], mail.arrived)
+            activation = live[address.key] = Activation(self._kinds[address.kind], address.key, self._lately)
             activation.post(mail)
             self._load(activation)
         else:
@@ -123,7 +132,7 @@ class Host:
         if activation.alone and activation.flying:
             return
         mails, activation.mailbox = activation.mailbox or [], None
-        now = activation.used = self._clock()
+        now, activation.used = self._clock(), self._lately
         actor = activation.actor
         assert actor is not None
         for place, mail in enumerate(mails):
@@ -306,30 +315,30 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def rest(self, address: Address) -> None:
-        """Let an actor go that has been idle for its kind's time and would lose nothing."""
-        activation = self._live.get(address)
-        if activation is None or not activation.resting:
-            return
-        assert activation.actor is not None
-        if self._clock() - activation.used >= activation.kind.idle_ms and activation.actor.may_rest():
-            self._forget(activation)
+    def rest(self, activations: Iterable[Activation]) -> None:
+        """Let those go that may; time passes for `Activation.used` as often as this is called."""
+        self._lately = now = self._clock()
+        for activation in activations:
+            if activation.may_rest(now):
+                self._forget(activation)
 
     def _forget(self, activation: Activation) -> None:
         activation.stop_timers()
         activation.generation += 1
-        del self._live[activation.address]
+        live = self._live[activation.kind.name]
+        if live.get(activation.key) is activation:
+            del live[activation.key]
 
     async def drain(self) -> None:
         """Refuse what is not under way and return when everything decided has left."""
         self.draining = True
         # Polled: an event would burden every turn for what happens once.
-        while any(a.mailbox or a.open or a.flying for a in self._live.values()):  # noqa: ASYNC110
+        while any(a.mailbox or a.open or a.flying for a in self):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def stop(self) -> None:
         """Drop everything at once, as a crash would."""
         for task in self._tasks:
             task.cancel()
-        for activation in list(self._live.values()):
+        for activation in list(self):
             self._forget(activation)

@@ -59,6 +59,7 @@ class ConversationTicket:
 
 
 class ConversationKind:
+    name = "conversation"
     mailbox = 1_024
     idle_ms = 30_000
     absent = NOT_FOUND
@@ -114,6 +115,7 @@ LIVED = UserTicket()
 
 
 class UserKind:
+    name = "user"
     mailbox = 4_096
     idle_ms = 1_000
     absent = UNAVAILABLE

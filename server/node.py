@@ -29,7 +29,6 @@ from persistence.people.contract import UnavailableError
 from persistence.people.postgres import PostgresPeople
 from protocol.ids import LoginId, Millis
 from protocol.replies import Limits
-from server.activation import Kind
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.gateway import Gateway
@@ -101,11 +100,8 @@ class Node:
             now=time.monotonic,
             metrics=self.metrics,
         )
-        kinds: dict[str, Kind] = {
-            "conversation": ConversationKind(conversations),
-            "user": UserKind(policy, lambda: secrets.token_hex(8), self.gateway.attached),
-        }
-        self.host = Host(kinds, self.gateway, self.committer, clock)
+        users = UserKind(policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
+        self.host = Host([ConversationKind(conversations), users], self.gateway, self.committer, clock)
         self.requests = Requests(self.host, conversations, people, self.gateway.reply)
         self.gateway.host, self.gateway.requests = self.host, self.requests
         self._people = people
@@ -132,11 +128,8 @@ class Node:
     def _measure(self) -> None:
         gauges = self.metrics.gauges
         gauges["tidings_connections"] = ("Open sockets", lambda: len(self.gateway))
-        gauges["tidings_actors"] = ("Live activations", lambda: sum(1 for _ in self.host))
-        gauges["tidings_sessions"] = (
-            "Users with a session",
-            lambda: sum(address.kind == "user" for address in self.host),
-        )
+        gauges["tidings_actors"] = ("Live activations", lambda: len(self.host))
+        gauges["tidings_sessions"] = ("Users with a session", lambda: self.host.count("user"))
         gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.waiting)
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
 

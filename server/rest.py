@@ -11,9 +11,8 @@ EVERY_S = 0.25
 async def let_rest(host: Host) -> None:
     """Serve until cancelled."""
     while True:
-        addresses = list(host)
-        for start in range(0, len(addresses), SWEEP):
-            for address in addresses[start : start + SWEEP]:
-                host.rest(address)
+        activations = list(host)
+        for start in range(0, len(activations), SWEEP):
+            host.rest(activations[start : start + SWEEP])
             await asyncio.sleep(EVERY_S)
         await asyncio.sleep(EVERY_S)

@@ -14,10 +14,10 @@ import structlog
 from protocol.codec import JSON, Codec
 from protocol.errors import DRAINING, Close
 from protocol.handshake import Elsewhere, Incomplete, Refused, Upgrade, over_budget, parse
+from protocol.ids import UserId
 from protocol.replies import Result
 from protocol.websocket import State, WebSocket, header, whole
 from server.stage import NEXT, Stage
-from server.tokens import Caller
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Socket(asyncio.Protocol):
-    """`number` names it on this node; `full` says that the peer does not read as fast as we write.
+    """`number` names it on this node, `user` is who has said hello; `full`: the peer does not read as fast as we write.
 
     While it is full nothing is read from it: who does not take answers may not ask for more.
     """
@@ -48,10 +48,10 @@ class Socket(asyncio.Protocol):
         "_stage",
         "_transport",
         "admitted",
-        "caller",
         "codec",
         "full",
         "number",
+        "user",
     )
 
     def __init__(self, gateway: "Gateway") -> None:
@@ -64,10 +64,10 @@ class Socket(asyncio.Protocol):
         # What leaves together at the end of this turn of the loop.
         self._corked: list[bytes] | None = None
         self.admitted = False
-        self.caller: Caller | None = None
         self.codec: Codec = JSON
         self.full = False
         self.number = 0
+        self.user: UserId | None = None
 
     # -- what is said on it -------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ class Socket(asyncio.Protocol):
         closed = self._gateway.metrics.closed
         closed[status] = closed.get(status, 0) + 1
         if status != DRAINING.status:
-            user = self.caller and self.caller.user
+            user = self.user
             log.info("connection closed", status=status, code=code, connection=self.number, user=user)
 
     # -- time ---------------------------------------------------------------------------------------------------

@@ -116,8 +116,8 @@ put as (
   insert into event (conversation, c, sender, cid, kind, digest, body) select id, 1, $3, $4, $8, $5, $9 from made)
 select id from made"""
 
-# One look by key for each conversation asked for. As a plain join it may be planned, while the tables are small, as a walk
-# over all conversations of the user for each: 2,000 by 1,000 took 100 ms.
+# One look by key for each conversation asked for. As a plain join it may be planned, while the tables are small, as a
+# walk over all conversations of the user for each: 2,000 by 1,000 took 100 ms.
 _MINE = """lateral (
   select * from member where conversation = {conversation} and user_id = $1 offset 0) m on true"""
 

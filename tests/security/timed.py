@@ -13,7 +13,6 @@ from persistence.people.contract import NewAccount, Refresh
 from persistence.people.memory import MemoryPeople
 from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Limits
-from server.activation import Kind
 from server.committer import Committer
 from server.connection import Connection
 from server.gateway import Gateway
@@ -87,10 +86,8 @@ class Timed:
             metrics=self.metrics,
             **gateway | settings,
         )
-        kinds: dict[str, Kind] = {
-            "conversation": ConversationKind(store),
-            "user": UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached),
-        }
+        users = UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached)
+        kinds = ConversationKind(store), users
         self._epochs = iter(range(1_000))
         self.host = Host(kinds, self.gateway, committer, self.clock.millis, most)
         self.requests = Requests(self.host, store, self._people, self.gateway.reply)

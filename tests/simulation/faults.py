@@ -134,6 +134,7 @@ class CrashingKind:
     def __init__(self, kind: Kind, weather: Weather, idle_ms: int) -> None:
         self._kind = kind
         self._weather = weather
+        self.name = kind.name
         self.mailbox = kind.mailbox
         self.idle_ms = idle_ms
         self.absent: Refusal = kind.absent

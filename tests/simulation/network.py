@@ -9,12 +9,11 @@ from typing import Any, Protocol
 from actors.effects import Asked, user_address
 from actors.user import Acked, Attach, Detach, Drained, Filled, SetBackground
 from protocol.errors import OVERLOADED, PROTOCOL_ERROR, Close, Refusal
-from protocol.ids import LoginId, UserId
+from protocol.ids import UserId
 from protocol.replies import Result, Welcome
 from protocol.requests import Ack, Background, Hello, Type
 from server.host import Host
 from server.requests import Requests
-from server.tokens import Caller
 
 HIGH_WATER = 6
 LOW_WATER = 1
@@ -111,7 +110,6 @@ class Connection:
         self.device = ""
         self.background = False
         self.open = False
-        self._caller = Caller(user, LoginId("1"))
         self._server = server
         self._client = client
         self._greeted = self._full = self._gone = self._closed = False
@@ -173,7 +171,7 @@ class Connection:
                 self.background = message.on
                 self._tell(SetBackground(Asked(self.number, message.id), message.on))
             case _:
-                self._server.requests.take(self._caller, Asked(self.number, message.id), message)
+                self._server.requests.take(self.user, Asked(self.number, message.id), message)
 
     def reply(self, id: int, result: Result) -> None:
         if isinstance(result, Welcome):

@@ -106,10 +106,8 @@ class Node:
         stores = [MemoryConversations(wire, self.statements) for _ in range(plan.lanes + 1)]
         committer = Committer([Lane(store) for store in stores[1:]], Metrics(asyncio.get_running_loop().time))
         users = UserKind(plan.policy, self._epoch, self._outside.attached)
-        kinds = {
-            "conversation": CrashingKind(ConversationKind(stores[0]), weather, plan.idle_ms),
-            "user": CrashingKind(users, weather, users.idle_ms),
-        }
+        conversations = ConversationKind(stores[0])
+        kinds = CrashingKind(conversations, weather, plan.idle_ms), CrashingKind(users, weather, users.idle_ms)
         self.host = Host(kinds, self._outside, committer, self.clock)
         self.requests = Requests(self.host, stores[0], people, self._outside.reply)
         self._outside.host, self._outside.requests = self.host, self.requests

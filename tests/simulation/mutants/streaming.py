@@ -70,9 +70,9 @@ def synced_before_replay(patch: pytest.MonkeyPatch) -> None:
     pump = User._pump
 
     def mutated(self: User, session: Session, now: Millis) -> list[Effect]:
-        if not session.owes_synced:
+        if session.behind is None or not session.behind.owes_synced:
             return pump(self, session, now)
-        session.owes_synced = False
+        session.behind.owes_synced = False
         synced = Encoded(Synced(self._stream.u))
         return [Deliver((connection_address(session.connection),), synced), *pump(self, session, now)]
 
