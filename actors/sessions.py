@@ -2,6 +2,8 @@
 
 from typing import Self
 
+from msgspec import Struct
+
 from protocol.codec import Encoded
 from protocol.ids import Millis
 
@@ -49,19 +51,20 @@ class Behind:
         return waiting
 
 
-class Session:
+class Session(Struct, gc=False, eq=False):
     """One device. `connection` is 0 while it is away; then `claim_until` says how long the ring is kept for it.
 
     `sent` is the last `u` written to the connection, `acked` the last one the device has stored. A connection that is
     not `behind` takes events as they come.
     """
 
-    __slots__ = ("acked", "background", "behind", "claim_until", "connection", "device", "sent")
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.claim_until = Millis(0)
-        self.attach(0, 0, None, background=False)
+    device: str
+    connection: int = 0
+    acked: int = 0
+    sent: int = 0
+    behind: Behind | None = None
+    background: bool = False
+    claim_until: Millis = Millis(0)
 
     def attach(self, connection: int, u: int, behind: Behind | None, *, background: bool) -> None:
         """The device goes on from `u`: so far it has stored."""

@@ -18,18 +18,17 @@ class Numbered(Struct, frozen=True, gc=False):
     u: int
 
 
-class Stream:
+class Stream(Struct, gc=False, eq=False):
     """`u` is the last number given; the ring holds `base`+1 … `u`. Bytes are those of the bodies, once per user."""
 
-    __slots__ = ("_heads", "_ring", "base", "bytes", "epoch", "u")
-
-    def __init__(self, epoch: str) -> None:
-        self.epoch = epoch
-        self.u = self.base = self.bytes = 0
-        self._ring: list[Encoded] | None = None
-        # The last c per conversation of this epoch: a repeat from the repair of a lost answer stops here.
-        # Few stand side by side (id, c, id, c, …): a dict of one has 232 bytes, and an id as text more than as an int.
-        self._heads: dict[int, int] | tuple[int, ...] = ()
+    epoch: str
+    u: int = 0
+    base: int = 0
+    bytes: int = 0
+    _ring: list[Encoded] | None = None
+    # The last c per conversation of this epoch: a repeat from the repair of a lost answer stops here.
+    # Few stand side by side (id, c, id, c, …): a dict of one has 232 bytes, and an id as text more than as an int.
+    _heads: dict[int, int] | tuple[int, ...] = ()
 
     def append(self, encoded: Encoded) -> Numbered | None:
         """The event with its number; None for a log event that this stream has had already."""

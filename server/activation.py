@@ -100,49 +100,31 @@ class Row:
         self.effects: list[Effect] = []
 
 
-class Activation:
+class Activation(Struct, gc=False, eq=False):
     """`actor` is None while it is being loaded. At most one row is flying; what is decided meanwhile is `open`.
 
-    There is one for every user who is here, so what most never need is None, and `used` is a time that many share.
+    There is one for every user who is here, so what most never need is None, and `used` is a time that many share. The
+    collector may pass over it: of what it holds only timers point back, and those are cancelled with it.
     """
 
-    __slots__ = (
-        "actor",
-        "alone",
-        "asking",
-        "crashed_at",
-        "flying",
-        "generation",
-        "key",
-        "kind",
-        "mailbox",
-        "open",
-        "queued",
-        "shut",
-        "ticket",
-        "timers",
-        "used",
-    )
-
-    def __init__(self, kind: Kind, key: str | int, used: Millis) -> None:
-        self.kind = kind
-        self.key = key
-        self.actor: Actor | None = None
-        self.ticket: Ticket | None = None
-        self.generation = 0
-        self.mailbox: list[Mail] | None = None
-        self.open: Row | None = None
-        self.flying: Row | None = None
-        # Requests that the actor holds without an answer yet: they go along into a reload.
-        self.asking: dict[Asked, Mail] | None = None
-        self.timers: dict[str, TimerHandle] | None = None
-        self.crashed_at: tuple[Millis, ...] = ()
-        # It has crashed too often: for a while nobody is answered.
-        self.shut = False
-        # So many of the next commands each get a row of their own: one of them is poison.
-        self.alone = 0
-        self.queued = False
-        self.used = used
+    kind: Kind
+    key: str | int
+    used: Millis
+    actor: Actor | None = None
+    ticket: Ticket | None = None
+    generation: int = 0
+    mailbox: list[Mail] | None = None
+    open: Row | None = None
+    flying: Row | None = None
+    # Requests that the actor holds without an answer yet: they go along into a reload.
+    asking: dict[Asked, Mail] | None = None
+    timers: dict[str, TimerHandle] | None = None
+    crashed_at: tuple[Millis, ...] = ()
+    # It has crashed too often: for a while nobody is answered.
+    shut: bool = False
+    # So many of the next commands each get a row of their own: one of them is poison.
+    alone: int = 0
+    queued: bool = False
 
     @property
     def address(self) -> Address:

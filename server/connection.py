@@ -107,7 +107,7 @@ class Connection(Socket):
                 self.user, self.login = caller.user, int(caller.login)
                 self.device, self.background = hello.device.id, hello.background
                 self._move(Stage.ATTACHING)
-                self._due = self._gateway.now() + ATTACH_WITHIN_S
+                self._due = self._gateway.wheel.after(ATTACH_WITHIN_S)
                 resume = hello.resume if hello.resume is not msgspec.UNSET else None
                 asked = Asked(self.number, hello.id)
                 self._tell_user(Attach(asked, hello.device.id, resume, hello.snapshot, hello.background))
@@ -233,7 +233,7 @@ class Connection(Socket):
         self._gateway.metrics.resumes[welcome.outcome] += 1
         self.epoch, self.u = welcome.epoch, welcome.u
         self._move(Stage.OPEN)
-        self._due = self._gateway.now() + self._gateway.ping_s(self.background)
+        self._due = self._gateway.wheel.after(self._gateway.ping_s(self.background))
         self.send(self.codec.encode(OkReply(id, welcome)))
 
     # -- the user's actor ---------------------------------------------------------------------------------------
@@ -262,26 +262,29 @@ class Connection(Socket):
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def _overdue(self, now: float) -> None:
+    def _overdue(self) -> None:
         if self._stage is Stage.HELLO:
             self.close(AUTHENTICATION_FAILED)
         elif self._stage is Stage.ATTACHING:
             self.close(OVERLOADED)
         elif self._unsent is None:
-            self._ping(now)
+            self._ping()
         else:
-            self._expect_ack(now, self._unsent)
+            self._expect_ack(self._unsent)
 
-    def _ping(self, now: float) -> None:
+    def _ping(self) -> None:
         self._alive = False
         self._unsent = self._transport.get_write_buffer_size()
         self.send(Encoded(Ping(self.u)).live(self.codec))
-        self._due = now + ACK_WITHIN_S
+        self._due = self._gateway.wheel.after(ACK_WITHIN_S)
 
-    def _expect_ack(self, now: float, unsent: int) -> None:
+    def _expect_ack(self, unsent: int) -> None:
         """Ten seconds after a ping. Who reads slowly has acks and other requests wait: what it took counts too."""
         if self._alive or self._transport.get_write_buffer_size() < unsent:
             self._unsent = None
-            self._due = now + self._gateway.ping_s(self.background) - ACK_WITHIN_S
+            self._due = self._gateway.wheel.after(self._gateway.ping_s(self.background) - ACK_WITHIN_S)
+            if self._paid_until < self._gateway.now():
+                # Means the same, and is one float for all who owe nothing.
+                self._paid_until = 0.0
         else:
             self.close(NO_ACK)

@@ -84,8 +84,9 @@ class Gateway:
     def met(self, connection: Socket) -> None:
         """A transport is open; it has as long to finish the handshake as to say hello."""
         connection.number = self.enter(connection)
-        connection.begin(self.now() + self.hello_s)
-        self.wheel.add(connection, self.hello_s)
+        due = self.wheel.after(self.hello_s)
+        connection.begin(due)
+        self.wheel.add(connection, due)
 
     def admit(self, connection: Socket) -> bool:
         """Room for one more socket?"""

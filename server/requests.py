@@ -37,7 +37,6 @@ from protocol.requests import (
     Type,
 )
 from server.host import Host
-from server.tokens import Caller
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -66,9 +65,8 @@ class Requests:
             QUESTIONS
         )
 
-    def take(self, caller: Caller, asked: Asked, request: AnyRequest) -> None:
+    def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
         """Start what is asked; exactly one reply to `asked` follows."""
-        user = caller.user
         match request:
             case SendMessage():
                 self._host.tell(conversation_address(request.conversation), Send(asked, user, request))

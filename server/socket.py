@@ -60,7 +60,9 @@ class Socket(asyncio.Protocol):
         self._head = b""
         self._transport: Any = None
         self._socket: WebSocket | None = None
-        self._began = self._due = 0.0
+        self._began = 0.0
+        # The second by which something must have happened.
+        self._due = 0
         # What leaves together at the end of this turn of the loop.
         self._corked: list[bytes] | None = None
         self.admitted = False
@@ -99,8 +101,8 @@ class Socket(asyncio.Protocol):
         self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         self._gateway.met(self)
 
-    def begin(self, due: float) -> None:
-        """The handshake must be done by `due`."""
+    def begin(self, due: int) -> None:
+        """The handshake must be done by that second."""
         self._due = due
 
     def data_received(self, data: bytes) -> None:
@@ -157,7 +159,7 @@ class Socket(asyncio.Protocol):
             return
         self.codec = upgrade.codec
         self._move(Stage.HELLO)
-        self._due = self._gateway.now() + self._gateway.hello_s
+        self._due = self._gateway.wheel.after(self._gateway.hello_s)
         self._transport.write(upgrade.response)
         if rest:
             self.data_received(rest)
@@ -266,8 +268,8 @@ class Socket(asyncio.Protocol):
         self._end_within_linger()
 
     def _end_within_linger(self) -> None:
-        self._due = self._gateway.now() + LINGER_S
-        self._gateway.wheel.add(self, LINGER_S)
+        self._due = self._gateway.wheel.after(LINGER_S)
+        self._gateway.wheel.add(self, self._due)
 
     def _note(self, status: int, code: str) -> None:
         closed = self._gateway.metrics.closed
@@ -278,20 +280,19 @@ class Socket(asyncio.Protocol):
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> float:
-        """Called by the wheel, which looks again after as many seconds as this says, never after 0."""
+    def tick(self, second: int) -> int:
+        """Called by the wheel, which looks again in the second that this says, never in 0."""
         if self._stage is Stage.GONE:
             return 0
-        if self._due > now:
-            return self._due - now
-        if self._stage in (Stage.HANDSHAKE, Stage.CLOSING):
-            self._transport.abort()
-            return 0
-        self._overdue(now)
-        return max(self._due - now, 1.0)
+        if self._due <= second:
+            if self._stage in (Stage.HANDSHAKE, Stage.CLOSING):
+                self._transport.abort()
+                return 0
+            self._overdue()
+        return self._due
 
     @abstractmethod
-    def _overdue(self, now: float) -> None:
+    def _overdue(self) -> None:
         """The time of the stage is up."""
 
     def _move(self, stage: Stage) -> None:

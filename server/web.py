@@ -51,7 +51,7 @@ class Door:
         answer = Answer()
         number = self._gateway.enter(answer)
         try:
-            self._requests.take(caller, Asked(number, 1), request)
+            self._requests.take(caller.user, Asked(number, 1), request)
             async with asyncio.timeout(WITHIN_S):
                 return await answer.result
         except TimeoutError:

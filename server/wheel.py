@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 
 class Ticking(Protocol):
-    def tick(self, now: float) -> float:
-        """Do what is due and say in how many seconds to look again; 0 or less: never."""
+    def tick(self, second: int) -> int:
+        """Do what is due by now and say in which second to look again; 0: never."""
 
 
 class Wheel:
@@ -30,26 +30,32 @@ class Wheel:
         self._clock = clock
         self._slots: list[list[Ticking]] = [[] for _ in range(SLOTS)]
         self._hand = int(clock())
+        self._seconds = [self._hand - self._hand % SLOTS + slot for slot in range(SLOTS)]
+        self._seconds = [second if second >= self._hand else second + SLOTS for second in self._seconds]
 
-    def add(self, ticking: Ticking, in_s: float) -> None:
-        """Look at it after at least `in_s` seconds."""
+    def after(self, in_s: float) -> int:
+        """The second that begins after at least `in_s` seconds: one int for all, however many keep it."""
         ahead = min(max(1, int(self._clock() + in_s) + 1 - self._hand), SLOTS - 1)
-        self._slots[(self._hand + ahead) % SLOTS].append(ticking)
+        return self._seconds[(self._hand + ahead) % SLOTS]
+
+    def add(self, ticking: Ticking, second: int) -> None:
+        """Look at it in that second, or in the next if that has passed."""
+        self._slots[max(second, self._hand + 1) % SLOTS].append(ticking)
 
     def turn(self) -> None:
         """Look at everything whose second has come."""
-        now = self._clock()
-        while self._hand < int(now):
+        while self._hand < int(self._clock()):
+            self._seconds[self._hand % SLOTS] += SLOTS
             self._hand += 1
             due, self._slots[self._hand % SLOTS] = self._slots[self._hand % SLOTS], []
             for ticking in due:
                 try:
-                    in_s = ticking.tick(now)
+                    second = ticking.tick(self._hand)
                 except Exception:
                     log.exception("tick failed")
                     continue
-                if in_s > 0:
-                    self.add(ticking, in_s)
+                if second:
+                    self.add(ticking, second)
 
     async def run(self) -> None:
         while True:

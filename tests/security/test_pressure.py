@@ -157,13 +157,13 @@ async def test_who_does_not_answer_a_close_is_cut_off_after_five_seconds(fault: 
 
 
 class Broken:
-    def tick(self, now: float) -> float:
+    def tick(self, second: int) -> int:
         raise ValueError("a bug")
 
 
 async def test_a_fault_in_one_connections_tick_stops_no_others_deadlines() -> None:
     async with timed() as node, upgraded(node.port) as peer:
-        node.gateway.wheel.add(Broken(), 1)
+        node.gateway.wheel.add(Broken(), node.gateway.wheel.after(1))
         with capture_logs() as lines:
             await node.clock.pass_(12)
             assert (await peer.closed())[0] == 4303
