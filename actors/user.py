@@ -28,6 +28,7 @@ from actors.user_commands import (
     Reattach,
     Report,
     SetBackground,
+    Shed,
     SnapshotRead,
     UserCommand,
 )
@@ -77,6 +78,8 @@ class User:
                 return self._set_background(command)
             case Reattach():
                 return self._reattach(command)
+            case Shed():
+                return self._shrink(command.ring_bytes, now)
             case Woken():
                 return self._woken(command.key, now)
             case _:
@@ -85,6 +88,16 @@ class User:
     def may_rest(self) -> bool:
         """No device is here or may still resume."""
         return not self._sessions
+
+    @property
+    def ring_bytes(self) -> int:
+        """What is kept for whoever is behind or away."""
+        return self._stream.bytes
+
+    @property
+    def devices(self) -> int:
+        """Here, or away and allowed to resume."""
+        return len(self._sessions)
 
     # -- devices come and go ------------------------------------------------------------------------------------
 
@@ -215,7 +228,7 @@ class User:
         if not self._sessions:
             self._free()
         elif self._stream.bytes > self._policy.ring_bytes:
-            effects += self._shrink(now)
+            effects += self._shrink(self._policy.ring_bytes, now)
         return [Deliver(tuple(flowing), numbered), *effects] if flowing else effects
 
     def _deliver_live(self, encoded: Encoded, typing: Typing) -> list[Effect]:
@@ -229,9 +242,9 @@ class User:
                 session.behind.keep((typing.conversation, typing.user), encoded, self._policy.send_budget)
         return [Deliver(tuple(flowing), encoded)] if flowing else []
 
-    def _shrink(self, now: Millis) -> list[Effect]:
+    def _shrink(self, ring_bytes: int, now: Millis) -> list[Effect]:
         """The ring is full: whoever is behind what is left cannot go on without a gap and starts anew."""
-        self._stream.shrink(self._policy.ring_bytes)
+        self._stream.shrink(ring_bytes)
         behind = [session for session in self._sessions if session.connection and session.sent < self._stream.base]
         return [effect for session in behind for effect in self._drop(session, TOO_SLOW, now)]
 
@@ -281,21 +294,3 @@ class User:
 
 def _close(connection: int, close: Close) -> Tell:
     return Tell(connection_address(connection), close)
-
-
-__all__ = [
-    "Acked",
-    "Attach",
-    "Delivered",
-    "Detach",
-    "Drained",
-    "Filled",
-    "Policy",
-    "ReadSnapshot",
-    "Reattach",
-    "Report",
-    "SetBackground",
-    "SnapshotRead",
-    "User",
-    "UserCommand",
-]

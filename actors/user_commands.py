@@ -81,6 +81,13 @@ class SetBackground(Struct, frozen=True, gc=False):
     on: bool
 
 
+class Shed(Struct, frozen=True, gc=False):
+    """Memory is short: keep no more than so many bytes for whoever is behind or away."""
+
+    ring_bytes: int
+    request: None = None
+
+
 class ReadSnapshot(Struct, frozen=True, gc=False):
     """To the store: what a new session of `user` starts from. Comes back as `SnapshotRead`."""
 
@@ -100,4 +107,6 @@ class Report(Struct, frozen=True, gc=False):
     """To a connection: say `Drained` as soon as its socket takes more."""
 
 
-UserCommand = Attach | Reattach | Detach | Delivered | Acked | Drained | Filled | SetBackground | SnapshotRead | Woken
+UserCommand = (
+    Attach | Reattach | Detach | Delivered | Acked | Drained | Filled | SetBackground | Shed | SnapshotRead | Woken
+)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from actors.effects import Address, Asked
 from actors.stream import Numbered
-from actors.user import Delivered, Policy, Reattach, Report
+from actors.user_commands import Delivered, Policy, Reattach, Report
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, REVOKED, Close
 from protocol.events import Continuity, MessageSent
@@ -62,9 +62,6 @@ class Gateway:
         self.now = now
         self.metrics = metrics
         self.wheel = Wheel(now)
-        self.host: Host
-        self.requests: Requests
-        self.hand_over: HandOver
         self._clock = clock
         self._max = max_connections
         self._connections: dict[int, Socket | Waiter] = {}
@@ -72,6 +69,12 @@ class Gateway:
         self._sockets = 0
         self._corked: list[Socket] = []
         self._draining = False
+
+    def join(self, host: Host, requests: Requests, hand_over: HandOver) -> None:
+        """What connections speak to; called once, before the first of them."""
+        self.host = host
+        self.requests = requests
+        self.hand_over = hand_over
 
     # -- connections --------------------------------------------------------------------------------------------
 

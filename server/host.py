@@ -27,7 +27,7 @@ import structlog
 from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from protocol.ids import Millis
-from server.activation import REFUSE_S, Activated, Activation, Kind, Mail, Outside
+from server.activation import REFUSE_S, Activated, Activation, Actor, Kind, Mail, Outside
 from server.committer import Answer, Committer
 
 TURNS = 64
@@ -70,16 +70,16 @@ class Host:
     def __len__(self) -> int:
         return sum(map(len, self._live.values()))
 
-    def count(self, kind: str) -> int:
-        """Activations of one kind."""
-        return len(self._live[kind])
+    def actors(self, kind: str) -> list[Actor]:
+        """All of one kind that are not being loaded."""
+        return [activation.actor for activation in self._live[kind].values() if activation.actor]
 
     def waiting(self) -> int:
         """Commands in all mailboxes."""
         return sum(len(activation.mailbox or ()) for activation in self)
 
     def tell(self, address: Address, command: Any, *, activate: bool = True) -> None:
-        """Queue a command. Full mailbox, too many actors, draining: whoever asks is answered `unavailable`.
+        """Queue a command. Full mailbox, too many actors: whoever asks is answered `unavailable`; draining: everybody.
 
         Without `activate`, a command to an address that is not active is dropped.
         """
@@ -87,7 +87,8 @@ class Host:
         activation = live.get(address.key)
         if activation is None and not activate:
             return
-        if activation.full(command) if activation else self.draining or len(self) >= self._most:
+        full = activation.full(command) if activation else len(self) >= self._most
+        if full or (self.draining and command.request is not None):
             self._refuse(command, UNAVAILABLE)
             return
         if activation and activation.overflow() and activation.actor:

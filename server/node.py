@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -21,13 +21,15 @@ import structlog
 import uvloop
 from prometheus_client import generate_latest
 
-from actors.user import Policy
+from actors.user import User
+from actors.user_commands import Policy
 from config.settings import SettingError, Settings, load
-from persistence.conversations.postgres import PostgresConversations, open_pool
+from persistence.conversations.postgres import PostgresConversations
 from persistence.durability import check_durability
 from persistence.people.contract import UnavailableError
 from persistence.people.postgres import PostgresPeople
-from protocol.ids import LoginId, Millis
+from persistence.pool import open_pool
+from protocol.ids import Millis
 from protocol.replies import Limits
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
@@ -43,6 +45,7 @@ from server.passwords import Passwords
 from server.requests import Requests
 from server.rest import let_rest
 from server.revocations import Revocations
+from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.web import Door, Web
 
@@ -81,34 +84,36 @@ class Node:
         people = PostgresPeople(questions)
         conversations = PostgresConversations(questions)
         policy = policy_of(settings)
-        tokens = Tokens([(key.kid, key.secret_bytes) for key in settings.tokens.keys], settings.tokens.access_s, clock)
+        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
+        self._tokens = Tokens(keys, settings.tokens.access_s, clock)
         self.committer = Committer([PostgresConversations(lane).commit for lane in lanes], self.metrics)
-        self.revocations = Revocations(people, self._revoked, settings.tokens.access_s, time.monotonic)
-
-        def verify(token: str) -> Caller | Expired | Invalid:
-            caller = tokens.verify(token, clock())
-            return Invalid() if isinstance(caller, Caller) and self.revocations.is_revoked(caller.login) else caller
-
         self.gateway = Gateway(
             policy=policy,
             origins=frozenset(settings.gateway.origins),
             max_connections=settings.gateway.max_connections,
             hello_ms=settings.gateway.hello_ms,
             typing_ms=settings.gateway.typing_ms,
-            verify=verify,
+            verify=self._verify,
             clock=clock,
             now=time.monotonic,
             metrics=self.metrics,
         )
+        self.revocations = Revocations(people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
         users = UserKind(policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         self.host = Host([ConversationKind(conversations), users], self.gateway, self.committer, clock)
         self.requests = Requests(self.host, conversations, people, self.gateway.reply)
-        self.gateway.host, self.gateway.requests = self.host, self.requests
         self._people = people
-        services = Services(
-            people=people,
-            tokens=tokens,
-            passwords=Passwords(),
+        self._passwords = Passwords()
+        private = make_private_app(self._ready, self._exposition())
+        self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
+        self.gateway.join(self.host, self.requests, self.web.take)
+
+    def _services(self) -> Services:
+        settings = self._settings
+        return Services(
+            people=self._people,
+            tokens=self._tokens,
+            passwords=self._passwords,
             revocations=self.revocations,
             ask=Door(self.gateway, self.requests).ask,
             ready=self._ready,
@@ -119,19 +124,23 @@ class Node:
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
-        registry = self.metrics.registry()
-        private = make_private_app(self._ready, lambda: generate_latest(registry))
-        self.web = Web(make_app(services), private, self.gateway, settings.gateway.max_http)
-        self.gateway.hand_over = self.web.take
-        self._measure()
 
-    def _measure(self) -> None:
+    def _verify(self, token: str) -> Caller | Expired | Invalid:
+        caller = self._tokens.verify(token, clock())
+        return Invalid() if isinstance(caller, Caller) and self.revocations.is_revoked(caller.login) else caller
+
+    def _exposition(self) -> Callable[[], bytes]:
         gauges = self.metrics.gauges
         gauges["tidings_connections"] = ("Open sockets", lambda: len(self.gateway))
         gauges["tidings_actors"] = ("Live activations", lambda: len(self.host))
-        gauges["tidings_sessions"] = ("Users with a session", lambda: self.host.count("user"))
+        gauges["tidings_sessions"] = ("Devices here, or away and allowed to resume", self._devices)
         gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.waiting)
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
+        registry = self.metrics.registry()
+        return lambda: generate_latest(registry)
+
+    def _devices(self) -> int:
+        return sum(actor.devices for actor in self.host.actors("user") if isinstance(actor, User))
 
     async def _ready(self) -> str | None:
         """Why this node cannot do its job, if it cannot."""
@@ -142,9 +151,6 @@ class Node:
         except UnavailableError:
             return "Postgres does not answer"
         return None
-
-    def _revoked(self, login: LoginId) -> None:
-        self.gateway.revoke(login)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -162,6 +168,7 @@ class Node:
                     self.revocations.run(),
                     self.metrics.watch_loop(),
                     let_rest(self.host),
+                    keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -172,14 +179,15 @@ class Node:
             try:
                 async with asyncio.timeout(DRAIN_S):
                     await self.host.drain()
-                    await self.gateway.drain()
             except TimeoutError:
                 log.warning("drain took too long: stopping all the same")
+            await self.gateway.drain()
             self.host.stop()
             for task in tasks:
                 task.cancel()
 
     async def _open(self, stack: AsyncExitStack) -> None:
+        stack.callback(self._passwords.close)
         node = self._settings.node
         addresses = [(node.listen.host, node.listen.port)]
         if self._number:

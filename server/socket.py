@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from protocol.codec import JSON, Codec
-from protocol.errors import DRAINING, Close
+from protocol.errors import DRAINING, INTERNAL, Close
 from protocol.handshake import Elsewhere, Incomplete, Refused, Upgrade, over_budget, parse
 from protocol.ids import UserId
 from protocol.replies import Result
@@ -106,12 +106,16 @@ class Socket(asyncio.Protocol):
         self._due = due
 
     def data_received(self, data: bytes) -> None:
-        if self._stage is Stage.HANDSHAKE:
-            self._handshake(data)
-        elif self._socket is None and (payload := whole(data, self.codec.opcode, self._max_message)) is not None:
-            self._message(payload)
-        else:
-            self._frames(data)
+        try:
+            if self._stage is Stage.HANDSHAKE:
+                self._handshake(data)
+            elif self._socket is None and (payload := whole(data, self.codec.opcode, self._max_message)) is not None:
+                self._message(payload)
+            else:
+                self._frames(data)
+        except Exception:
+            log.exception("connection failed", connection=self.number, user=self.user)
+            self.close(INTERNAL)
 
     def pause_writing(self) -> None:
         self.full = True

@@ -23,7 +23,7 @@ def show(settings: Settings, number: int) -> None:
     for label, name in (
         ("connections", "tidings_connections"),
         ("HTTP connections", "tidings_http_connections"),
-        ("users with a session", "tidings_sessions"),
+        ("sessions", "tidings_sessions"),
         ("actors", "tidings_actors"),
         ("commands waiting", "tidings_mailbox_depth"),
         ("requests", "tidings_requests_total"),

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from persistence.conversations.database import Point
+from server.tokens import Caller
 from tests.security.raw import BINARY, CLOSE, Raw, frame, greeted, head, hello, plain, upgraded
 from tests.security.timed import timed
 
@@ -168,6 +169,22 @@ async def test_a_fault_in_one_connections_tick_stops_no_others_deadlines() -> No
             await node.clock.pass_(12)
             assert (await peer.closed())[0] == 4303
     assert [line["event"] for line in lines] == ["tick failed", "connection closed"]
+
+
+async def test_a_bug_met_by_what_one_peer_says_ends_its_connection_with_a_code_and_no_other() -> None:
+    def broken(token: str) -> Caller:
+        raise ValueError("a bug")
+
+    async with timed() as node, upgraded(node.port) as other, upgraded(node.port) as peer:
+        _, token = await node.sign_up("ada")
+        sound, node.gateway.verify = node.gateway.verify, broken
+        with capture_logs() as lines:
+            await peer.say(hello(token))
+            assert await peer.closed() == (4100, {"code": "internal"})
+        node.gateway.verify = sound
+        await other.say(hello(token))
+        assert "ok" in await other.reply(1)
+    assert [line["event"] for line in lines] == ["connection failed", "connection closed"]
 
 
 # -- rates -------------------------------------------------------------------------------------------------------------

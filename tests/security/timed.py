@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from actors.user import Policy
+from actors.user_commands import Policy
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
 from persistence.people.contract import NewAccount, Refresh
@@ -91,10 +91,9 @@ class Timed:
         self._epochs = iter(range(1_000))
         self.host = Host(kinds, self.gateway, committer, self.clock.millis, most)
         self.requests = Requests(self.host, store, self._people, self.gateway.reply)
-        self.gateway.host, self.gateway.requests = self.host, self.requests
         stack = Stack()
         self._web = Web(make_app(stack.services), make_app(stack.services), self.gateway, most=10)
-        self.gateway.hand_over = self._web.take
+        self.gateway.join(self.host, self.requests, self._web.take)
         self._works = (committer.run, self.requests.run, self.gateway.wheel.run)
         self.port = 0
 
