@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actors.effects import Asked, user_address
-from actors.user import Acked, Attach, Detach, Drained, Filled, SetBackground
+from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBackground
 from protocol.codec import Encoded, Unreadable
 from protocol.errors import (
     AUTHENTICATION_FAILED,
@@ -189,7 +189,12 @@ class Connection(Socket):
         conduct = self._conduct = self._conduct or Conduct()
         if conduct.breach(self._gateway.policy.limits.burst):
             self.close(RATE)
-        elif not isinstance(request, Ack | Type):
+        elif isinstance(request, Hello):
+            self.close(PROTOCOL_ERROR)
+        elif isinstance(request, Ack):
+            # Not stored, and the next one says as much again; but its sender is alive.
+            self._alive = True
+        elif not isinstance(request, Type):
             self._refuse(request.id, RATE_LIMITED)
 
     def _fault(self, unreadable: Unreadable) -> None:

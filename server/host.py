@@ -19,7 +19,7 @@ One turn of one activation:
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
 import structlog
@@ -27,8 +27,9 @@ import structlog
 from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from protocol.ids import Millis
-from server.activation import REFUSE_S, Activated, Activation, Actor, Kind, Mail, Outside
+from server.activation import REFUSE_S, Activated, Activation, Mail, Outside
 from server.committer import Answer, Committer
+from server.population import Population
 
 TURNS = 64
 ACTIVATE_S = 2.0
@@ -38,56 +39,30 @@ log = structlog.get_logger()
 
 
 class Host:
-    """Runs actors of the given kinds on the running loop. `clock` gives milliseconds since 1970.
-
-    At most `most` activations live at once; past that, what is not active is answered `unavailable`.
-    """
+    """Runs the actors of a population on the running loop. `clock` gives milliseconds since 1970."""
 
     def __init__(
-        self,
-        kinds: Iterable[Kind],
-        outside: Outside,
-        committer: Committer,
-        clock: Callable[[], Millis],
-        most: int = 200_000,
+        self, population: Population, outside: Outside, committer: Committer, clock: Callable[[], Millis]
     ) -> None:
-        self._kinds = {kind.name: kind for kind in kinds}
+        self.population = population
         self._outside = outside
         self._committer = committer
         self._clock = clock
-        self._most = most
-        self._live: dict[str, dict[str | int, Activation]] = {name: {} for name in self._kinds}
-        self._lately = clock()
         self._turns: deque[Activation] = deque()
         self._running = False
         self._numbers = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
 
-    def __iter__(self) -> Iterator[Activation]:
-        return itertools.chain.from_iterable(map(dict.values, self._live.values()))
-
-    def __len__(self) -> int:
-        return sum(map(len, self._live.values()))
-
-    def actors(self, kind: str) -> list[Actor]:
-        """All of one kind that are not being loaded."""
-        return [activation.actor for activation in self._live[kind].values() if activation.actor]
-
-    def waiting(self) -> int:
-        """Commands in all mailboxes."""
-        return sum(len(activation.mailbox or ()) for activation in self)
-
     def tell(self, address: Address, command: Any, *, activate: bool = True) -> None:
         """Queue a command. Full mailbox, too many actors: whoever asks is answered `unavailable`; draining: everybody.
 
         Without `activate`, a command to an address that is not active is dropped.
         """
-        live = self._live[address.kind]
-        activation = live.get(address.key)
+        activation = self.population.get(address)
         if activation is None and not activate:
             return
-        full = activation.full(command) if activation else len(self) >= self._most
+        full = activation.full(command) if activation else self.population.full
         if full or (self.draining and command.request is not None):
             self._refuse(command, UNAVAILABLE)
             return
@@ -97,7 +72,7 @@ class Host:
         self._numbers += 1
         mail = Mail(command, self._numbers, self._clock())
         if activation is None:
-            activation = live[address.key] = Activation(self._kinds[address.kind], address.key, self._lately)
+            activation = self.population.add(address)
             activation.post(mail)
             self._load(activation)
         else:
@@ -133,7 +108,7 @@ class Host:
         if activation.alone and activation.flying:
             return
         mails, activation.mailbox = activation.mailbox or [], None
-        now, activation.used = self._clock(), self._lately
+        now, activation.used = self._clock(), self.population.lately
         actor = activation.actor
         assert actor is not None
         for place, mail in enumerate(mails):
@@ -210,7 +185,7 @@ class Host:
 
     def _tell(self, activation: Activation, effect: Tell) -> None:
         address = effect.address
-        if address.kind in self._kinds:
+        if self.population.holds(address.kind):
             self.tell(address, effect.command)
         elif address.kind == "store":
             self._spawn(self._ask(activation, activation.generation, effect))
@@ -284,7 +259,7 @@ class Host:
                 self._give_up(activation)
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             if activation.ticket is None and not activation.mailbox:
-                self._forget(activation)
+                self.population.forget(activation)
                 return
             loading, asked = self._activate(activation), len(activation.mailbox or ())
 
@@ -316,30 +291,16 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def rest(self, activations: Iterable[Activation]) -> None:
-        """Let those go that may; time passes for `Activation.used` as often as this is called."""
-        self._lately = now = self._clock()
-        for activation in activations:
-            if activation.may_rest(now):
-                self._forget(activation)
-
-    def _forget(self, activation: Activation) -> None:
-        activation.stop_timers()
-        activation.generation += 1
-        live = self._live[activation.kind.name]
-        if live.get(activation.key) is activation:
-            del live[activation.key]
-
     async def drain(self) -> None:
         """Refuse what is not under way and return when everything decided has left."""
         self.draining = True
         # Polled: an event would burden every turn for what happens once.
-        while any(a.mailbox or a.open or a.flying for a in self):  # noqa: ASYNC110
+        while any(a.mailbox or a.open or a.flying for a in self.population):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def stop(self) -> None:
         """Drop everything at once, as a crash would."""
         for task in self._tasks:
             task.cancel()
-        for activation in list(self):
-            self._forget(activation)
+        for activation in list(self.population):
+            self.population.forget(activation)

@@ -42,8 +42,8 @@ from server.kinds import ConversationKind, UserKind
 from server.listeners import listen
 from server.observe import Metrics, start_logging
 from server.passwords import Passwords
+from server.population import Population
 from server.requests import Requests
-from server.rest import let_rest
 from server.revocations import Revocations
 from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
@@ -100,7 +100,9 @@ class Node:
         )
         self.revocations = Revocations(people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
         users = UserKind(policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
-        self.host = Host([ConversationKind(conversations), users], self.gateway, self.committer, clock)
+        self.host = Host(
+            Population([ConversationKind(conversations), users], clock), self.gateway, self.committer, clock
+        )
         self.requests = Requests(self.host, conversations, people, self.gateway.reply)
         self._people = people
         self._passwords = Passwords()
@@ -132,15 +134,15 @@ class Node:
     def _exposition(self) -> Callable[[], bytes]:
         gauges = self.metrics.gauges
         gauges["tidings_connections"] = ("Open sockets", lambda: len(self.gateway))
-        gauges["tidings_actors"] = ("Live activations", lambda: len(self.host))
+        gauges["tidings_actors"] = ("Live activations", lambda: len(self.host.population))
         gauges["tidings_sessions"] = ("Devices here, or away and allowed to resume", self._devices)
-        gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.waiting)
+        gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.population.waiting)
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
     def _devices(self) -> int:
-        return sum(actor.devices for actor in self.host.actors("user") if isinstance(actor, User))
+        return sum(actor.devices for actor in self.host.population.actors("user") if isinstance(actor, User))
 
     async def _ready(self) -> str | None:
         """Why this node cannot do its job, if it cannot."""
@@ -167,7 +169,7 @@ class Node:
                     self.gateway.wheel.run(),
                     self.revocations.run(),
                     self.metrics.watch_loop(),
-                    let_rest(self.host),
+                    self.host.population.let_rest(),
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                 )
             ]

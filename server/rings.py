@@ -20,7 +20,7 @@ async def keep_rings_within(host: Host, budget: int) -> None:
 
 def shed(host: Host, budget: int) -> None:
     """Have the largest rings cut to one size with which all of them together hold no more than `budget` bytes."""
-    users = [actor for actor in host.actors("user") if isinstance(actor, User)]
+    users = [actor for actor in host.population.actors("user") if isinstance(actor, User)]
     if (most := level((user.ring_bytes for user in users), budget)) is None:
         return
     for user in users:

@@ -21,6 +21,7 @@ from server.http import make_app
 from server.kinds import ConversationKind, UserKind
 from server.listeners import listen
 from server.observe import Metrics
+from server.population import Population
 from server.requests import Requests
 from server.tokens import Tokens
 from server.web import Web
@@ -89,7 +90,7 @@ class Timed:
         users = UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached)
         kinds = ConversationKind(store), users
         self._epochs = iter(range(1_000))
-        self.host = Host(kinds, self.gateway, committer, self.clock.millis, most)
+        self.host = Host(Population(kinds, self.clock.millis, most), self.gateway, committer, self.clock.millis)
         self.requests = Requests(self.host, store, self._people, self.gateway.reply)
         stack = Stack()
         self._web = Web(make_app(stack.services), make_app(stack.services), self.gateway, most=10)

@@ -21,6 +21,7 @@ from server.committer import Committer
 from server.host import Host
 from server.kinds import UserKind
 from server.observe import Metrics
+from server.population import Population
 from server.rings import level, shed
 from tests.actors.devices import POLICY
 
@@ -66,7 +67,7 @@ def _message(c: int, text: str) -> Delivered:
 
 async def _turns(host: Host) -> None:
     # Polled: a mailbox that has emptied tells nobody.
-    while host.waiting():  # noqa: ASYNC110
+    while host.population.waiting():  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
@@ -76,7 +77,8 @@ async def test_past_the_budget_who_missed_the_most_begins_anew_and_who_missed_li
 ) -> None:
     connections = Connections()
     committer = Committer([MemoryConversations(Database(_clock)).commit], Metrics())
-    host = Host([UserKind(POLICY, lambda: "epoch", lambda _: [])], connections, committer, _clock)
+    users = UserKind(POLICY, lambda: "epoch", lambda _: [])
+    host = Host(Population([users], _clock), connections, committer, _clock)
     missed = {UserId("1"): 2, UserId("2"): 100}
     for number, (user, events) in enumerate(missed.items(), 1):
         host.tell(user_address(user), Attach(Asked(number, 1), "phone", None, snapshot=False, background=False))
@@ -86,7 +88,7 @@ async def test_past_the_budget_who_missed_the_most_begins_anew_and_who_missed_li
     await _turns(host)
     shed(host, budget)
     await _turns(host)
-    assert sum(user.ring_bytes for user in host.actors("user") if isinstance(user, User)) <= budget
+    assert sum(user.ring_bytes for user in host.population.actors("user") if isinstance(user, User)) <= budget
     for number, user in enumerate(missed, 11):
         resume = Resume("epoch", 0)
         host.tell(user_address(user), Attach(Asked(number, 1), "phone", resume, snapshot=False, background=False))

@@ -7,7 +7,7 @@ from typing import Any
 from actors.effects import Address
 from actors.effects import Asked as Request
 from actors.stream import Numbered
-from actors.user import Delivered, Reattach, Report
+from actors.user_commands import Delivered, Reattach, Report
 from persistence.conversations.contract import Outcome
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
@@ -20,8 +20,8 @@ from server.committer import Committer
 from server.host import Host
 from server.kinds import ConversationKind, UserKind
 from server.observe import Metrics
+from server.population import Population
 from server.requests import Requests
-from server.rest import let_rest
 from tests.simulation.faults import CrashingKind, Statements, Weather, Wire
 from tests.simulation.network import Connection
 from tests.simulation.plan import Plan
@@ -108,10 +108,10 @@ class Node:
         users = UserKind(plan.policy, self._epoch, self._outside.attached)
         conversations = ConversationKind(stores[0])
         kinds = CrashingKind(conversations, weather, plan.idle_ms), CrashingKind(users, weather, users.idle_ms)
-        self.host = Host(kinds, self._outside, committer, self.clock)
+        self.host = Host(Population(kinds, self.clock), self._outside, committer, self.clock)
         self.requests = Requests(self.host, stores[0], people, self._outside.reply)
         self._outside.host, self._outside.requests = self.host, self.requests
-        works = (committer.run(), self.requests.run(), let_rest(self.host))
+        works = (committer.run(), self.requests.run(), self.host.population.let_rest())
         self._tasks = [asyncio.get_running_loop().create_task(work) for work in works]
 
     def clock(self) -> Millis:
