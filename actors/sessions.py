@@ -5,7 +5,7 @@ from typing import Self
 from msgspec import Struct
 
 from protocol.codec import Encoded
-from protocol.ids import Millis
+from protocol.ids import ConversationId, Millis
 
 MOST = 32
 
@@ -64,6 +64,8 @@ class Session(Struct, gc=False, eq=False):
     sent: int = 0
     behind: Behind | None = None
     background: bool = False
+    # What the ring let go of after it was sent and before it was acked: the last message of others per conversation.
+    unacked: dict[ConversationId, int] | None = None
     claim_until: Millis = Millis(0)
 
     def attach(self, connection: int, u: int, behind: Behind | None, *, background: bool) -> None:
@@ -72,10 +74,13 @@ class Session(Struct, gc=False, eq=False):
         self.acked = self.sent = u
         self.behind = behind
         self.background = background
+        self.unacked = None
 
     def leave(self, claim_until: Millis) -> None:
         """The connection is gone; what the device has not stored is kept for it."""
-        self.attach(0, self.acked, None, background=self.background)
+        self.connection = 0
+        self.sent = self.acked
+        self.behind = None
         self.claim_until = claim_until
 
 

@@ -95,15 +95,15 @@ class Stream(Struct, gc=False, eq=False):
         if not self._ring:
             self._ring = None
 
-    def shrink(self, budget: int) -> None:
-        """Let go of the oldest until at most `budget` bytes are held."""
+    def base_within(self, budget: int) -> int:
+        """Up to where the oldest must go so that at most `budget` bytes are held."""
         held, u = self.bytes, self.base
         for encoded in self._entries:
             if held <= budget:
                 break
             held -= encoded.size
             u += 1
-        self.free(u)
+        return u
 
     @property
     def _entries(self) -> list[Encoded]:

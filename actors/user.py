@@ -110,7 +110,7 @@ class User:
         outcome: Literal["fresh", "resumed", "resync"] = "fresh" if resume is None else "resync"
         u, stored = stream.u, list[Effect]()
         if resume is not None and resume.epoch == stream.epoch and stream.holds(resume.u):
-            outcome, u, stored = "resumed", resume.u, self._stored(session.acked, resume.u)
+            outcome, u, stored = "resumed", resume.u, self._stored(session, resume.u)
         reading = outcome != "resumed" and hello.snapshot
         behind = Behind(stream.bytes_after(u), reading=reading, owes_synced=True)
         session.attach(hello.request.connection, u, behind, background=hello.background)
@@ -244,7 +244,10 @@ class User:
 
     def _shrink(self, ring_bytes: int, now: Millis) -> list[Effect]:
         """The ring is full: whoever is behind what is left cannot go on without a gap and starts anew."""
-        self._stream.shrink(ring_bytes)
+        base = self._stream.base_within(ring_bytes)
+        for session in self._sessions:
+            session.unacked = {**(session.unacked or {}), **self._from_others(session.acked, base)} or None
+        self._stream.free(base)
         behind = [session for session in self._sessions if session.connection and session.sent < self._stream.base]
         return [effect for session in behind for effect in self._drop(session, TOO_SLOW, now)]
 
@@ -275,18 +278,27 @@ class User:
         u = min(ack.u, session.sent)
         if u <= session.acked:
             return []
-        stored = self._stored(session.acked, u)
+        stored = self._stored(session, u)
         session.acked = u
         self._free()
         return stored
 
-    def _stored(self, after: int, u: int) -> list[Effect]:
-        """A device has stored the events after `after` up to `u`: others' messages among them are delivered."""
-        delivered: dict[ConversationId, int] = {}
-        for encoded in self._stream.between(after, u):
-            if isinstance(encoded.event, MessageSent) and encoded.event.sender != self.id:
-                delivered[encoded.event.conversation] = encoded.event.c
+    def _stored(self, session: Session, u: int) -> list[Effect]:
+        """A device has stored all events up to `u`: others' messages among them are delivered."""
+        delivered = self._from_others(session.acked, u)
+        if session.unacked and u >= self._stream.base:
+            delivered = {**session.unacked, **delivered}
+            session.unacked = None
         return [Tell(conversation_address(id), MarkDelivered(self.id, c)) for id, c in delivered.items()]
+
+    def _from_others(self, after: int, u: int) -> dict[ConversationId, int]:
+        """The last message of others per conversation among the events after `after` up to `u` that the ring holds."""
+        events = (encoded.event for encoded in self._stream.between(after, u))
+        return {
+            event.conversation: event.c
+            for event in events
+            if isinstance(event, MessageSent) and event.sender != self.id
+        }
 
     def _free(self) -> None:
         self._stream.free(self._sessions.acked(self._stream.u))

@@ -7,18 +7,18 @@ FAULT_WINDOW_S = 60.0
 class Conduct:
     """Counts for one connection; `now` is monotonic seconds."""
 
-    __slots__ = ("_faults", "_refused", "_since", "_typed_at")
+    __slots__ = ("_faults", "_refused", "_typed_at")
 
     def __init__(self) -> None:
-        self._faults = self._refused = 0
-        self._since = self._typed_at = float("-inf")
+        self._refused = 0
+        self._typed_at = float("-inf")
+        # When the last of them came.
+        self._faults: tuple[float, ...] = ()
 
     def fault(self, now: float) -> bool:
         """One more message that could not be read; True when that makes `FAULTS` within a minute."""
-        if now - self._since > FAULT_WINDOW_S:
-            self._faults, self._since = 0, now
-        self._faults += 1
-        return self._faults >= FAULTS
+        self._faults = (*self._faults, now)[-FAULTS:]
+        return len(self._faults) == FAULTS and now - self._faults[0] <= FAULT_WINDOW_S
 
     def breach(self, burst: int) -> bool:
         """One more request past the rate; True when it was refused a burst more often than not."""

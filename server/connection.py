@@ -40,7 +40,10 @@ OLD_TOKEN = Refusal("unauthenticated", "token: it has expired: take a fresh one"
 
 
 class Connection(Socket):
-    """`u` is the last durable event written to it; `login`, `device` and `background` are what its hello said."""
+    """`u` is the last durable event written to it; `login`, `device` and `background` are what its hello said.
+
+    `synced`: it has been told all that it asked for in hello, so it can go on with another actor of its user.
+    """
 
     __slots__ = (
         "_alive",
@@ -52,6 +55,7 @@ class Connection(Socket):
         "device",
         "epoch",
         "login",
+        "synced",
         "u",
     )
 
@@ -64,7 +68,7 @@ class Connection(Socket):
         self._alive = False
         # Bytes that the transport held when the last ping went out; None when no ack of one is due.
         self._unsent: int | None = None
-        self.background = False
+        self.background = self.synced = False
         self.device = self.epoch = ""
         self.u = self.login = 0
 

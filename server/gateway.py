@@ -9,8 +9,8 @@ from actors.effects import Address, Asked
 from actors.stream import Numbered
 from actors.user_commands import Delivered, Policy, Reattach, Report
 from protocol.codec import Codec, Encoded
-from protocol.errors import DRAINING, REVOKED, Close
-from protocol.events import Continuity, MessageSent
+from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
+from protocol.events import Continuity, MessageSent, Synced
 from protocol.ids import LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.websocket import header
@@ -134,11 +134,15 @@ class Gateway:
                 connection.close(REVOKED)
 
     def attached(self, user: UserId) -> list[Reattach]:
-        """The live connections of a user whose actor was replaced."""
+        """The live connections of a user whose actor was replaced; who was catching up has to begin anew."""
+        mine = [connection for connection in self if connection.open and connection.user == user]
+        for connection in mine:
+            if not connection.synced:
+                connection.close(OVERLOADED)
         return [
             Reattach(connection.number, connection.device, connection.background)
-            for connection in self
-            if connection.open and connection.user == user
+            for connection in mine
+            if connection.synced
         ]
 
     async def drain(self, slices: int = 10, over_s: float = 1.0) -> None:
@@ -170,7 +174,7 @@ class Gateway:
     def _write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
         frames: dict[Codec, bytes] = {}
         numbered = type(body) is Numbered
-        begins = body.event if type(body) is Encoded and type(body.event) is Continuity else None
+        event = body.encoded.event if numbered else body.event  # type: ignore[union-attr]
         for _, number in audience:
             connection = self._connections.get(number)  # type: ignore[arg-type]
             if type(connection) is not Connection:
@@ -183,9 +187,11 @@ class Gateway:
             connection.write(frame)
             if numbered:
                 connection.u = body.u  # type: ignore[union-attr]
-            elif begins:
-                connection.epoch, connection.u = begins.epoch, begins.u
-        if numbered and type(event := body.encoded.event) is MessageSent:  # type: ignore[union-attr]
+            elif type(event) is Synced:
+                connection.synced = True
+            elif type(event) is Continuity:
+                connection.epoch, connection.u = event.epoch, event.u
+        if numbered and type(event) is MessageSent:
             self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
 
     def tell(self, address: Address, command: Any) -> None:

@@ -5,22 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from actors.conversation import MarkDelivered
+from actors.conversation_commands import MarkDelivered
 from actors.effects import STORE, Deliver, Effect, Reply, Tell, Wake, Woken, connection_address
 from actors.stream import Numbered
-from actors.user import (
-    STUCK_MS,
-    Acked,
-    Delivered,
-    Detach,
-    Drained,
-    Filled,
-    Policy,
-    ReadSnapshot,
-    Report,
-    User,
-    UserCommand,
-)
+from actors.user import STUCK_MS, User
+from actors.user_commands import Acked, Delivered, Detach, Drained, Filled, Policy, ReadSnapshot, Report, UserCommand
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, Close
 from protocol.events import Continuity, Me, MessageSent, Snapshot, Synced, Typing
@@ -46,10 +35,13 @@ LIVE_BYTES = 500
 
 
 class Claim:
-    """What a device may still ask for: everything after `acked`, while it is connected or until `until`."""
+    """What a device may still ask for: everything after `acked`, while it is connected or until `until`.
+
+    `told` is how far others' messages were marked as delivered to it.
+    """
 
     def __init__(self, acked: int) -> None:
-        self.acked = acked
+        self.acked = self.told = acked
         self.until: int | None = None
 
 
@@ -156,12 +148,16 @@ class UserModel:
         if socket.open and ack.epoch == self.epoch:
             claim = self.claims[socket.device]
             u = max(claim.acked, min(ack.u, socket.written))
-            self.has_stored(claim.acked, u)
-            claim.acked = u
+            if u > claim.acked:
+                claim.acked = u
+                self.has_stored(claim, u)
 
-    def has_stored(self, after: int, u: int) -> None:
-        """Others' messages among these are delivered, and that is told once."""
-        for encoded in self.truth[max(after, self.base) : u]:
+    def has_stored(self, claim: Claim, u: int) -> None:
+        """Others' messages among these are delivered, told once, with the first ack of something the ring holds."""
+        if u < self.base:
+            return
+        stored, claim.told = self.truth[claim.told : u], u
+        for encoded in stored:
             if isinstance(encoded.event, MessageSent) and encoded.event.sender != ME:
                 self.marks[encoded.event.conversation] = encoded.event.c
 
@@ -241,9 +237,8 @@ class UserModel:
         if resume is not None:
             held = resume.epoch == self.epoch and self.base <= resume.u <= len(self.truth)
         assert welcome.outcome == ("fresh" if resume is None else "resumed" if held else "resync")
-        earlier = self.claims.get(socket.device)
         if resume is not None and held:
-            self.has_stored(earlier.acked if earlier else 0, resume.u)
+            self.has_stored(self.claims.get(socket.device) or Claim(self.base), resume.u)
         socket.written = socket.read = resume.u if resume is not None and held else len(self.truth)
         socket.expects = ["synced"] if held or not socket.wants_snapshot else ["snapshot", "synced"]
         socket.open, socket.epoch, socket.progress_at = True, self.epoch, self.now

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from actors.effects import user_address
 from tests.security.raw import CLOSE, PING, frame, greeted, hello, upgraded
 from tests.security.test_pressure import open_conversation, talk
 from tests.security.timed import timed
@@ -123,3 +124,30 @@ async def test_every_reason_is_json_of_at_most_123_bytes_with_a_code() -> None:
         await draining
         assert len(waits) > 1
         await node.until_open(0)
+
+
+class Bug:
+    """A command that the user's actor does not know."""
+
+    request = None
+
+
+async def test_who_is_here_goes_on_with_a_new_actor_and_who_was_still_catching_up_begins_anew() -> None:
+    reading, read_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_snapshots(statement: str, point: str) -> None:
+        if statement == "now" and point == "before":
+            reading.set()
+            await read_on.wait()
+
+    async with timed(slow_snapshots) as node:
+        user, token = await node.sign_up("ada")
+        async with greeted(node.port, token, device="phone") as here, upgraded(node.port) as late:
+            await late.say(hello(token) | {"snapshot": True, "device": {"id": "tablet", "platform": "p", "app": "a"}})
+            await reading.wait()
+            node.host.tell(user_address(user), Bug())
+            continuity = await here.receive()
+            assert continuity["ev"] == "continuity"
+            assert await late.closed() == (4103, {"code": "overloaded"})
+            read_on.set()
+            assert "ok" in await here.ask("conversation.list", 2)

@@ -7,8 +7,10 @@ from random import Random
 from typing import Any, Protocol
 
 from actors.effects import Asked, user_address
-from actors.user import Acked, Attach, Detach, Drained, Filled, SetBackground
+from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBackground
+from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, PROTOCOL_ERROR, Close, Refusal
+from protocol.events import Synced
 from protocol.ids import UserId
 from protocol.replies import Result, Welcome
 from protocol.requests import Ack, Background, Hello, Type
@@ -108,7 +110,7 @@ class Connection:
         self.number = number
         self.user = user
         self.device = ""
-        self.background = False
+        self.background = self.synced = False
         self.open = False
         self._server = server
         self._client = client
@@ -181,6 +183,8 @@ class Connection:
             self.close(OVERLOADED)
 
     def send(self, message: Any) -> None:
+        if isinstance(message, Encoded) and isinstance(message.event, Synced):
+            self.synced = True
         if not self._gone:
             self.down.write(message)
 

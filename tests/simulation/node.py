@@ -13,7 +13,7 @@ from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
 from persistence.people.contract import PeopleStore
 from protocol.codec import Encoded
-from protocol.errors import Close
+from protocol.errors import OVERLOADED, Close
 from protocol.ids import Millis, UserId
 from protocol.replies import Result
 from server.committer import Committer
@@ -64,11 +64,11 @@ class Outside:
         return await self.requests.ask(question)
 
     def attached(self, user: UserId) -> list[Reattach]:
-        return [
-            Reattach(connection.number, connection.device, connection.background)
-            for connection in self.connections.values()
-            if connection.open and connection.user == user
-        ]
+        mine = [one for one in list(self.connections.values()) if one.open and one.user == user]
+        for connection in mine:
+            if not connection.synced:
+                connection.close(OVERLOADED)
+        return [Reattach(one.number, one.device, one.background) for one in mine if one.synced]
 
 
 class Lane:
