@@ -16,6 +16,7 @@ from rich.table import Table
 
 from bench.compare import compare, read_baseline, stored_results, write_baseline
 from bench.machine import described, fdatasync_ms, file_system
+from bench.plots import draw
 from bench.report import Report, command, now, store
 from bench.rounds import Options, Run, run, summarise
 from bench.stage import Workload
@@ -52,12 +53,12 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--full", is_flag=True, help="Up to 19,000 connections, all that a node holds.")
+@click.option("--full", is_flag=True, help="From 1,000 up to 19,000 connections, all that a node holds.")
 @measuring
 def idle(full: bool, **shared: Any) -> None:
     """Memory and CPU of idle, authenticated, pinged connections."""
     shape = Idle()
-    conclude(msgspec.structs.replace(shape, steps=(*shape.steps, 19_000)) if full else shape, **shared)
+    conclude(msgspec.structs.replace(shape, steps=(1_000, *shape.steps, 19_000)) if full else shape, **shared)
 
 
 @bench.command()
@@ -65,8 +66,8 @@ def idle(full: bool, **shared: Any) -> None:
 @click.option("--rate", default=1_500.0, show_default=True, help="Connects per second at the end of the ramp.")
 @measuring
 def storm(connections: int, rate: float, **shared: Any) -> None:
-    """CPU of connect + hello, fresh and resumed, on an open-loop ramp."""
-    conclude(Storm(connections // 2 * 2, rate), **shared)
+    """CPU of connect + hello, fresh and resumed, harm to others, and the time to come back when the node is killed."""
+    conclude(Storm(connections // 2 * 2, rate, seed=shared["seed"]), **shared)
 
 
 @bench.command()
@@ -95,7 +96,7 @@ def fanout(members: int, devices: int, rate: float, seconds: float, **shared: An
 @measuring
 def all_workloads(**shared: Any) -> None:
     """All four in their quick form, then the comparison with the baseline: within ten minutes."""
-    shapes = (Idle().quick(), Storm().quick(), Dm(seed=shared["seed"]).quick(), Fanout().quick())
+    shapes = (Idle(), Storm(seed=shared["seed"]), Dm(seed=shared["seed"]), Fanout())
     void = [shape.name for shape in shapes if not measured(shape, **shared | {"quick": True})]
     print_comparison(shared["results"])
     if void:
@@ -116,7 +117,10 @@ def compare_command(results: Path, stores: bool) -> None:
 
 def print_comparison(results: Path) -> bool:
     """Every latest figure beside the baseline; whether any is worse."""
-    comparisons = compare(read_baseline(results), stored_results(results))
+    baseline = read_baseline(results)
+    for workload, recorded in baseline.items():
+        click.echo(f"baseline of {workload}: {recorded.at}, {recorded.machine.get('processor', 'unknown machine')}")
+    comparisons = compare(baseline, stored_results(results))
     table = Table("workload", "figure", "baseline", "now", "verdict")
     for one in comparisons:
         then = "-" if one.then is None else f"{one.then.median:.4g}"
@@ -162,6 +166,10 @@ def measured(
         done,
     )
     path = store(report, results)
+    if report.figures:
+        draw(report, path.with_suffix(".png"), options.data / "matplotlib")
+    else:
+        path.with_suffix(".png").unlink(missing_ok=True)
     Console().print(Markdown(path.read_text()))
     click.echo(path)
     return not done.void

@@ -9,7 +9,7 @@ import msgspec
 
 from bench.crowd import Crowd
 from bench.frames import Socket
-from bench.wire import Frame, Hello, Stored, User, decode, decode_hello, request_frame
+from bench.wire import Frame, Hello, Refusal, Stored, User, decode, decode_hello, request_frame
 
 REPLY_WITHIN = 10.0
 RETRIES = 5
@@ -106,6 +106,14 @@ class Client(Socket):
         self.leaving = True
         self.close(3000)
 
+    def expects(self, outcome: str) -> bool:
+        """Whether hello may end so: who names a stream resumes it."""
+        return outcome == ("fresh" if self.u < 0 else "resumed")
+
+    def refused(self, refusal: Refusal) -> None:
+        """hello was answered with an error."""
+        self.crowd.faults.add("hello refused", f"{refusal.code} {refusal.message}")
+
     def ready(self) -> None:
         """hello is answered and `synced` has come."""
         self.crowd.tell()
@@ -180,13 +188,12 @@ class Client(Socket):
         elif frame.re != 1:
             self.replied(frame)
         elif frame.err is not None:
-            self.crowd.faults.add("hello refused", f"{frame.err.code} {frame.err.message}")
+            self.refused(frame.err)
         else:
             self.hello = decode_hello(frame.ok)
-            resumed = self.u >= 0
-            if resumed != (self.hello.outcome == "resumed"):
+            if not self.expects(self.hello.outcome):
                 self.crowd.faults.add("unexpected outcome of hello", self.hello.outcome)
-            if not resumed or self.hello.outcome != "resumed":
+            if self.hello.outcome != "resumed":
                 self.u = self.hello.u
 
     def _durable(self, frame: Frame) -> None:

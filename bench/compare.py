@@ -10,14 +10,27 @@ import msgspec
 from bench.report import load
 from bench.rounds import Summary
 
-Baseline = dict[str, dict[str, Summary]]
-"""Figures by workload and name."""
+SURE_ROUNDS = 3
+"""Fewer on either side show no spread to speak of."""
 
-Verdict = Literal["better", "worse", "same", "new"]
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What is kept of a run: how and where it was made, and its figures by name."""
+
+    at: str
+    parameters: dict[str, object]
+    machine: dict[str, str]
+    figures: dict[str, Summary]
+
+
+Baseline = dict[str, Recorded]
+"""By workload."""
+
+Verdict = Literal["better", "worse", "same", "moved", "unsure", "new"]
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """One figure then and now."""
+    """One figure then and now; `then` is absent when nothing of the same shape was measured."""
 
     workload: str
     figure: str
@@ -29,7 +42,11 @@ class Comparison(msgspec.Struct, frozen=True):
 def stored_results(folder: Path) -> Baseline:
     """The figures of the latest run of each workload; void runs have none."""
     reports = [load(path) for path in sorted(folder.glob("*.json")) if path.name != "baseline.json"]
-    return {report.workload: report.figures for report in reports if report.figures}
+    return {
+        report.workload: Recorded(report.at, report.parameters | report.raised, report.machine, report.figures)
+        for report in reports
+        if report.figures
+    }
 
 
 def read_baseline(folder: Path) -> Baseline:
@@ -47,12 +64,14 @@ def write_baseline(folder: Path, results: Baseline) -> Path:
 
 
 def compare(baseline: Baseline, results: Baseline) -> list[Comparison]:
-    """All figures of `results` beside the baseline."""
-    return [
-        Comparison(workload, name, then := baseline.get(workload, {}).get(name), now, verdict(then, now))
-        for workload, figures in results.items()
-        for name, now in figures.items()
-    ]
+    """All figures of `results` beside the baseline, as far as that was measured with the same parameters."""
+    comparisons = []
+    for workload, recorded in results.items():
+        before = baseline.get(workload)
+        then = before.figures if before and before.parameters == recorded.parameters else {}
+        for name, now in recorded.figures.items():
+            comparisons.append(Comparison(workload, name, then.get(name), now, verdict(then.get(name), now)))
+    return comparisons
 
 
 def verdict(then: Summary | None, now: Summary) -> Verdict:
@@ -61,4 +80,8 @@ def verdict(then: Summary | None, now: Summary) -> Verdict:
         return "new"
     if now.low <= then.high and then.low <= now.high:
         return "same"
+    if min(then.rounds, now.rounds) < SURE_ROUNDS:
+        return "unsure"
+    if now.better == "neither":
+        return "moved"
     return "better" if (now.median < then.median) == (now.better == "lower") else "worse"

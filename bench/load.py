@@ -70,33 +70,37 @@ class Dialler:
     async def open(self, sockets: Sequence[Socket], schedule: array[float]) -> Pacer:
         """Connect all, each at its time of the schedule; returns when the last connection stands or has failed."""
 
+        async def connect(socket: Socket) -> None:
+            try:
+                await self.dial(socket)
+            except (OSError, TimeoutError) as error:
+                self.faults.add("connect failed", repr(error))
+
         def begin(k: int, due: float) -> None:
             sockets[k].due = due
-            dialling.create_task(self._dial(sockets[k]))
+            dialling.create_task(connect(sockets[k]))
 
         async with asyncio.TaskGroup() as dialling:
             pacer = Pacer(schedule, begin)
             await pacer.run()
         return pacer
 
+    async def dial(self, socket: Socket) -> None:
+        """Connect one. Raises OSError or TimeoutError when the server does not let it."""
+        address, port = divmod(self._dialled, PORTS_PER_SOURCE)
+        self._dialled += 1
+        local = (source(self._first + address), FIRST_PORT + port)
+        self._opened.append(socket)
+        async with asyncio.timeout(CONNECT_WITHIN):
+            await asyncio.get_running_loop().create_connection(
+                lambda: socket, self._stage.host, self._stage.port, local_addr=local
+            )
+
     async def abandon(self) -> None:
         """Drop every socket that is still open."""
         for socket in self._opened:
             socket.abandon()
         await asyncio.sleep(0)
-
-    async def _dial(self, socket: Socket) -> None:
-        address, port = divmod(self._dialled, PORTS_PER_SOURCE)
-        self._dialled += 1
-        local = (source(self._first + address), FIRST_PORT + port)
-        self._opened.append(socket)
-        try:
-            async with asyncio.timeout(CONNECT_WITHIN):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: socket, self._stage.host, self._stage.port, local_addr=local
-                )
-        except (OSError, TimeoutError) as error:
-            self.faults.add("connect failed", repr(error))
 
 
 class Load:

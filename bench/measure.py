@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Literal
 
@@ -20,13 +20,29 @@ LATENCY_VOID_MS, RUN_VOID_MS = 1.0, 5.0
 LONGEST_US = 120_000_000
 
 
+PERCENTILE = "percentile"
+"""The abscissa of a distribution: 1 ÷ (1 − share), on which each nine takes the same room in a logarithmic plot."""
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
+Better = Literal["lower", "higher", "neither"]
+
+
 class Figure(msgspec.Struct, frozen=True):
     """One measured value. The same name on both sides makes the ratio to the floor."""
 
     name: str
     unit: str
     value: float
-    better: Literal["lower", "higher"] = "lower"
+    better: Better = "lower"
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """One line of a plot; curves with the same axes share it."""
+
+    name: str
+    x: str
+    y: str
+    points: list[tuple[float, float]]
 
 
 class Measured(msgspec.Struct):
@@ -37,6 +53,7 @@ class Measured(msgspec.Struct):
     faults: list[str] = []
     lag_p99_ms: float = 0.0
     notes: dict[str, str] = {}
+    curves: list[Curve] = []
 
     @property
     def void(self) -> list[str]:
@@ -51,6 +68,19 @@ class Measured(msgspec.Struct):
         if self.void:
             return []
         return self.figures + (self.latencies if self.lag_p99_ms <= LATENCY_VOID_MS else [])
+
+
+def together(parts: Sequence[Measured]) -> Measured:
+    """The parts of one side of one round as one; its lag is the worst of theirs."""
+    whole = Measured([])
+    for part in parts:
+        whole.figures += part.figures
+        whole.latencies += part.latencies
+        whole.faults += part.faults
+        whole.curves += part.curves
+        whole.notes |= part.notes
+        whole.lag_p99_ms = max(whole.lag_p99_ms, part.lag_p99_ms)
+    return whole
 
 
 def histogram(seconds: Iterable[float]) -> HdrHistogram:
@@ -75,6 +105,15 @@ def latency_figures(name: str, seconds: array[float], *points: float) -> list[Fi
         Figure(f"{name} p{at:g}" if at < 100 else f"{name} max", "ms", built.get_value_at_percentile(at) / 1000)
         for at in points or (50.0, 99.0, 99.9, 100.0)
     ]
+
+
+def distribution(name: str, seconds: array[float], unit: Literal["ms", "s"] = "ms") -> Curve:
+    """How long the quickest half, nine tenths, 99 % … took: as far as there are samples."""
+    built = histogram(seconds)
+    scale = {"ms": 1e3, "s": 1e6}[unit]
+    shares = [share for share in SHARES if len(seconds) * (1 - share) >= 1]
+    points = [(1 / (1 - share), built.get_value_at_percentile(100 * share) / scale) for share in shares]
+    return Curve(name, PERCENTILE, unit, points)
 
 
 def generator_cpu_seconds() -> float:

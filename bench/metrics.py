@@ -6,11 +6,14 @@ import re
 import urllib.request
 from collections.abc import Mapping
 
+from bench.database import Log
+from bench.measure import Figure
+
 PRIVATE_PORTS = (101, 100)
 """Offsets of a node's private port from the public one, the likelier first."""
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?)\s+(\S+)", re.MULTILINE)
-BATCH = re.compile(r"batch\w*_(sum|count|bucket)")
+BUCKET = re.compile(r'tidings_commit_batch_size_bucket\{le="(.*)"\}')
 
 
 def read_metrics(host: str, port: int) -> dict[str, float]:
@@ -29,21 +32,41 @@ def parse(text: str) -> dict[str, float]:
     return {name: float(value) for name, value in SAMPLE.findall(text)}
 
 
-def commit_notes(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, str]:
-    """Batch size, its histogram, batches and fsyncs per second of a window, as far as the node counts them."""
-    if not after:
-        return {"batches": "the node serves no metrics"}
-    grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
-    sums = {m[1]: value for name, value in grown.items() if (m := BATCH.search(name)) and m[1] != "bucket"}
-    notes = {"batches": "not counted by the node", "fsyncs": "not counted by the node"}
-    if sums.get("count"):
-        notes["batches"] = f"{sums['count'] / seconds:.0f}/s of {sums['sum'] / sums['count']:.1f} rows"
-    buckets = [(name, value) for name, value in grown.items() if "batch" in name and "_bucket" in name]
-    if buckets:
-        notes["batch histogram (rows ≤: batches)"] = ", ".join(
-            f"{name.partition('le=')[2].strip('}').strip(chr(34))}: {value:.0f}" for name, value in buckets
-        )
-    fsyncs = [value for name, value in grown.items() if "fsync" in name and "bucket" not in name]
-    if fsyncs:
-        notes["fsyncs"] = f"{fsyncs[0] / seconds:.0f}/s"
-    return notes
+def batch_figures(before: Mapping[str, float], after: Mapping[str, float]) -> list[Figure]:
+    """Messages per commit of a window; nothing when the node committed nothing or does not say."""
+    count, total = (_growth(before, after, f"tidings_commit_batch_size_{part}") for part in ("count", "sum"))
+    return [Figure("messages per batch", "", total / count, "neither")] if count else []
+
+
+def batch_histogram(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """Batches of a window by their size: `≤ 2: 17, ≤ 3: 4`."""
+    smaller, parts = 0.0, []
+    for bucket in filter(None, map(BUCKET.fullmatch, after)):
+        reached = _growth(before, after, bucket[0])
+        if reached > smaller:
+            parts.append(f"≤ {bucket[1].removesuffix('.0')}: {reached - smaller:.0f}")
+        smaller = reached
+    return ", ".join(parts) or "not told by the node"
+
+
+def fsync_figures(before: Log, after: Log, seconds: float) -> list[Figure]:
+    """Fsyncs of the log per second of a window; nothing where Postgres does not count them."""
+    if before.fsyncs is None or after.fsyncs is None:
+        return []
+    return [Figure("fsyncs", "1/s", (after.fsyncs - before.fsyncs) / seconds, "neither")]
+
+
+def pause_figures(samples: Mapping[str, float]) -> list[Figure]:
+    """The garbage collections of a node since its start; nothing when it does not say."""
+    count = samples.get("tidings_gc_pause_seconds_count")
+    if count is None:
+        return []
+    return [
+        Figure("GC pauses", "", count),
+        Figure("longest GC pause", "ms", samples["tidings_gc_longest_pause_seconds"] * 1000),
+        Figure("GC pauses in all", "ms", samples["tidings_gc_pause_seconds_sum"] * 1000),
+    ]
+
+
+def _growth(before: Mapping[str, float], after: Mapping[str, float], name: str) -> float:
+    return after.get(name, 0.0) - before.get(name, 0.0)

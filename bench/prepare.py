@@ -47,21 +47,26 @@ async def accept(client: Client, conversation: str) -> None:
             raise
 
 
-async def befriend(pairs: Sequence[tuple[Client, Client]], progress: Progress) -> dict[Client, str]:
-    """Each pair opens its 1:1 and says one message each way; returns each client's conversation once all is acked."""
+async def befriend(
+    pairs: Sequence[tuple[Client, Client]], progress: Progress, *, both_ways: bool = True
+) -> dict[Client, str]:
+    """Each pair opens its 1:1 and says one message, or one each way: one or two durable events for both.
+
+    Returns each client's conversation once all is acked.
+    """
     conversations: dict[Client, str] = {}
 
     async def speak(pair: tuple[Client, Client]) -> None:
         one, other = pair
         opened = decode_opened(await one.ask("conversation.open", user=other.user.user))
         conversation = conversations[one] = conversations[other] = opened.conversation.id
-        for client in pair:
-            if client is other:
-                await accept(client, conversation)
-            await client.ask("message.send", conversation=conversation, cid=token_hex(16), text=TEXT)
+        await one.ask("message.send", conversation=conversation, cid=token_hex(16), text=TEXT)
+        if both_ways:
+            await accept(other, conversation)
+            await other.ask("message.send", conversation=conversation, cid=token_hex(16), text=TEXT)
 
-    await for_each(pairs, speak, progress, "one message each way")
-    await all_stored([client for pair in pairs for client in pair], conversations, 2)
+    await for_each(pairs, speak, progress, "the pairs speak")
+    await all_stored([client for pair in pairs for client in pair], conversations, 1 + both_ways)
     await all_acked()
     return conversations
 

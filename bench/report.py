@@ -42,7 +42,7 @@ def command() -> str:
 
 
 def store(report: Report, folder: Path) -> Path:
-    """Write WORKLOAD.md and WORKLOAD.json; returns the Markdown file."""
+    """Write WORKLOAD.md and WORKLOAD.json, which names the plot WORKLOAD.png; returns the Markdown file."""
     folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(report), indent=1)
     (folder / f"{report.workload}.json").write_bytes(encoded + b"\n")
@@ -62,7 +62,7 @@ def markdown(report: Report) -> str:
     if report.void:
         parts.append("**VOID**: no figure of this run counts.\n\n" + "".join(f"- {why}\n" for why in report.void))
     if report.figures:
-        parts.append(_table(report.figures))
+        parts += [_table(report.figures), f"![plot]({report.workload}.png)\n"]
     if report.run.floor_missing:
         parts.append(f"{report.run.floor_missing}.\n")
     if len(report.run.ours) < ENOUGH_ROUNDS:
@@ -77,10 +77,10 @@ def markdown(report: Report) -> str:
 def _table(figures: dict[str, Summary]) -> str:
     lines = ["| figure | ours, median | low - high | floor | ours ÷ floor | rounds |", "|---|---|---|---|---|---|"]
     for name, one in figures.items():
-        beside = "-" if one.floor is None else f"{_rounded(one.floor)} {one.unit}"
+        beside = "-" if one.floor is None else _rounded(one.floor, one.unit)
         ratio = "-" if one.ratio is None else f"{one.ratio:.2f}"
         spread = f"{_rounded(one.low)} - {_rounded(one.high)}"
-        lines.append(f"| {name} | {_rounded(one.median)} {one.unit} | {spread} | {beside} | {ratio} | {one.rounds} |")
+        lines.append(f"| {name} | {_rounded(one.median, one.unit)} | {spread} | {beside} | {ratio} | {one.rounds} |")
     return "\n".join(lines) + "\n"
 
 
@@ -100,5 +100,5 @@ def _facts(title: str, facts: dict[str, str]) -> str:
     return f"## {title}\n\n" + "\n".join(f"- {key}: {value}" for key, value in facts.items()) + "\n"
 
 
-def _rounded(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def _rounded(value: float, unit: str = "") -> str:
+    return f"{value:,.0f} {unit}".rstrip() if abs(value) >= 1000 else f"{value:.3g} {unit}".rstrip()

@@ -12,11 +12,12 @@ import msgspec
 
 from bench.generator import Side, generate
 from bench.machine import MEMORY_FILE_SYSTEMS, file_system
-from bench.measure import Figure, Measured
+from bench.measure import Better, Figure, Measured
 from bench.stage import Workload
 from bench.subject import Commands, RunError, build_floor, floor, free_port, product
 
 Told = Callable[[str, int, int], None]
+NEEDED = {"hdrhistogram": "hdrh", "matplotlib": "matplotlib"}
 NO_COMPILER = "no C compiler: floor not measured"
 
 
@@ -54,7 +55,7 @@ class Summary(msgspec.Struct, frozen=True):
     """One figure over all rounds that count: the median, the extremes, the median ratio to the floor."""
 
     unit: str
-    better: str
+    better: Better
     median: float
     low: float
     high: float
@@ -65,8 +66,9 @@ class Summary(msgspec.Struct, frozen=True):
 
 def run(workload: Workload, options: Options, told: Told) -> Run:
     """All rounds. Raises RunError when a server cannot be started or the data folder cannot give true figures."""
-    if find_spec("hdrh") is None:
-        raise RunError("hdrhistogram is missing: install tidings with its extra `bench`")
+    for package, module in NEEDED.items():
+        if find_spec(module) is None:
+            raise RunError(f"{package} is missing: install tidings with its extra `bench`")
     options.data.mkdir(parents=True, exist_ok=True)
     kind = file_system(options.data)
     if workload.needs_disk and kind in MEMORY_FILE_SYSTEMS:

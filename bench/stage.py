@@ -11,13 +11,18 @@ from bench.wire import User
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One started server and the users it knows. `nodes` and `stores` are process ids; the floor has no stores."""
+    """One started server and the users it knows. `nodes` and `stores` are process ids; the floor has no stores.
+
+    `database` is the URL of its Postgres, empty without one; `supervised` says that a node that is killed comes back.
+    """
 
     host: str
     port: int
     nodes: tuple[int, ...]
     stores: tuple[int, ...] = ()
     users: tuple[User, ...] = ()
+    database: str = ""
+    supervised: bool = False
 
 
 class Progress(Protocol):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.database import address
 from bench.process import Process, descendants, processes
 from bench.stage import Stage
 from bench.wire import User
@@ -92,7 +93,8 @@ def product(commands: Commands, port: int, data: Path, raised: dict[str, str], u
             raise RunError(f"no process with {NODE!r} in its command line below {shlex.join(serve)}")
         databases = {p.pid: p.parent for p in family if Path(p.command.split(" ")[0]).name.startswith(STORE)}
         stores = tuple(pid for pid, parent in databases.items() if parent not in databases)
-        yield Stage(HOST, port, nodes, stores, mint(commands, users, data, raised))
+        minted = mint(commands, users, data, raised)
+        yield Stage(HOST, port, nodes, stores, minted, address(data), supervised=process.pid not in nodes)
     shutil.rmtree(data, ignore_errors=True)
 
 

@@ -38,7 +38,7 @@ class Hello(msgspec.Struct, gc=False):
     epoch: str
     u: int
     outcome: str
-    ping_ms: int
+    now: int
 
 
 class Sent(msgspec.Struct, gc=False):
@@ -60,6 +60,25 @@ class Opened(msgspec.Struct, gc=False):
     conversation: Conversation
 
 
+class Logged(msgspec.Struct, gc=False):
+    """A log event, its `c` alone."""
+
+    c: int
+
+
+class CaughtUp(msgspec.Struct, gc=False):
+    """One conversation of a sync."""
+
+    id: str
+    events: list[Logged] = []
+
+
+class Synced(msgspec.Struct, gc=False):
+    """`ok` of sync."""
+
+    conversations: list[CaughtUp]
+
+
 class User(msgspec.Struct, frozen=True, gc=False):
     """A minted user: one line of `tidings admin mint`."""
 
@@ -77,6 +96,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 decode = msgspec.msgpack.Decoder(Frame).decode
 decode_sent = msgspec.msgpack.Decoder(Sent).decode
 decode_opened = msgspec.msgpack.Decoder(Opened).decode
+decode_synced = msgspec.msgpack.Decoder(Synced).decode
 decode_hello = msgspec.msgpack.Decoder(Hello).decode
 encode = msgspec.msgpack.Encoder().encode
 

@@ -52,8 +52,14 @@ class Gateway(Struct, frozen=True, kw_only=True):
     burst: Count = 200
     typing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 3_000
     send_budget: Annotated[int, Meta(ge=MAX_SERVER_MESSAGE, le=1 << 30)] = 524_288
-    ring_bytes: Bytes = 262_144
+    ring_bytes: Bytes = 1_048_576
     node_ring_bytes: Bytes = 268_435_456
+
+
+class Actors(Struct, frozen=True, kw_only=True):
+    """How long a node keeps in memory what it could load again."""
+
+    conversation_idle_ms: Annotated[int, Meta(ge=100, le=86_400_000)] = 30_000
 
 
 class Log(Struct, frozen=True, kw_only=True):
@@ -69,4 +75,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     postgres: Postgres = Postgres()
     tokens: Tokens = Tokens()
     gateway: Gateway = Gateway()
+    actors: Actors = Actors()
     log: Log = Log()

@@ -100,11 +100,10 @@ class Row:
         self.effects: list[Effect] = []
 
 
-class Activation(Struct, gc=False, eq=False):
+class Activation(Struct, eq=False):
     """`actor` is None while it is being loaded. At most one row is flying; what is decided meanwhile is `open`.
 
-    There is one for every user who is here, so what most never need is None, and `used` is a time that many share. The
-    collector may pass over it: of what it holds only timers point back, and those are cancelled with it.
+    There is one for every user who is here, so what most never need is None, and `used` is a time that many share.
     """
 
     kind: Kind

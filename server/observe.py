@@ -1,6 +1,7 @@
 """What can be seen of a node: metrics in the Prometheus text format, logs as JSON lines without content or tokens."""
 
 import asyncio
+import gc
 import logging
 import sys
 import time
@@ -51,6 +52,8 @@ class Metrics:
         self.ack_latency = Histogram(SECONDS)
         self.delivery_latency = Histogram(SECONDS)
         self.loop_lag = Histogram(SECONDS)
+        self.gc_pause = Histogram(SECONDS)
+        self.longest_gc_pause = self._collecting_since = 0.0
         self.resumes = {"fresh": 0, "resumed": 0, "resync": 0}
         self.requests = 0
         self.refused: dict[str, int] = {}
@@ -73,6 +76,8 @@ class Metrics:
         yield self.ack_latency.family("tidings_ack_seconds", "From reading a message.send to writing its reply")
         yield self.delivery_latency.family("tidings_delivery_seconds", "From deciding a message to its first socket")
         yield self.loop_lag.family("tidings_loop_lag_seconds", "How late the event loop is")
+        yield self.gc_pause.family("tidings_gc_pause_seconds", "One run of the garbage collector")
+        yield GaugeMetricFamily("tidings_gc_longest_pause_seconds", "The longest of them", value=self.longest_gc_pause)
         yield _counter("tidings_hellos", "Sessions begun", "outcome", self.resumes)
         yield _counter("tidings_refusals", "Requests refused", "code", self.refused)
         yield _counter("tidings_closes", "Connections that the server closed", "status", self.closed)
@@ -88,12 +93,24 @@ class Metrics:
         return registry
 
     async def watch_loop(self) -> None:
-        """Measure how late a timer comes, twice a second."""
+        """Measure each garbage collection, and twice a second how late a timer comes, until cancelled."""
         loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + 0.5
-            await asyncio.sleep(0.5)
-            self.loop_lag.observe(max(0.0, loop.time() - due))
+        gc.callbacks.append(self._collecting)
+        try:
+            while True:
+                due = loop.time() + 0.5
+                await asyncio.sleep(0.5)
+                self.loop_lag.observe(max(0.0, loop.time() - due))
+        finally:
+            gc.callbacks.remove(self._collecting)
+
+    def _collecting(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting_since = self.clock()
+            return
+        pause = self.clock() - self._collecting_since
+        self.gc_pause.observe(pause)
+        self.longest_gc_pause = max(self.longest_gc_pause, pause)
 
 
 def _counter(name: str, text: str, label: str, values: dict[Any, int]) -> CounterMetricFamily:

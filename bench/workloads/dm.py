@@ -11,10 +11,11 @@ from typing import ClassVar
 
 import msgspec
 
+from bench.database import Log, read_log
 from bench.frames import masked
 from bench.load import Echo, Load
-from bench.measure import Figure, Measured, Meter, latency_figures, percentile_ms
-from bench.metrics import commit_notes, read_metrics
+from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
+from bench.metrics import batch_figures, batch_histogram, fsync_figures, read_metrics
 from bench.prepare import befriend
 from bench.schedule import Pacer, poisson, ramp
 from bench.stage import Progress, Stage
@@ -24,7 +25,12 @@ ACK_BAR_MS = 25.0
 KEEPS_UP = 0.97
 """Share of the offered rate that must be acked while it is offered for a rate to hold."""
 
+CONNECT_RATE = 1_500.0
 PROBE_S = 4.0
+KNEE_SHARES = (0.1, 0.5, 0.9)
+REPORTS_S, REPORTING = 1.1, (200.0, 0.1)
+"""Longer than Postgres waits between reports, and the messages per second and the seconds that then cause one."""
+
 FRAME = masked(b"x" * 100)
 
 
@@ -32,7 +38,8 @@ class Dm(msgspec.Struct, frozen=True):
     """`rate` messages per second for `window_s`, after `warm_s` that count for nothing but are verified as well.
 
     Every arrival picks one of two senders of one of `conversations`; a sender has one message in flight, later ones
-    wait at its side while their latency runs. With `knee` the rate is searched that still holds `ACK_BAR_MS` at p99.
+    wait at its side while their latency runs. With `knee` the highest rate that holds `ACK_BAR_MS` at p99 is searched,
+    and shares of it are measured.
     """
 
     rate: float = 3_000.0
@@ -52,27 +59,24 @@ class Dm(msgspec.Struct, frozen=True):
         return 2 * self.conversations
 
     def quick(self) -> Dm:
-        return msgspec.structs.replace(self, window_s=min(self.window_s, 5.0), warm_s=1.5)
+        return msgspec.structs.replace(self, window_s=min(self.window_s, 3.0), warm_s=1.0)
 
     async def ours(self, stage: Stage, progress: Progress) -> Measured:
         random = Random(self.seed)
         async with Load(stage) as load:
             senders = [Sender(load.crowd, user, f"device-{user.user}") for user in stage.users]
             progress(f"{len(senders)} connections")
-            await load.connect(senders, 1_000.0)
+            await load.connect(senders, CONNECT_RATE)
             pairs = list(zip(senders[::2], senders[1::2], strict=True))
             conversations = await befriend(pairs, progress)
             for one, other in pairs:
                 one.meet(other, conversations[one])
             if self.knee:
-                measured = await self._search(load, senders, random, progress)
+                measured = await self._below_knee(load, stage, senders, random, progress)
             else:
                 progress(f"warming up at {self.rate:.0f}/s")
-                traffic, pacer = self._prepare(load, senders, self.rate, self.warm_s, random)
-                await pacer.run()
-                await traffic.drained(self.drain_s)
-                progress(f"{self.rate:.0f} messages/s for {self.window_s:.0f} s")
-                measured = await self._measure(load, stage, senders, random)
+                await self._talk(load, senders, self.rate, self.warm_s, random)
+                measured = await self._measure(load, stage, senders, self.rate, random, progress)
             measured.faults = load.faults.lines()
         return measured
 
@@ -82,7 +86,7 @@ class Dm(msgspec.Struct, frozen=True):
         async with Load(stage) as load:
             sockets = [Echo(load.crowd) for _ in range(self.users)]
             load.crowd.expect(len(sockets))
-            await load.dialler.open(sockets, ramp(len(sockets), 1_000.0, 1_000.0))
+            await load.dialler.open(sockets, ramp(len(sockets), CONNECT_RATE, CONNECT_RATE))
             await load.crowd.all_told(10, "not open")
             schedule = poisson(self.rate, self.window_s, random)
             picks = [random.choice(sockets) for _ in schedule]
@@ -95,20 +99,44 @@ class Dm(msgspec.Struct, frozen=True):
             figures = meter.per("message", len(schedule))
         return Measured(figures, [], load.faults.lines(), percentile_ms(pacer.lags, 99))
 
-    async def _measure(self, load: Load, stage: Stage, senders: Sequence[Sender], random: Random) -> Measured:
-        traffic, pacer = self._prepare(load, senders, self.rate, self.window_s, random)
+    async def _measure(
+        self, load: Load, stage: Stage, senders: Sequence[Sender], rate: float, random: Random, progress: Progress
+    ) -> Measured:
+        progress(f"{rate:.0f} messages/s for {self.window_s:.0f} s")
+        log_before = await self._log(load, stage, senders, random)
         before = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        traffic, pacer = self._prepare(load, senders, rate, self.window_s, random)
         meter, begun = Meter(stage.nodes, stage.stores), monotonic()
         await pacer.run()
         await traffic.drained(self.drain_s)
         figures, seconds = meter.per("message", len(traffic.acks)), monotonic() - begun
         after = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        log_after = await self._log(load, stage, senders, random)
+        figures.append(Figure("messages acked", "1/s", len(traffic.acks) / seconds, "higher"))
         return Measured(
-            [*figures, Figure("messages acked", "1/s", len(traffic.acks) / seconds, "higher")],
+            [*figures, *batch_figures(before, after), *fsync_figures(log_before, log_after, seconds)],
             latency_figures("ack", traffic.acks) + latency_figures("delivery", traffic.deliveries),
             lag_p99_ms=percentile_ms(pacer.lags, 99),
-            notes=commit_notes(before, after, seconds) | {"offered": f"{self.rate:.0f} messages/s, Poisson"},
+            notes={
+                "offered": f"{rate:.0f} messages/s, Poisson",
+                "Postgres": log_after.settings,
+                "batches by messages": batch_histogram(before, after),
+            },
+            curves=[distribution("ack", traffic.acks), distribution("delivery", traffic.deliveries)],
         )
+
+    async def _log(self, load: Load, stage: Stage, senders: Sequence[Sender], random: Random) -> Log:
+        """What Postgres counted. A backend reports once a second at most, when it has committed: it is made to."""
+        if not stage.database:
+            return Log(None, "not told")
+        await asyncio.sleep(REPORTS_S)
+        await self._talk(load, senders, *REPORTING, random)
+        return await read_log(stage.database)
+
+    async def _talk(self, load: Load, senders: Sequence[Sender], rate: float, seconds: float, random: Random) -> None:
+        traffic, pacer = self._prepare(load, senders, rate, seconds, random)
+        await pacer.run()
+        await traffic.drained(self.drain_s)
 
     def _prepare(
         self, load: Load, senders: Sequence[Sender], rate: float, seconds: float, random: Random
@@ -116,6 +144,17 @@ class Dm(msgspec.Struct, frozen=True):
         schedule = poisson(rate, seconds, random)
         traffic = Traffic(load.faults, [random.choice(senders) for _ in schedule], overload_is_a_fault=not self.knee)
         return traffic, Pacer(schedule, traffic.arrive)
+
+    async def _below_knee(
+        self, load: Load, stage: Stage, senders: Sequence[Sender], random: Random, progress: Progress
+    ) -> Measured:
+        """The knee, then what latency and CPU are at shares of it."""
+        parts = [await self._search(load, senders, random, progress)]
+        knee = parts[0].latencies[0].value
+        for share in KNEE_SHARES if knee else ():
+            one = await self._measure(load, stage, senders, share * knee, random, progress)
+            parts.append(_renamed(one, f" at {share:.0%} of the knee"))
+        return together(parts)
 
     async def _search(self, load: Load, senders: Sequence[Sender], random: Random, progress: Progress) -> Measured:
         """Double the rate until it no longer holds, then halve the gap three times."""
@@ -140,3 +179,13 @@ class Dm(msgspec.Struct, frozen=True):
             rate = (holds + breaks) / 2 if breaks else 2 * rate
         knee = Figure(f"knee: most messages with ack p99 ≤ {ACK_BAR_MS:.0f} ms", "1/s", holds, "higher")
         return Measured([], [knee], lag_p99_ms=percentile_ms(lags, 99), notes={"tried": "; ".join(tried)})
+
+
+def _renamed(measured: Measured, suffix: str) -> Measured:
+    return msgspec.structs.replace(
+        measured,
+        figures=[msgspec.structs.replace(figure, name=figure.name + suffix) for figure in measured.figures],
+        latencies=[msgspec.structs.replace(figure, name=figure.name + suffix) for figure in measured.latencies],
+        curves=[msgspec.structs.replace(curve, name=curve.name + suffix) for curve in measured.curves],
+        notes={key + suffix: note for key, note in measured.notes.items()},
+    )

@@ -15,7 +15,7 @@ from bench.client import Client
 from bench.crowd import Crowd
 from bench.frames import masked
 from bench.load import Echo, Load
-from bench.measure import Figure, Measured, Meter, latency_figures, percentile_ms
+from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms
 from bench.prepare import accept, all_acked, all_stored, for_each
 from bench.schedule import Pacer, ramp, steady
 from bench.stage import Progress, Stage
@@ -25,7 +25,7 @@ from bench.workloads.audience import Audience, Listener, excluded_by
 NUMBER = slice(1, 9)
 """Where a frame of the floor carries the number of its event, in digits behind the F."""
 
-CONNECT_RATE = 500.0
+CONNECT_RATE = 1_000.0
 
 
 class Hearing(Echo):
@@ -67,7 +67,7 @@ class Fanout(msgspec.Struct, frozen=True):
         return self.members
 
     def quick(self) -> Fanout:
-        return msgspec.structs.replace(self, window_s=min(self.window_s, 4.0))
+        return msgspec.structs.replace(self, window_s=min(self.window_s, 2.0))
 
     async def ours(self, stage: Stage, progress: Progress) -> Measured:
         async with Load(stage) as load:
@@ -169,9 +169,15 @@ class Fanout(msgspec.Struct, frozen=True):
 def _measured(figures: list[Figure], audience: Audience, pacer: Pacer, load: Load) -> Measured:
     times = [sorted(event) for event in audience.times if event]
     rate = Figure("deliveries", "1/s", audience.count / (audience.last_at - pacer.started), "higher")
-    latencies = (
-        latency_figures("first delivery", array("d", (event[0] for event in times)), 50, 99)
-        + latency_figures("median delivery", array("d", (median(event) for event in times)), 50, 99)
-        + latency_figures("last delivery", array("d", (event[-1] for event in times)), 50, 99)
+    series = {
+        "first delivery": array("d", (event[0] for event in times)),
+        "median delivery": array("d", (median(event) for event in times)),
+        "last delivery": array("d", (event[-1] for event in times)),
+    }
+    return Measured(
+        [*figures, rate],
+        [figure for name, seconds in series.items() for figure in latency_figures(name, seconds, 50, 99)],
+        load.faults.lines(),
+        percentile_ms(pacer.lags, 99),
+        curves=[distribution(name, seconds) for name, seconds in series.items()],
     )
-    return Measured([*figures, rate], latencies, load.faults.lines(), percentile_ms(pacer.lags, 99))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
 import msgspec
 
 from bench.client import Client
 from bench.frames import Socket, masked
+from bench.kernel import Kernel, kernel_memory
 from bench.load import SOCKETS_PER_PROCESS, Echo, Load
-from bench.measure import Figure, Measured, Meter, percentile_ms
+from bench.measure import Curve, Figure, Measured, Meter, percentile_ms
+from bench.metrics import pause_figures, read_metrics
 from bench.prepare import befriend
 from bench.process import Memory, memory
 from bench.schedule import Pacer, ramp, steady
@@ -27,19 +29,31 @@ LONGEST_PING = 1.25
 FRAME = masked(b"x" * 100)
 FLOOR_RATE = 3_000.0
 SLOPE = (5_000, 10_000)
+REST_SOON = {"TIDINGS_ACTORS__CONVERSATION_IDLE_MS": "2000"}
+"""For a quick run: only when conversations rest is what they took gone from the memory of connections."""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """What `connections` took."""
+
+    connections: int
+    process: Memory
+    kernel: Kernel
 
 
 class Idle(msgspec.Struct, frozen=True):
-    """Ramps to each of `steps` connections, distinct users, each after one durable event and one ack; then waits."""
+    """Ramps to each of `steps` connections, distinct users, each after one durable event and one ack; then waits.
+
+    What is measured is idle: before each reading every conversation has gone to rest, or `settle_s` have passed.
+    """
 
     steps: tuple[int, ...] = (5_000, 10_000)
     window_s: float = 32.0
-    # Longer than an actor of a conversation stays without mail: what is measured is idle.
     settle_s: float = 40.0
-    rate: float = 1_000.0
+    rate: float = 1_500.0
+    raised: dict[str, str] = {}
 
     name: ClassVar[str] = "idle"
-    raised: ClassVar[dict[str, str]] = {}
     needs_disk: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -51,21 +65,22 @@ class Idle(msgspec.Struct, frozen=True):
         return self.steps[-1]
 
     def quick(self) -> Idle:
-        return msgspec.structs.replace(self, steps=tuple(s for s in self.steps if s in SLOPE), window_s=5.0)
+        steps = tuple(step for step in self.steps if step in SLOPE)
+        return msgspec.structs.replace(self, steps=steps, window_s=3.0, raised=REST_SOON)
 
     async def ours(self, stage: Stage, progress: Progress) -> Measured:
         clients: list[Client] = []
-        sizes: list[tuple[int, Memory, int]] = []
+        sizes: list[Size] = []
         async with Load(stage) as load:
             for step in self.steps:
                 progress(f"{step} connections", len(clients), step)
                 users = stage.users[len(clients) : step]
                 added = [Client(load.crowd, user, f"device-{user.user}") for user in users]
                 await load.connect(added, self.rate)
-                await befriend(list(zip(added[::2], added[1::2], strict=True)), progress)
+                await befriend(list(zip(added[::2], added[1::2], strict=True)), progress, both_ways=False)
                 clients += added
-                await self._settled(progress)
-                sizes.append((step, memory(stage.nodes), _kernel_bytes()))
+                await self._settled(stage, progress)
+                sizes.append(Size(step, memory(stage.nodes), kernel_memory()))
             progress(f"{len(clients)} connections idle for {self.window_s:.0f} s")
             load.crowd.pings = 0
             for client in clients:
@@ -73,7 +88,8 @@ class Idle(msgspec.Struct, frozen=True):
             meter = Meter(stage.nodes, stage.stores)
             await asyncio.sleep(self.window_s)
             figures = meter.per("connection and second", len(clients), self.window_s)
-            measured = Measured(_slopes(sizes) + figures, notes=_notes(sizes))
+            pauses = pause_figures(await asyncio.to_thread(read_metrics, stage.host, stage.port))
+            measured = Measured(_slopes(sizes) + figures + pauses, notes=_notes(sizes), curves=[_growth(sizes)])
             measured.notes["pings answered in the window"] = f"{load.crowd.pings} in {self.window_s:.0f} s"
             unpinged = sum(not client.pinged for client in clients)
             if unpinged and self.window_s >= LONGEST_PING * PING_S:
@@ -83,7 +99,7 @@ class Idle(msgspec.Struct, frozen=True):
 
     async def floor(self, stage: Stage, progress: Progress) -> Measured:
         sockets: list[Socket] = []
-        sizes: list[tuple[int, Memory, int]] = []
+        sizes: list[Size] = []
         async with Load(stage) as load:
             for step in self.steps:
                 progress(f"{step} connections", len(sockets), step)
@@ -93,7 +109,7 @@ class Idle(msgspec.Struct, frozen=True):
                 await load.crowd.all_told(10, "no echo")
                 sockets += added
                 await asyncio.sleep(0.5)
-                sizes.append((step, memory(stage.nodes), _kernel_bytes()))
+                sizes.append(Size(step, memory(stage.nodes), kernel_memory()))
             progress(f"{len(sockets)} connections idle for {self.window_s:.0f} s")
             count = len(sockets)
             pacer = Pacer(steady(count / PING_S, self.window_s), lambda k, _: sockets[k % count].send(FRAME))
@@ -101,33 +117,40 @@ class Idle(msgspec.Struct, frozen=True):
             await pacer.run()
             figures = meter.per("connection and second", count, self.window_s)
         lag = percentile_ms(pacer.lags, 99)
-        return Measured(_slopes(sizes) + figures, [], load.faults.lines(), lag, _notes(sizes))
+        return Measured(_slopes(sizes) + figures, [], load.faults.lines(), lag, _notes(sizes), [_growth(sizes)])
 
-    async def _settled(self, progress: Progress) -> None:
-        progress(f"settling for {self.settle_s:.0f} s")
-        await asyncio.sleep(self.settle_s)
+    async def _settled(self, stage: Stage, progress: Progress) -> None:
+        progress("waiting until conversations rest")
+        give_up = monotonic() + self.settle_s
+        while monotonic() < give_up:
+            await asyncio.sleep(0.5)
+            told = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+            # Each user is one session and one actor: whatever actors there are besides are conversations.
+            if "tidings_actors" in told and told["tidings_actors"] == told["tidings_sessions"]:
+                return
 
 
-def _slopes(sizes: list[tuple[int, Memory, int]]) -> list[Figure]:
+def _slopes(sizes: list[Size]) -> list[Figure]:
     """Bytes per connection between 5,000 and 10,000 where both were reached, else between the last two steps."""
-    steps = [(a, b) for a, b in pairwise(sizes) if (a[0], b[0]) == SLOPE] or list(pairwise(sizes))
+    steps = [(a, b) for a, b in pairwise(sizes) if (a.connections, b.connections) == SLOPE] or list(pairwise(sizes))
     if not steps:
         return []
-    (few, small, kernel_few), (many, large, kernel_many) = steps[-1]
-    added = many - few
-    return [
-        Figure("RSS per connection", "B", (large.rss - small.rss) / added),
-        Figure("Pss per connection", "B", (large.pss - small.pss) / added),
-        Figure("private memory per connection", "B", (large.private - small.private) / added),
-        Figure("kernel slab per connection, both ends", "B", (kernel_many - kernel_few) / added),
-    ]
+    few, many = steps[-1]
+    grown = {
+        "RSS per connection": many.process.rss - few.process.rss,
+        "Pss per connection": many.process.pss - few.process.pss,
+        "private memory per connection": many.process.private - few.process.private,
+        "kernel slab per connection, both ends": many.kernel.slab - few.kernel.slab,
+        "kernel socket buffers per connection, both ends": many.kernel.buffers - few.kernel.buffers,
+    }
+    if many.kernel.sockets is not None and few.kernel.sockets is not None:
+        grown["kernel socket objects per connection, both ends"] = many.kernel.sockets - few.kernel.sockets
+    return [Figure(name, "B", bytes / (many.connections - few.connections)) for name, bytes in grown.items()]
 
 
-def _notes(sizes: list[tuple[int, Memory, int]]) -> dict[str, str]:
-    return {"RSS by connections": ", ".join(f"{count}: {size.rss / 2**20:.1f} MiB" for count, size, _ in sizes)}
+def _notes(sizes: list[Size]) -> dict[str, str]:
+    return {"RSS by connections": ", ".join(f"{s.connections}: {s.process.rss / 2**20:.1f} MiB" for s in sizes)}
 
 
-def _kernel_bytes() -> int:
-    """Slab of the whole machine (proc(5), meminfo)."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Slab:"))
+def _growth(sizes: list[Size]) -> Curve:
+    return Curve("RSS", "connections", "MiB", [(s.connections, s.process.rss / 2**20) for s in sizes])

@@ -9,6 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import secrets
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +37,7 @@ class Misdeeds:
     repeats_typing: int = 0
     answers_twice: int = 0
     forgets_streams: bool = False
+    forgets_messages: bool = False
     stalls_s: float = 0.0
     stalls_at: int = 1
 
@@ -54,6 +59,7 @@ class StandIn:
         self.members: dict[str, list[Person]] = {}
         self.heads: dict[str, int] = {}
         self.misdeeds = misdeeds or Misdeeds()
+        self.epoch = secrets.token_hex(4)
         self.messages = self.typings = 0
         self._held: list[tuple[Person, Fields]] = []
 
@@ -67,9 +73,11 @@ class StandIn:
         hello = msgpack.unpackb(await socket.recv())
         person = self.people.setdefault(hello["token"], Person(hello["token"]))
         person.sockets[hello["device"]["id"]] = socket
-        resume = None if self.misdeeds.forgets_streams else hello.get("resume")
+        resume = hello.get("resume")
+        if self.misdeeds.forgets_streams or (resume and resume["epoch"] != self.epoch):
+            resume = None
         outcome = "resumed" if resume else "resync" if "resume" in hello else "fresh"
-        ok = {"session": "s", "user": person.name, "epoch": "e", "u": person.u, "outcome": outcome, "ping_ms": 25_000}
+        ok = {"user": person.name, "epoch": self.epoch, "u": person.u, "outcome": outcome, "now": 1}
         await put(socket, {"re": 1, "ok": ok})
         for event in person.ring[resume["u"] :] if resume else ():
             await put(socket, event)
@@ -94,6 +102,8 @@ class StandIn:
                 opened = self.conversation([person.name, *asked["members"]])
                 await self.log(opened["conversation"]["id"], person, "conversation", asked)
                 await put(socket, {"re": asked["id"], "ok": opened})
+            case "sync":
+                await put(socket, {"re": asked["id"], "ok": {"conversations": self.caught_up(asked["heads"])}})
             case "message.send":
                 await self.send(person, socket, asked)
             case _:
@@ -109,6 +119,12 @@ class StandIn:
         c = await self.log(asked["conversation"], person, "message", asked)
         for _ in range(2 if self.messages == self.misdeeds.answers_twice else 1):
             await put(socket, {"re": asked["id"], "ok": {"c": c, "at": 0}})
+
+    def caught_up(self, heads: dict[str, int]) -> list[Fields]:
+        """As a log would tell it that nothing can delete: the event after each head."""
+        if self.misdeeds.forgets_messages:
+            return []
+        return [{"id": conversation, "events": [{"c": c + 1}]} for conversation, c in heads.items()]
 
     def conversation(self, names: list[str]) -> Fields:
         name = str(1000 + len(self.members))
@@ -168,19 +184,38 @@ async def put(socket: ServerConnection, message: Fields) -> None:
         return
 
 
-async def serve_forever(port: int) -> None:
-    server = await StandIn().start(port)
+async def serve_forever(port: int, misdeeds: Misdeeds) -> None:
+    server = await StandIn(misdeeds).start(port)
     print("ready", flush=True)
     await server.serve_forever()
 
 
-if __name__ == "__main__":
+def supervise(words: list[str]) -> None:
+    """Run this program as a node, again whenever it has died, until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    while True:
+        with subprocess.Popen([sys.executable, "-m", "tests.bench.stand_in", "--as", "server.node", *words]) as node:
+            try:
+                node.wait()
+            finally:
+                node.terminate()
+
+
+def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--port", type=int)
     words.add_argument("--mint", type=int)
     words.add_argument("--as")
+    words.add_argument("--supervised", action="store_true")
+    words.add_argument("--forgetful", action="store_true")
     chosen = words.parse_args()
-    if chosen.mint is None:
-        asyncio.run(serve_forever(chosen.port))
-    else:
+    if chosen.mint is not None:
         print(*(json.dumps({"user": f"u{k}", "access_token": f"u{k}"}) for k in range(chosen.mint)), sep="\n")
+    elif chosen.supervised:
+        supervise(["--port", str(chosen.port), *["--forgetful"] * chosen.forgetful])
+    else:
+        asyncio.run(serve_forever(chosen.port, Misdeeds(forgets_messages=chosen.forgetful)))
+
+
+if __name__ == "__main__":
+    main()

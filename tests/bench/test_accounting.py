@@ -16,6 +16,8 @@ FIRST = 2 * DM.conversations + 1
 
 FANOUT = Fanout(members=4, devices=2, rate=50.0, window_s=0.3, drain_s=0.3, warm_s=0.2, probe_s=0.2)
 
+STORM = Storm(connections=10, rate=200.0, control=4, control_rate=100.0, quiet_s=0.3)
+
 
 def value(measured: Measured, name: str) -> float:
     return next(figure.value for figure in measured.figures if figure.name == name)
@@ -79,18 +81,21 @@ async def test_a_repeated_live_event_voids_the_run() -> None:
 
 
 async def test_a_storm_comes_back_resumed() -> None:
-    measured, stand_in = await one_round(Storm(connections=10, rate=200.0))
+    measured, stand_in = await one_round(STORM)
     assert not measured.faults
     assert {"CPU per connect + hello fresh", "CPU per connect + hello resumed"} <= {f.name for f in measured.figures}
-    assert all(person.acks[-1] == person.u for person in stand_in.people.values())
+    assert "control group's ack p99, during ÷ before" in {f.name for f in measured.latencies}
+    stormed = [stand_in.people[f"u{k}"] for k in range(STORM.connections)]
+    assert all(person.acks[-1] == person.u for person in stormed)
 
 
 async def test_a_server_that_forgets_its_streams_voids_the_storm() -> None:
-    told = await faults(Storm(connections=10, rate=200.0), Misdeeds(forgets_streams=True))
-    assert "unexpected outcome of hello x 10: resync" in told
+    told = await faults(STORM, Misdeeds(forgets_streams=True))
+    assert "unexpected outcome of hello x 20: resync" in told
 
 
 async def test_idle_counts_bytes_between_its_last_two_steps() -> None:
     measured, _ = await one_round(Idle(steps=(4, 10), window_s=0.2, settle_s=0.0))
     assert not measured.faults
-    assert {"RSS per connection", "CPU per connection and second"} <= {f.name for f in measured.figures}
+    told = {f.name for f in measured.figures}
+    assert {"RSS per connection", "kernel slab per connection, both ends", "CPU per connection and second"} <= told

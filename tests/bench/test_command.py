@@ -16,6 +16,7 @@ from bench.rounds import Run, summarise
 
 STAND_IN = f"{shlex.quote(sys.executable)} -m tests.bench.stand_in"
 SERVE = STAND_IN + " --port {port} --as server.node"
+SUPERVISED = STAND_IN + " --port {port} --supervised"
 MINT = STAND_IN + " --mint {users}"
 MEMORY = Path("/dev/shm")
 
@@ -27,21 +28,31 @@ def run(folder: Path, *words: str, serve: str = SERVE, data: Path | None = None)
 
 
 def test_a_run_stores_its_report_and_leaves_nothing_else(tmp_path: Path) -> None:
-    done = run(tmp_path, "storm", "--connections", "20", "--rate", "200", "--raise", "TIDINGS_GATEWAY__BURST=500")
+    limit = "TIDINGS_GATEWAY__BURST=500"
+    done = run(tmp_path, "storm", "--quick", "--connections", "50", "--rate", "200", "--raise", limit, serve=SUPERVISED)
     report = load(tmp_path / "results/storm.json")
     assert all("generator lag" in why for why in report.void), "a busy machine is the only excuse"
     assert done.exit_code == bool(report.void), done.output
-    assert "CPU per connect + hello resumed" in {figure.name for figure in report.run.ours[0].figures}
+    figures = {figure.name for figure in report.run.ours[0].figures}
+    assert {"CPU per connect + hello resumed", "time to 100 % back after a kill"} <= figures
     assert report.raised == {"TIDINGS_GATEWAY__BURST": "500"}
     readable = (tmp_path / "results/storm.md").read_text()
     assert "TIDINGS_GATEWAY__BURST: 500" in readable
     assert "Only 1 rounds of at least 5" in readable
+    assert (tmp_path / "results/storm.png").exists() != bool(report.void)
     assert not (tmp_path / "data/server").exists()
+
+
+def test_a_node_that_forgets_what_it_stored_voids_the_storm_when_it_is_killed(tmp_path: Path) -> None:
+    serve = SUPERVISED + " --forgetful"
+    done = run(tmp_path, "storm", "--quick", "--connections", "10", "--rate", "200", serve=serve)
+    assert done.exit_code == 1
+    assert "lost by a kill x 104" in done.output
 
 
 def test_what_is_worse_than_the_baseline_fails_the_comparison(tmp_path: Path) -> None:
     def stored(cpu: float) -> list[str]:
-        run = Run([Measured([Figure("CPU per message", "µs", cpu)])], [])
+        run = Run([Measured([Figure("CPU per message", "µs", cpu)])] * 3, [])
         store(Report("dm", now(), "", {}, {}, {}, summarise(run), run.void, run), tmp_path)
         return ["compare", "--results", str(tmp_path)]
 
