@@ -120,6 +120,8 @@ def _check_together(settings: Settings) -> None:
     at_least = (
         ("gateway.background_ping_ms", gateway.background_ping_ms, "gateway.ping_ms", gateway.ping_ms),
         ("gateway.burst", gateway.burst, "gateway.requests_per_s", gateway.requests_per_s),
+        # A slow reader's position must lie in the ring until its budget is used up.
+        ("gateway.ring_bytes", gateway.ring_bytes, "gateway.send_budget", gateway.send_budget),
         ("gateway.node_ring_bytes", gateway.node_ring_bytes, "gateway.ring_bytes", gateway.ring_bytes),
     )
     for name, value, other, bound in at_least:

@@ -43,6 +43,10 @@ class Address(Value, str):
         address.port = int(port)
         return address
 
+    def at(self, port: int) -> "Address":
+        """The same host with another port. Raises ValueError when there is no such port."""
+        return Address(f"{self.rpartition(':')[0]}:{port}")
+
 
 class Network(Value):
     """A range of addresses in CIDR notation (RFC 4632); a single address is a range of one."""

@@ -1,12 +1,15 @@
 """`tidings chat`: a terminal client, line by line."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import click
 
+from protocol.people import USERNAME_RULE
 from server.directory import Directory
 from tidings_client import (
     Client,
@@ -20,7 +23,6 @@ from tidings_client import (
     Receipt,
     Refused,
     Snapshot,
-    Stopped,
     TidingsError,
     Typing,
     log_in,
@@ -160,32 +162,72 @@ class Chat:
 
 async def enter(url: str, name: str, password: str) -> Login:
     """Sign in, or up if nobody has the name. Raises Refused: the name is somebody else's, or cannot be had."""
-    try:
+    with suppress(Refused):
         return Login(url, await log_in(url, name, password))
-    except Refused as refusal:
-        if refusal.code != "unauthenticated":
-            raise
     try:
         return Login(url, await sign_up(url, name, password))
     except Refused as refusal:
         if refusal.code == "conflict_state":
             raise Refused("unauthenticated", f"{name} exists and this is not the password") from None
+        if refusal.code == "bad_request":
+            rules = f"a username is {USERNAME_RULE}, a password at least 8 characters"
+            raise Refused(refusal.code, rules) from None
         raise
 
 
 async def chat(url: str, name: str, password: str) -> None:
-    """Talk until /quit or the end of input."""
+    """Talk until /quit or the end of input. Raises what `enter` raises, in a group when it happens later."""
+    login = await enter(url, name, password)
+    async with Client(url, token_source=login, device=f"chat-{name}", app="tidings chat") as client:
+        talk = Chat(client, Directory(url, login), click.echo)
+        click.echo(f"you are {name}; /help says what you can do")
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(talk.listen())
+            async for line in typed():
+                if not await talk.line(line):
+                    break
+            listening.cancel()
+
+
+async def typed() -> AsyncIterator[str]:
+    """The lines of stdin as they come. No thread waits for them: it could not be ended before the next line."""
+    rest = b""
+    while octets := await _read(sys.stdin.fileno()):
+        *lines, rest = (rest + octets).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+async def _read(descriptor: int) -> bytes:
+    """Some bytes, b"" at the end."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
     try:
-        login = await enter(url, name, password)
-        async with Client(url, token_source=login, device=f"chat-{name}", app="tidings chat") as client:
-            talk = Chat(client, Directory(url, login), click.echo)
-            click.echo(f"you are {name}; /help says what you can do")
-            async with asyncio.TaskGroup() as group:
-                listening = group.create_task(talk.listen())
-                while (line := await asyncio.to_thread(sys.stdin.readline)) and await talk.line(line):
-                    pass
-                listening.cancel()
-    except (Stopped, TidingsError) as fault:
-        raise click.ClickException(str(fault)) from fault
-    except OSError as fault:
-        raise click.ClickException(f"--url: {url} cannot be reached ({fault}): is `tidings serve` running?") from fault
+        loop.add_reader(descriptor, readable.set)
+    except PermissionError:
+        # A file, which never has one wait.
+        return os.read(descriptor, 4_096)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
+    return os.read(descriptor, 4_096)
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """What a client's user can mend becomes one sentence (ClickException) instead of a traceback."""
+    why = ""
+    try:
+        yield
+    except* TidingsError as faults:
+        why = f"{_first(faults)}."
+    except* (OSError, ValueError) as faults:
+        why = f"--url: {url} cannot be reached ({_first(faults)}): is `tidings serve` running?"
+    if why:
+        raise click.ClickException(why)
+
+
+def _first(fault: BaseException) -> BaseException:
+    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault

@@ -5,15 +5,20 @@ import json
 import os
 import secrets
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
 from msgspec import to_builtins
 
 from config.settings import SettingError, Settings, load
+from persistence.durability import DurabilityError
+from persistence.migrate import MigrationError
 from server.embedded import EmbeddedError
+
+TOLD = (SettingError, EmbeddedError, DurabilityError, MigrationError)
+"""What an operator can mend: its message is one sentence for them."""
 
 DATA = Path(".tidings/data")
 
@@ -38,7 +43,7 @@ class Tidings(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (SettingError, EmbeddedError) as fault:
+        except TOLD as fault:
             click.echo(f"tidings: {fault}", err=True)
             sys.exit(2)
 
@@ -72,6 +77,8 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
     from server.observe import start_logging
     from server.supervisor import Supervisor, load_for, supervise
 
+    if embedded and config:
+        raise click.UsageError("--embedded takes its settings from the environment: leave out --config, or --embedded.")
     overrides: dict[str, object] = {} if port is None else {"node.listen": f"127.0.0.1:{port}"}
     settings = load_for(data if embedded else None, config, overrides)
     start_logging(settings.log.level)
@@ -88,9 +95,11 @@ def demo(people: int, port: int, url: str | None, data: Path) -> None:
     """Simulated people who talk, with a live table; starts a server of its own in --data."""
     from rich.console import Console
 
+    from server.chat import told
     from server.demo import run_demo
 
-    asyncio.run(run_demo(url, port, people, data, Console()))
+    with told(url or f"http://127.0.0.1:{port}"):
+        asyncio.run(run_demo(url, port, people, data, Console()))
 
 
 @main.command()
@@ -100,12 +109,14 @@ def demo(people: int, port: int, url: str | None, data: Path) -> None:
 def chat(name: str, password: str, url: str) -> None:
     """Talk to people from this terminal."""
     from server.chat import chat as talk
+    from server.chat import told
 
-    asyncio.run(talk(url, name, password))
+    with told(url):
+        asyncio.run(talk(url, name, password))
 
 
 @main.command()
-@click.option("--node", type=click.IntRange(1), default=1, show_default=True, help="Which node.")
+@click.option("--node", type=click.IntRange(1, 100), default=1, show_default=True, help="Which node.")
 @data_option
 @config_option
 def status(node: int, data: Path, config: Path | None) -> None:
@@ -123,8 +134,11 @@ def docs(out: Path) -> None:
     """Write the OpenAPI and AsyncAPI documents."""
     from server.documents import write_documents
 
-    for file in write_documents(out):
-        click.echo(f"wrote {file}")
+    try:
+        for file in write_documents(out):
+            click.echo(f"wrote {file}")
+    except OSError as fault:
+        raise click.ClickException(f"--out: {out} cannot be written to ({fault.strerror}): name a folder.") from fault
 
 
 @main.command()
@@ -151,8 +165,10 @@ def admin() -> None:
 def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
     """Make users and tokens for load, without passwords: one JSON object per line on stdout."""
     from persistence.people.postgres import PostgresPeople
+    from persistence.pool import open_pool
     from server.mint import mint as minted
     from server.node import clock
+    from server.reach import reaching_postgres
     from server.tokens import Tokens
 
     settings = _installed(data, config)
@@ -160,11 +176,16 @@ def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
     async def run() -> None:
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         tokens = Tokens(keys, settings.tokens.access_s, clock)
-        async with asyncpg.create_pool(str(settings.postgres.url), min_size=1, max_size=1) as pool:
+        async with AsyncExitStack() as stack:
+            with reaching_postgres():
+                pool = await stack.enter_async_context(open_pool(str(settings.postgres.url), 1))
             async for person in minted(PostgresPeople(pool), tokens, secrets.token_bytes, users, prefix):
                 click.echo(json.dumps(to_builtins(person)))
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except ValueError as fault:
+        raise click.ClickException(f"--prefix: {fault}.") from fault
 
 
 def _installed(data: Path, config: Path | None) -> Settings:

@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from server.chat import enter
+from server.embedded import EmbeddedError
 from server.observe import start_logging
 from server.supervisor import Supervisor, load_for, write_secret
 from tidings_client import Client, Login, Message, Offline, Refused, TidingsError
@@ -135,23 +136,32 @@ async def run_demo(url: str | None, port: int, people: int, data: Path, console:
         await asyncio.wait((serving, talking), return_when=asyncio.FIRST_COMPLETED)
         supervisor.stop()
         talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
+        await asyncio.wait((serving, talking))
+        if not talking.cancelled():
+            talking.result()
     await serving
 
 
 def password_of(data: Path) -> str:
     """What the simulated people of this installation sign in with; nobody else knows it."""
     file = data / "demo.password"
-    if not file.exists():
-        data.mkdir(parents=True, exist_ok=True)
-        write_secret(file, secrets.token_urlsafe(24))
-    return file.read_text()
+    try:
+        if not file.exists():
+            data.mkdir(parents=True, exist_ok=True)
+            write_secret(file, secrets.token_urlsafe(24))
+        return file.read_text()
+    except OSError as fault:
+        raise EmbeddedError(f"The data folder {data} cannot be used ({fault}): choose another one.") from fault
 
 
 async def demo(url: str, people: int, password: str, console: Console) -> None:
     """Sign `people` up, or in, and let them talk, until cancelled."""
     names = [NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else str(number)) for number in range(people)]
-    logins = [await _enter(url, name, password) for name in track(names, "people are coming", console=console)]
+    async with asyncio.TaskGroup() as group:
+        entering = [group.create_task(_enter(url, name, password)) for name in names]
+        for entered in track(asyncio.as_completed(entering), "people are coming", people, console=console):
+            await entered
+    logins = [entered.result() for entered in entering]
     users = [login.tokens.user for login in logins]
     figures = Figures()
     join = f"{Path(sys.argv[0]).parent / 'tidings'} chat --as YOURNAME --url {url}"

@@ -1,5 +1,6 @@
 """`tidings status`: what a running node says of itself, read from its private port."""
 
+import http.client
 import urllib.error
 import urllib.request
 
@@ -15,9 +16,12 @@ TIMEOUT_S = 5.0
 
 def show(settings: Settings, number: int) -> None:
     """Print node `number` as a table. Raises click.ClickException when it does not answer."""
-    private = f"http://{settings.node.private.host}:{settings.node.listen.port + 100 + number}"
+    private = f"http://{settings.node.private.at(settings.node.listen.port + 100 + number)}"
     ready = _get(private + "/health/ready")
-    figures = _figures(_get(private + "/metrics"))
+    try:
+        figures = _figures(_get(private + "/metrics"))
+    except ValueError as fault:
+        raise click.ClickException(f"{private} is something else than a node: is node.private right?") from fault
     table = Table(title=f"node {number} at {settings.node.listen}", show_header=False)
     table.add_row("ready", ready)
     for label, name in (
@@ -45,7 +49,7 @@ def _get(url: str) -> str:
     except urllib.error.HTTPError as fault:
         with fault:
             return fault.read().decode()
-    except OSError as fault:
+    except (OSError, http.client.HTTPException) as fault:
         raise click.ClickException(f"{url} does not answer ({fault}): is `tidings serve` running?") from fault
 
 

@@ -20,15 +20,20 @@ import asyncpg
 import click
 import structlog
 
-from config.settings import SettingError, Settings, load
+from config.catalogue import SETTINGS
+from config.settings import REQUIRED, SettingError, Settings, load
+from config.values import SigningKey
+from persistence.durability import check_durability
 from persistence.migrate import migrate
-from server.embedded import EmbeddedPostgres
+from server.embedded import EmbeddedError, EmbeddedPostgres
+from server.reach import reaching_postgres
 
 READY_S = 60.0
 STOP_S = 15.0
 LOOK_S = 0.1
 BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0
+HIGHEST_PORT = 65_000
 
 log = structlog.get_logger()
 
@@ -50,16 +55,20 @@ class Child:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "server.node", *self._arguments, "--number", str(self.number)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a session of its own, so that the terminal's Ctrl-C is ours to handle.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self._started = time.monotonic()
 
     async def ready(self) -> None:
-        """Return when the node serves. Raises SettingError when it ended instead; what is wrong it has said itself."""
+        """Return when the node serves. Raises Exit when it ended instead: what is wrong it has said itself."""
         assert self._process is not None
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), READY_S)
+        try:
+            line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), READY_S)
+        except TimeoutError:
+            raise click.ClickException(f"The node was not ready within {READY_S:.0f} s: its log says why.") from None
         if line.strip() != b"ready":
-            raise SettingError("A node did not start.")
+            raise click.exceptions.Exit(2)
 
     def keep_running(self) -> None:
         """Start it again when it has died; more slowly when that keeps happening."""
@@ -104,20 +113,36 @@ class Supervisor:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready`, keep it running until `stop`, then stop it kindly."""
-        listen = self._settings.node.listen
-        check_free(listen.host, listen.port)
+        check_free(self._settings)
         try:
-            config = await self._prepare()
-            self._children = [Child(1, ["--config", str(config)] if config else [])]
-            for child in self._children:
-                child.start()
-                await child.ready()
-            ready()
-            await self._watch()
+            if await self._started():
+                ready()
+                await self._watch()
         finally:
             await asyncio.gather(*(child.stop() for child in self._children))
             if self._postgres:
                 await self._postgres.stop()
+
+    async def _started(self) -> bool:
+        """Start everything; False when that was given up because of `stop`."""
+        starting, stopping = asyncio.create_task(self._start()), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.wait((starting, stopping))
+        if starting.cancelled():
+            return False
+        starting.result()
+        return True
+
+    async def _start(self) -> None:
+        config = await self._prepare()
+        self._children = [Child(1, ["--config", str(config)] if config else [])]
+        for child in self._children:
+            child.start()
+            await child.ready()
 
     async def _prepare(self) -> Path | None:
         if self._postgres is None or self._data is None:
@@ -127,7 +152,12 @@ class Supervisor:
         url = await self._postgres.start()
         await migrated(url)
         config = self._data / "tidings.toml"
-        write_secret(config, settings_file(self._settings, url, token_key(self._data)))
+        try:
+            write_secret(config, settings_file(self._settings, url, token_key(self._data)))
+        except OSError as fault:
+            raise EmbeddedError(
+                f"The data folder {self._data} cannot be used ({fault}): choose another one."
+            ) from fault
         return config
 
     async def _watch(self) -> None:
@@ -142,26 +172,32 @@ class Supervisor:
 
 
 async def migrated(url: str) -> None:
-    """Bring the database up to date. Raises SettingError when it cannot be reached."""
-    try:
+    """Bring the database up to date.
+
+    Raises SettingError when it cannot be reached, DurabilityError when it may lose data, MigrationError.
+    """
+    with reaching_postgres():
         connection = await asyncpg.connect(url, timeout=10)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
-        raise SettingError(
-            f"postgres.url (TIDINGS_POSTGRES__URL) leads to no database ({fault or type(fault).__name__}): "
-            "start Postgres there or set another address."
-        ) from fault
-    try:
-        await migrate(connection)
-    finally:
-        await connection.close()
+        try:
+            await check_durability(connection)
+            await migrate(connection)
+        finally:
+            await connection.close()
 
 
 def token_key(data: Path) -> str:
-    """The key of this installation, made at the first start."""
+    """The key of this installation, made at the first start. Raises EmbeddedError when it is none any more."""
     file = data / "token.key"
     if not file.exists():
         write_secret(file, "k1:" + base64.b64encode(secrets.token_bytes(32)).decode())
-    return file.read_text()
+    text = file.read_text("ascii", errors="replace").strip()
+    try:
+        SigningKey(text)
+    except ValueError:
+        raise EmbeddedError(
+            f"{file} holds no signing key: put the right one back, or remove it, and access tokens are issued anew."
+        ) from None
+    return text
 
 
 def settings_file(settings: Settings, url: str, key: str) -> str:
@@ -170,7 +206,7 @@ def settings_file(settings: Settings, url: str, key: str) -> str:
     return (
         "# Written at every start of `tidings serve --embedded`.\n"
         f'[node]\nlisten = "{settings.node.listen}"\nprivate = "{settings.node.private}"\n\n'
-        f'[postgres]\nurl = "{quoted}"\n\n[tokens]\nkeys = ["{key}"]\n'
+        f'[postgres]\nurl = "{quoted}"\n\n[tokens]\nkeys = ["{key}"]\n\n[log]\nlevel = "{settings.log.level}"\n'
     )
 
 
@@ -182,23 +218,35 @@ def write_secret(file: Path, text: str) -> None:
     fresh.replace(file)
 
 
-def check_free(host: str, port: int) -> None:
+def check_free(settings: Settings) -> None:
     """Nodes share their port, so a foreign listener would go unnoticed. Raises SettingError when there is one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as fault:
-            reason = fault.strerror or str(fault)
-            raise SettingError(
-                f"node.listen (--port): {host}:{port} cannot be listened on ({reason}): choose another port."
-            ) from fault
+    listen, private = settings.node.listen, settings.node.private
+    for address in (listen, listen.at(listen.port + 1), private.at(listen.port + 101)):
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address.host, address.port))
+            except OSError as fault:
+                reason = fault.strerror or str(fault)
+                raise SettingError(
+                    f"{address} cannot be listened on ({reason}): choose another --port, or another address in "
+                    "node.listen (TIDINGS_NODE__LISTEN) or node.private (TIDINGS_NODE__PRIVATE)."
+                ) from fault
 
 
 def load_for(data: Path | None, config: Path | None, overrides: dict[str, object]) -> Settings:
-    """The settings of a start; with embedded services their own are filled in later."""
-    return load(config, os.environ, overrides, required=() if data else ("postgres.url", "tokens.keys"))
+    """The settings of a start; embedded services bring some along, which are filled in later. Raises SettingError."""
+    settings = load(config, os.environ, overrides, required=() if data else REQUIRED)
+    if data and (settings.postgres.url or settings.tokens.keys):
+        name = "postgres.url" if settings.postgres.url else "tokens.keys"
+        raise SettingError(f"{SETTINGS[name]} is set, but --embedded brings its own: leave out one of the two.")
+    if not 0 < settings.node.listen.port <= HIGHEST_PORT:
+        raise SettingError(
+            f"{SETTINGS['node.listen']} is {settings.node.listen}: choose a port from 1 to {HIGHEST_PORT}, "
+            "since a node takes some above it too."
+        )
+    return settings
 
 
 async def supervise(supervisor: Supervisor, settings: Settings) -> None:

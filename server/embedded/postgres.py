@@ -85,7 +85,7 @@ class EmbeddedPostgres:
             await self._launch()
         except OSError as error:
             await self.stop()
-            raise EmbeddedError(f"The data folder {self.data} cannot be used: {error}.") from error
+            raise EmbeddedError(f"The data folder {self.data} cannot be used ({error}): choose another one.") from error
         except BaseException:
             await self.stop()
             raise

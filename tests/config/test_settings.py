@@ -159,6 +159,10 @@ def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path: Path) -> None:
 def test_settings_that_contradict_each_other_are_refused() -> None:
     assert "set it to no less than gateway.ping_ms, which is 60000" in refusal(gateway__ping_ms=60_000)
     assert "set it to no less than gateway.requests_per_s" in refusal(gateway__burst=1)
+    assert refusal(gateway__ring_bytes=524_287) == (
+        "gateway.ring_bytes (TIDINGS_GATEWAY__RING_BYTES) is 524287: "
+        "set it to no less than gateway.send_budget, which is 524288."
+    )
     assert "set it to no less than gateway.ring_bytes" in refusal(gateway__node_ring_bytes=4_096)
     assert "the same as node.listen" in refusal(node__listen="127.0.0.1:8180")
     assert "names a key id twice" in refusal(tokens__keys=[KEY, KEY])
@@ -187,3 +191,4 @@ def test_values_compare_by_what_they_mean() -> None:
     assert len({SigningKey(KEY), SigningKey(KEY), SigningKey(OTHER_KEY)}) == 2
     assert repr(Network("10.0.0.1")) == "Network('10.0.0.1/32')"
     assert Address("localhost:0").port == 0
+    assert Address("[::1]:8180").at(8281) == Address("[::1]:8281")

@@ -2,13 +2,18 @@
 
 import asyncio
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from server.embedded import EmbeddedPostgres
 from tests.server.running import Installation, free_port
+
+KEY = "k1:" + "A" * 43 + "="
 
 
 def tidings(*arguments: object, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
@@ -27,10 +32,20 @@ def tidings(*arguments: object, environ: dict[str, str] | None = None) -> "subpr
             ("serve",),
             {
                 "TIDINGS_POSTGRES__URL": "postgresql://nobody@127.0.0.1:1/nothing",
-                "TIDINGS_TOKENS__KEYS": "k1:" + "A" * 43 + "=",
+                "TIDINGS_TOKENS__KEYS": KEY,
             },
             ("postgres.url", "TIDINGS_POSTGRES__URL", "start Postgres there"),
         ),
+        (
+            ("serve",),
+            {"TIDINGS_POSTGRES__URL": "postgresql://me:hunter2@db:hunter3/x", "TIDINGS_TOKENS__KEYS": KEY},
+            ("postgres.url", "cannot be read"),
+        ),
+        (("serve", "--embedded"), {"TIDINGS_POSTGRES__URL": "postgresql://db/x"}, ("postgres.url", "--embedded")),
+        (("serve", "--embedded"), {"TIDINGS_TOKENS__KEYS": KEY}, ("tokens.keys", "--embedded")),
+        (("serve", "--embedded"), {"TIDINGS_NODE__LISTEN": "127.0.0.1:65500"}, ("node.listen", "65500", "1 to 65000")),
+        (("serve", "--embedded"), {"TIDINGS_NODE__LISTEN": "127.0.0.1:0"}, ("node.listen", "1 to 65000")),
+        (("serve", "--embedded"), {"TIDINGS_NATS__URL": "nonsense"}, ("TIDINGS_NATS__URL", "no setting")),
         (("status", "--data", "nowhere"), {}, ("--data", "nowhere", "tidings serve --embedded")),
         (("admin", "mint", "--users", 1, "--data", "nowhere"), {}, ("--data", "nowhere")),
     ],
@@ -42,15 +57,96 @@ def test_what_is_wrong_ends_in_one_sentence_that_names_it(
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert "hunter" not in ended.stderr
     for word in says:
         assert word in ended.stderr
 
 
-def test_a_port_in_use_is_named(installation: Installation, tmp_path: Path) -> None:
-    ended = tidings("serve", "--embedded", "--port", installation.port, "--data", tmp_path / "data")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("chat", "--as", "x", "--password", "a long password", "--url", "nonsense"), ("--url", "nonsense")),
+        (("demo", "--url", "http://127.0.0.1:1", "--data", "DATA"), ("--url", "http://127.0.0.1:1")),
+        (("demo", "--data", "DATA/file/data"), ("data folder", "DATA/file/data", "choose another")),
+        (("serve", "--embedded", "--config", "x.toml"), ("--embedded", "--config")),
+        (("serve", "--embedded", "--data", "DATA/file/data"), ("data folder", "DATA/file/data", "choose another")),
+        (("docs", "--out", "DATA/file/docs"), ("--out", "DATA/file/docs")),
+        (("status", "--data", "DATA"), ("tidings serve",)),
+        (("migrate", "--data", "DATA"), ("postgres.url", "start Postgres")),
+        (("admin", "mint", "--users", "1", "--data", "DATA"), ("postgres.url", "start Postgres")),
+    ],
+)
+def test_whatever_goes_wrong_ends_without_a_traceback(
+    arguments: tuple[str, ...], says: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    settings = f'[node]\nlisten = "127.0.0.1:{free_port()}"\n[postgres]\nurl = "postgresql:///x?host={tmp_path}"\n'
+    (tmp_path / "tidings.toml").write_text(f'{settings}[tokens]\nkeys = ["{KEY}"]\n')
+    port = ("--port", str(free_port())) if arguments[0] in ("serve", "demo") else ()
+    ended = tidings(*(word.replace("DATA", str(tmp_path)) for word in (*arguments, *port)))
+    assert ended.returncode in (1, 2)
+    assert "Traceback" not in ended.stderr
+    for word in says:
+        assert word.replace("DATA", str(tmp_path)) in ended.stderr
+
+
+@pytest.mark.parametrize("above", [0, 1, 101])
+def test_a_port_in_use_is_named_before_anything_is_started(above: int, tmp_path: Path) -> None:
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + above))
+        taken.listen()
+        ended = tidings("serve", "--embedded", "--port", port, "--data", tmp_path / "data")
     assert ended.returncode == 2
-    assert str(installation.port) in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert f"127.0.0.1:{port + above}" in ended.stderr
     assert "--port" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_in_use_is_named(installation: Installation) -> None:
+    ended = tidings("serve", "--embedded", "--port", free_port(), "--data", installation.data)
+    assert ended.returncode == 2
+    assert f"Another process uses the data folder {installation.data}" in ended.stderr
+
+
+async def test_a_database_that_may_lose_data_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, {"fsync": "off"})
+    url = await server.start()
+    environ = {"TIDINGS_POSTGRES__URL": url, "TIDINGS_TOKENS__KEYS": KEY}
+    environ["TIDINGS_NODE__LISTEN"] = f"127.0.0.1:{free_port()}"
+    ended = await asyncio.to_thread(tidings, "serve", environ=environ)
+    await server.stop()
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        "tidings: Postgres has fsync off and may lose what was acknowledged: turn fsync on."
+    ]
+
+
+@pytest.mark.parametrize("said", ["starting Postgres", "tidings is ready"], ids=["while it starts", "when it is ready"])
+async def test_ctrl_c_ends_everything_that_was_started(said: str, tmp_path: Path) -> None:
+    serve = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server.cli", "serve", "--embedded"),
+        *("--port", str(free_port()), "--data", str(tmp_path / "data")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    await _until(serve, said)
+    # The terminal sends it to the whole group of processes.
+    os.killpg(serve.pid, signal.SIGINT)
+    rest, _ = await serve.communicate()
+    assert (serve.returncode, rest) == (0, b"")
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if os.fsencode(tmp_path) in _text(path)]
+    assert left == []
+
+
+def _text(path: Path) -> bytes:
+    """What stands there, if the process has not ended meanwhile."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_status_shows_a_running_node_and_says_when_there_is_none(installation: Installation) -> None:
@@ -98,6 +194,38 @@ async def test_two_people_sign_up_in_their_terminals_and_talk(installation: Inst
         assert person.stdin is not None
         person.stdin.write(b"/quit\n")
         assert await person.wait() == 0
+
+
+async def test_ctrl_c_ends_a_chat_that_waits_for_a_line(installation: Installation) -> None:
+    ada = await _chat(installation, "terminal.cyd")
+    await _until(ada, "you are terminal.cyd")
+    ada.send_signal(signal.SIGINT)
+    assert ada.stdout is not None
+    async with asyncio.timeout(10):
+        assert b"Traceback" not in await ada.stdout.read()
+        assert await ada.wait() == 1
+
+
+async def test_a_chat_that_another_of_the_same_name_replaces_says_so(installation: Installation) -> None:
+    first = await _chat(installation, "terminal.dee")
+    await _until(first, "(online)")
+    second = await _chat(installation, "terminal.dee")
+    assert "took over" in await _until(first, "Error")
+    assert await first.wait() == 1
+    assert second.stdin is not None
+    second.stdin.write(b"/quit\n")
+    assert await second.wait() == 0
+
+
+async def test_a_chat_reads_its_lines_from_a_file_too(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("/list\nno newline here: said to nobody")
+    with open(tmp_path / "lines") as lines:
+        command = [sys.executable, "-m", "server.cli", "chat", "--as", "terminal.eva", "--password", "a long password"]
+        command += ["--url", installation.url]
+        ended = subprocess.run(command, stdin=lines, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 0
+    assert "nothing yet: /open NAME" in ended.stdout
+    assert "you are in no conversation" in ended.stdout
 
 
 def test_chat_names_a_server_that_cannot_be_reached_and_a_wrong_password(installation: Installation) -> None:
