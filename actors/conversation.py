@@ -19,11 +19,11 @@ from actors.conversation_commands import (
     Type,
 )
 from actors.effects import STORE, Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken, user_address
-from actors.membership import RECEIPT_EVERY, Membership
+from actors.membership import RECEIPT_EVERY, Membership, differing, merged
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
-from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged, Typing
-from protocol.facts import Chosen, Fact, Said
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved, Typing
+from protocol.facts import Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 
@@ -86,11 +86,12 @@ class Conversation:
     def _announce(self, announce: Announce) -> list[Effect]:
         effects: list[Effect] = [Deliver(self.audience, event) for event in announce.events]
         effects += [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in announce.reads]
+        effects += [Deliver((user_address(user),), changed) for user, changed in announce.settings]
         told = [moved for moved in announce.receipts if self._tells(self.members[moved.user])]
         return effects + [Deliver(self._others(moved.user), moved) for moved in told]
 
     def _tells(self, member: Membership) -> bool:
-        """Others hear how far this member has got."""
+        """Others hear how far this member has got; in a larger conversation they see it when they ask."""
         return member.send_receipts and len(self.audience) <= RECEIPTS_UP_TO
 
     def may_rest(self) -> bool:
@@ -178,21 +179,21 @@ class Conversation:
         c = min(read.c, self.last_c)
         if c <= member.read_c:
             return [Reply(read.request, Done())]
-        moved = ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c)
-        self._apply(moved)
+        marked = Marked(ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c), member.send_receipts)
+        self._apply(marked)
         mine = Deliver((user_address(read.user),), ReadMoved(self.id, c))
-        return [Commit(moved), mine, Reply(read.request, Done()), *self._receipt_due(member, now)]
+        return [Commit(marked), mine, Reply(read.request, Done()), *self._receipt_due(member, now)]
 
     def _choose(self, choose: Choose) -> list[Effect] | Refusal:
-        if not self._member(choose.user):
+        member = self._member(choose.user)
+        if not member:
             return NOT_FOUND
-        wire = choose.wire
-        settings = SettingsChanged(self.id, wire.mute_until, wire.pinned, wire.archived, wire.send_receipts, wire.draft)
-        if settings == SettingsChanged(self.id):
+        changed = differing(self.id, member.settings, choose.wire)
+        if not changed:
             return [Reply(choose.request, Done())]
-        chosen = Chosen(choose.user, settings)
+        chosen = Chosen(choose.user, changed, shown=changed.send_receipts not in (UNSET, member.send_receipts))
         self._apply(chosen)
-        mine = Deliver((user_address(choose.user),), settings)
+        mine = Deliver((user_address(choose.user),), changed)
         return [Commit(chosen), mine, Reply(choose.request, Done())]
 
     def _mark_delivered(self, mark: MarkDelivered, now: Millis) -> list[Effect]:
@@ -211,9 +212,10 @@ class Conversation:
             return [Wake(Millis(member.told_at + RECEIPT_EVERY), member.user)]
         moved = member.receipt(self.id)
         durable = member.delivered_c >= member.wanted_c
-        self._apply(moved)
+        marked = Marked(moved, member.send_receipts)
+        self._apply(marked)
         member.told_at, member.told_delivered, member.told_read = now, member.delivered_c, member.read_c
-        effects: list[Effect] = [] if durable else [Commit(moved)]
+        effects: list[Effect] = [] if durable else [Commit(marked)]
         if self._tells(member):
             effects.append(Deliver(self._others(member.user), moved))
         return effects
@@ -239,25 +241,10 @@ class Conversation:
                 event = fact.event
                 self.last_c, self.at = event.c, event.at
                 self._remember(event.sender, event.cid, Answered(fact.digest, event.c, event.at))
-            case ReceiptMoved():
-                self.members[fact.user].move(fact)
+            case Marked():
+                self.members[fact.user].move(fact.moved)
             case Chosen():
-                if fact.settings.send_receipts is not UNSET:
-                    self.members[fact.user].send_receipts = fact.settings.send_receipts
+                member = self.members[fact.user]
+                member.settings = merged(member.settings, fact.settings)
             case _:
                 assert_never(fact)
-
-
-__all__ = [
-    "Announce",
-    "Answered",
-    "Choose",
-    "Conversation",
-    "ConversationCommand",
-    "Find",
-    "Looked",
-    "MarkDelivered",
-    "Read",
-    "Send",
-    "Type",
-]

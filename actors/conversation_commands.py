@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from actors.effects import Asked, Woken
-from protocol.events import AnyLogEvent, ReceiptMoved
+from protocol.events import AnyLogEvent, ReceiptMoved, SettingsChanged
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.requests import ChangeSettings, SendMessage
 
@@ -57,13 +57,14 @@ class Type(Struct, frozen=True, gc=False):
 
 
 class Announce(Struct, frozen=True, gc=False):
-    """Deliver what is durable already: a creation, or the events and marks that a lost answer left unsaid.
+    """Deliver what is durable already: a creation, or the events, marks and settings that a lost answer left unsaid.
 
-    `reads` are for the readers' own devices, `receipts` for the other members.
+    `reads` and `settings` are for the members' own devices, `receipts` for the other members.
     """
 
     events: tuple[AnyLogEvent, ...]
     reads: tuple[tuple[UserId, int], ...] = ()
+    settings: tuple[tuple[UserId, SettingsChanged], ...] = ()
     receipts: tuple[ReceiptMoved, ...] = ()
     request: None = None
 

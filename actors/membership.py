@@ -1,13 +1,31 @@
-"""One member of a conversation, as its writer knows them: role, span, marks, and what others were told."""
-
-from typing import Literal
+"""One member of a conversation, as its writer knows them: marks, settings, and what others were told."""
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from protocol.events import ReceiptMoved
+from protocol.events import NOTHING_SET, MemberSettings, ReceiptMoved, SettingsChanged
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.requests import ChangeSettings
 
 RECEIPT_EVERY = 1_000
+
+
+def differing(
+    conversation: ConversationId, stands: MemberSettings, wanted: ChangeSettings | MemberSettings
+) -> SettingsChanged | None:
+    """Those settings in `wanted` that do not stand so already; None when all do."""
+    news = {
+        name: value
+        for name in stands.__struct_fields__
+        if (value := getattr(wanted, name)) is not UNSET and value != getattr(stands, name)
+    }
+    return SettingsChanged(conversation, **news) if news else None
+
+
+def merged(stands: MemberSettings, changed: SettingsChanged) -> MemberSettings:
+    """The settings with what changed."""
+    news = {name: value for name in stands.__struct_fields__ if (value := getattr(changed, name)) is not UNSET}
+    return replace(stands, **news)
 
 
 class Membership:
@@ -15,11 +33,9 @@ class Membership:
 
     __slots__ = (
         "delivered_c",
-        "joined_c",
         "left_c",
         "read_c",
-        "role",
-        "send_receipts",
+        "settings",
         "told_at",
         "told_delivered",
         "told_read",
@@ -30,22 +46,23 @@ class Membership:
     def __init__(
         self,
         user: UserId,
-        role: Literal["owner", "admin", "member"] = "member",
         *,
-        joined_c: int = 0,
         left_c: int = 0,
         delivered_c: int = 0,
         read_c: int = 0,
-        send_receipts: bool = True,
+        settings: MemberSettings = NOTHING_SET,
     ) -> None:
         self.user = user
-        self.role = role
-        self.joined_c = joined_c
         self.left_c = left_c
         self.delivered_c = self.wanted_c = self.told_delivered = delivered_c
         self.read_c = self.told_read = read_c
-        self.send_receipts = send_receipts
+        self.settings = settings
         self.told_at = Millis(0)
+
+    @property
+    def send_receipts(self) -> bool:
+        """Others are shown these marks."""
+        return self.settings.send_receipts is not False
 
     @property
     def due(self) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from protocol.errors import Refusal
-from protocol.requests import AnyRequest
+from protocol.requests import AnyRequest, read_later
 
 Name = Literal["msgpack", "json"]
 
@@ -51,7 +51,7 @@ class Codec:
         self.binary = name == "msgpack"
         self.opcode = 0x2 if self.binary else 0x1
         self.subprotocol = f"tidings.v1.{name}"
-        self._request = module.Decoder(AnyRequest).decode
+        self._request = module.Decoder(AnyRequest, dec_hook=read_later).decode
         self._envelope = module.Decoder(_Envelope).decode if self.binary else _json_envelope
         self._fields = module.Decoder(dict[str, Raw]).decode
         self._value = module.Decoder().decode

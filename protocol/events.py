@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.people import Setting
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -22,12 +23,16 @@ class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, 
 
 
 class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="message"):
+    """Somebody said something; `reply_to` is the place of what it answers."""
+
     text: str | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
 
 
 class ConversationChanged(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="conversation"):
+    """The conversation was made, or its settings for everybody changed: those that did."""
+
     title: str | UnsetType = UNSET
 
 
@@ -75,6 +80,8 @@ class Typing(Struct, frozen=True, gc=False, tag_field="ev", tag="typing"):
 
 
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):
+    """All that was missed has been told: the stream stands at `u`."""
+
     u: int
 
 
@@ -92,6 +99,8 @@ class Continuity(Struct, frozen=True, gc=False, tag_field="ev", tag="continuity"
 
 
 class Member(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Who is or was in a conversation, from which place to which, and how far they let be seen that they got."""
+
     user: UserId
     role: Literal["owner", "admin", "member"]
     joined_c: int
@@ -108,6 +117,10 @@ class MemberSettings(Struct, frozen=True, gc=False, omit_defaults=True):
     archived: bool | UnsetType = UNSET
     send_receipts: bool | UnsetType = UNSET
     draft: str | UnsetType = UNSET
+
+
+NOTHING_SET = MemberSettings()
+"""One for all who have set nothing, as most have."""
 
 
 class Conversation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -137,15 +150,21 @@ class Gone(Struct, frozen=True, gc=False):
 
 
 class Me(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Who I am, and my settings of the whole application."""
+
     id: UserId
     username: str
-    settings: dict[str, object]
+    settings: dict[str, Setting]
     name: str | UnsetType = UNSET
 
 
 class Snapshot(Struct, frozen=True, gc=False, tag_field="ev", tag="snapshot"):
-    """What a client without state starts from: the newest conversations and who I am."""
+    """What a client without state starts from: the newest conversations and who I am.
+
+    `next`: there are more, and `conversation.list` of the inbox goes on from there.
+    """
 
     conversations: list[Conversation]
     me: Me
     now: Millis
+    next: str | UnsetType = UNSET

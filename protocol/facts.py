@@ -1,4 +1,8 @@
-"""Facts: what a decision makes durable. Log events carry the digest of their request: a retry can be told apart."""
+"""Facts: what a decision makes durable. Log events carry the digest of their request: a retry can be told apart.
+
+What takes no place in the log says whether it is `shown`: whether the other members see the conversation differently
+from then on. Else only the member's own devices may learn that anything changed.
+"""
 
 from msgspec import Struct
 
@@ -13,11 +17,23 @@ class Said(Struct, frozen=True, gc=False):
     digest: int
 
 
+class Marked(Struct, frozen=True, gc=False):
+    """How far one member has got."""
+
+    moved: ReceiptMoved
+    shown: bool
+
+    @property
+    def user(self) -> UserId:
+        return self.moved.user
+
+
 class Chosen(Struct, frozen=True, gc=False):
     """One member's own settings of a conversation, those that changed."""
 
     user: UserId
     settings: SettingsChanged
+    shown: bool
 
 
-Fact = Said | ReceiptMoved | Chosen
+Fact = Said | Marked | Chosen

@@ -49,7 +49,9 @@ class Incomplete(Struct, frozen=True):
     """More bytes are needed to tell."""
 
 
-_ROUTE: Final = b"GET /v1/socket"
+ROUTE: Final = b"GET /v1/socket"
+"""How every request for a socket begins."""
+
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEPT: Final[tuple[str, ...]] = ("x-forwarded-for",)
 _TOKEN_KEYS: Final = frozenset(("token", "access_token", "authorization"))
@@ -109,12 +111,12 @@ def over_budget(retry_s: int) -> Refused:
 def parse(head: bytes, origins: frozenset[str]) -> Upgrade | Refused | Elsewhere | Incomplete:
     """Judge all the bytes that a connection has sent so far; the answer does not depend on how they were cut.
 
-    `origins` are serialised origins in lower case (`https://chat.example`), `*` allows every one. An origin whose host
-    and port are the request's own is always allowed, and so is a request without one: that is no browser.
+    `origins` are serialised origins in lower case (`https://chat.example`), `*` allows every one. A request
+    without an origin is always allowed: that is no browser.
     """
-    if not head.startswith(_ROUTE):
-        return Incomplete() if _ROUTE.startswith(head) else Elsewhere()
-    if len(head) > len(_ROUTE) and head[len(_ROUTE)] not in b" ?":
+    if not head.startswith(ROUTE):
+        return Incomplete() if ROUTE.startswith(head) else Elsewhere()
+    if len(head) > len(ROUTE) and head[len(ROUTE)] not in b" ?":
         return Elsewhere()
     end = head.find(b"\r\n\r\n", 0, MAX_HEAD)
     text = head[: MAX_HEAD if end < 0 else end + 2]
@@ -174,8 +176,7 @@ def _listed(value: str) -> list[str]:
 
 def _refusal(headers: dict[str, str], origins: frozenset[str]) -> Refused | None:
     """RFC 6455 §4.2.1, and RFC 9112 §3.2 for Host."""
-    host = headers.get("host", "").lower()
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(headers.get("host", "").lower()):
         return _HOST_INVALID
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
         return _BODY
@@ -186,12 +187,7 @@ def _refusal(headers: dict[str, str], origins: frozenset[str]) -> Refused | None
         return _VERSION
     if not _KEY.fullmatch(headers.get("sec-websocket-key", "")):
         return _KEY_INVALID
-    origin = headers.get("origin", "").lower()
-    if (
-        "origin" in headers
-        and origins.isdisjoint((origin, "*"))
-        and origin not in (f"https://{host}", f"http://{host}")
-    ):
+    if "origin" in headers and origins.isdisjoint((headers["origin"].lower(), "*")):
         return _ORIGIN
     return None
 

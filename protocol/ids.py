@@ -29,8 +29,3 @@ CID = Meta(
 def shard_of(id: UserId | ConversationId | LoginId) -> int:
     """The logical shard, 0…8191, of the thing that `id` names."""
     return int(id) >> 10 & SHARDS - 1
-
-
-def made_at(id: UserId | ConversationId | LoginId) -> Millis:
-    """When the id was drawn, in milliseconds since 1970 by the database's clock."""
-    return Millis((int(id) >> 23) + EPOCH)

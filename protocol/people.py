@@ -49,6 +49,8 @@ class SignIn(Struct, frozen=True, gc=False):
 
 
 class RefreshLogin(Struct, frozen=True, gc=False):
+    """Exchanges a refresh token for fresh tokens; it is good for that once."""
+
     refresh_token: Annotated[str, Meta(max_length=128)]
 
 

@@ -10,6 +10,8 @@ from protocol.ids import Millis, UserId
 
 
 class Limits(Struct, frozen=True, gc=False):
+    """What one connection may do before it is refused as `rate_limited`."""
+
     message_bytes: int
     requests_per_s: int
     burst: int
@@ -38,11 +40,15 @@ class Sent(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Opened(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The conversation that was asked for. `dup`: an earlier request with this `cid` made it."""
+
     conversation: Conversation
     dup: bool = False
 
 
 class Conversations(Struct, frozen=True, gc=False):
+    """A page of conversations; `next` is there when it goes on."""
+
     items: list[Conversation]
     next: str | UnsetType = UNSET
 
@@ -56,6 +62,8 @@ class Marks(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Receipts(Struct, frozen=True, gc=False):
+    """How far everybody in a conversation has got."""
+
     members: tuple[Marks, ...]
 
 
@@ -67,6 +75,8 @@ class History(Struct, frozen=True, gc=False):
 
 
 class SyncPage(Struct, frozen=True, gc=False):
+    """What changed, or is gone; with a `cursor` it goes on, without one it is complete as of `now`."""
+
     conversations: list[Conversation | Gone]
     now: Millis
     cursor: str | UnsetType = UNSET
@@ -81,10 +91,14 @@ Result = Ok | Refusal
 
 
 class OkReply(Struct, frozen=True, gc=False):
+    """The answer to request `re`, carried out."""
+
     re: int
     ok: Any
 
 
 class ErrReply(Struct, frozen=True, gc=False):
+    """The answer to request `re`, refused; 0 stands for one that could not be read."""
+
     re: int
     err: Refusal

@@ -1,7 +1,8 @@
 """Requests: what a client asks. One struct per op, read and checked in one step by the codec.
 
 A command inside the server is one of these plus who asked. Fields are those of docs/protocol.md §3 and §4; a wrong or
-missing one is refused by name.
+missing one is refused by name, and so is one that asks for what this server cannot do: `read_later` is the hook with
+which a decoder has to read these structs.
 """
 
 from typing import Annotated, Literal
@@ -21,7 +22,17 @@ Text = Annotated[str, Meta(min_length=1, max_length=4_000, pattern=r"^[^\u0000]*
 Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\u0000]*$(?!\n)")]
 Heads = Annotated[dict[Conversation, Position], Meta(max_length=1_000)]
 
+Later = Annotated[UnsetType, Meta(description="not possible yet: refused", extra_json_schema={"enum": [False, []]})]
+"""A field of the contract that this server cannot act on: it must not be dropped like an unknown key."""
+
 MEMBERS = 256
+
+
+def read_later(_: type, value: object) -> UnsetType:
+    """A `Later` field that is there: `false` and an empty list ask for nothing, all else is a ValueError."""
+    if value is False or value == []:
+        return UNSET
+    raise ValueError("this server cannot do that yet")
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -46,6 +57,8 @@ class Request(Struct, frozen=True, gc=False, kw_only=True, tag_field="op"):
 
 
 class Hello(Request, frozen=True, gc=False, tag="hello"):
+    """The first request of a connection: who this is, on which client, and where its copy of the stream ends."""
+
     token: Annotated[str, Meta(max_length=3_000)]
     device: Device
     resume: Resume | UnsetType = UNSET
@@ -55,6 +68,8 @@ class Hello(Request, frozen=True, gc=False, tag="hello"):
 
 
 class Sync(Request, frozen=True, gc=False, tag="sync"):
+    """What changed in my conversations beyond the heads I have stored; `only` leaves out those that are not named."""
+
     heads: Heads
     since: Position
     only: bool = False
@@ -62,30 +77,42 @@ class Sync(Request, frozen=True, gc=False, tag="sync"):
 
 
 class Background(Request, frozen=True, gc=False, tag="background"):
+    """My application went to the background, where live events stop, or came back."""
+
     on: bool
 
 
 class OpenConversation(Request, frozen=True, gc=False, tag="conversation.open"):
+    """The one direct conversation with `user`, made if there is none."""
+
     user: User
 
 
 class CreateConversation(Request, frozen=True, gc=False, tag="conversation.create"):
+    """A new group of me and these users; `cid` is unique among what I create."""
+
     cid: Cid
     members: Annotated[list[User], Meta(max_length=MEMBERS)]
     title: Title | UnsetType = UNSET
 
 
 class GetConversation(Request, frozen=True, gc=False, tag="conversation.get"):
+    """One conversation as I see it."""
+
     conversation: Conversation
 
 
 class ListConversations(Request, frozen=True, gc=False, tag="conversation.list"):
+    """A page of one folder, the newest activity first; `before` is the `next` of the page before."""
+
     folder: Literal["inbox", "requests", "archive"] = "inbox"
     before: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
 class ChangeSettings(Request, frozen=True, gc=False, tag="conversation.settings"):
+    """My own settings of a conversation: those given replace, the others stay."""
+
     conversation: Conversation
     mute_until: Position | UnsetType = UNSET
     pinned: bool | UnsetType = UNSET
@@ -95,19 +122,30 @@ class ChangeSettings(Request, frozen=True, gc=False, tag="conversation.settings"
 
 
 class GetReceipts(Request, frozen=True, gc=False, tag="conversation.receipts"):
+    """How far each member of a conversation has got."""
+
     conversation: Conversation
 
 
 class SendMessage(Request, frozen=True, gc=False, tag="message.send"):
+    """A message to a conversation; `after` is the `cid` of my send before it, which must come first."""
+
     conversation: Conversation
     cid: Cid
     text: Text
     after: Cid | UnsetType = UNSET
     reply_to: Place | UnsetType = UNSET
     mentions: Annotated[list[User], Meta(max_length=MEMBERS)] | UnsetType = UNSET
+    media: Later = UNSET
+    voice: Later = UNSET
+    share: Later = UNSET
+    view_once: Later = UNSET
+    ciphertext: Later = UNSET
 
 
 class GetHistory(Request, frozen=True, gc=False, tag="message.history"):
+    """Events after or before a place, exclusive and not both; with neither, the newest."""
+
     conversation: Conversation
     after: Position | UnsetType = UNSET
     before: Place | UnsetType = UNSET
@@ -115,6 +153,8 @@ class GetHistory(Request, frozen=True, gc=False, tag="message.history"):
 
 
 class MarkRead(Request, frozen=True, gc=False, tag="message.read"):
+    """I have read up to `c`; a mark further back changes nothing."""
+
     conversation: Conversation
     c: Position
 

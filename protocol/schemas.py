@@ -21,7 +21,7 @@ def schemas_of(kinds: Iterable[type[Struct]]) -> dict[str, Any]:
     """The schemas of these structs and of all that they mention, by name."""
     described = {_describable(kind) for kind in kinds} | {Conversation, Gone}
     ordered = sorted(described, key=lambda kind: kind.__name__)
-    _, schemas = msgspec.json.schema_components(ordered, schema_hook=_schema_of_anything, ref_template=_TEMPLATE)
+    _, schemas = msgspec.json.schema_components(ordered, ref_template=_TEMPLATE)
     if (page := schemas.get(SyncPage.__name__)) is not None:
         page["properties"]["conversations"]["items"] = {"anyOf": [reference(Conversation), reference(Gone)]}
     return dict(sorted(schemas.items()))
@@ -38,9 +38,3 @@ def _describable(kind: type[Struct]) -> type[Struct]:
         for field in msgspec.structs.fields(kind)
     ]
     return msgspec.defstruct(kind.__name__, fields, namespace={"__doc__": kind.__doc__})
-
-
-def _schema_of_anything(kind: type) -> dict[str, Any]:
-    if kind is object:
-        return {"description": "anything"}
-    raise NotImplementedError

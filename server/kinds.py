@@ -1,20 +1,29 @@
 """How the two kinds of actors come to life on this node: a conversation by a write, a user out of nothing."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
-from msgspec import UNSET
-
-from actors.conversation import Announce, Answered, Conversation, MarkDelivered, Send
-from actors.conversation import Type as TypeCommand
-from actors.effects import Address
-from actors.membership import Membership
-from actors.user import Policy, Reattach, User
+from actors.conversation import Conversation
+from actors.conversation_commands import (
+    Announce,
+    Answered,
+    Choose,
+    ConversationCommand,
+    Looked,
+    MarkDelivered,
+    Read,
+    Send,
+)
+from actors.conversation_commands import Type as TypeCommand
+from actors.effects import Address, Woken
+from actors.membership import Membership, differing, merged
+from actors.user import User
+from actors.user_commands import Policy, Reattach
 from persistence.conversations.contract import Activated as Stored
-from persistence.conversations.contract import ConversationStore, Unit
+from persistence.conversations.contract import ConversationStore, MemberState, Unit
 from protocol.errors import NOT_FOUND, UNAVAILABLE
-from protocol.events import ReceiptMoved
-from protocol.facts import Fact, Said
+from protocol.events import NOTHING_SET, ReceiptMoved, SettingsChanged
+from protocol.facts import Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, UserId
 from server.activation import Activated, Ticket
 
@@ -22,11 +31,11 @@ from server.activation import Activated, Ticket
 class ConversationTicket:
     """The right to move a conversation's head from `last_c`, until somebody raises the fence.
 
-    `last_c` and `reads` are also how far this host has told what is durable; `marks` are those of the activation, since
-    what others were told of later ones may have gone with the actor.
+    `last_c`, `reads` and `settings` are also how far this host has told what is durable; `marks` are those of the
+    activation, since what others were told of later ones may have gone with the actor.
     """
 
-    __slots__ = ("_fence", "_id", "last_c", "marks", "member", "reads")
+    __slots__ = ("_fence", "_id", "last_c", "marks", "member", "reads", "settings")
 
     def __init__(self, stored: Stored) -> None:
         self._id = stored.id
@@ -34,6 +43,7 @@ class ConversationTicket:
         self.last_c = stored.last_c
         self.member = stored.members[0].user
         self.reads = {member.user: member.read_c for member in stored.members}
+        self.settings = {member.user: member.settings for member in stored.members if member.settings != NOTHING_SET}
         self.marks = {member.user: (member.delivered_c, member.read_c) for member in stored.members}
 
     def unit(self, facts: Sequence[Fact]) -> Unit:
@@ -44,8 +54,10 @@ class ConversationTicket:
             match fact:
                 case Said():
                     self.last_c = fact.event.c
-                case ReceiptMoved(read_c=int(c)):
+                case Marked(moved=ReceiptMoved(read_c=int(c))):
                     self.reads[fact.user] = max(self.reads[fact.user], c)
+                case Chosen():
+                    self.settings[fact.user] = merged(self.settings.get(fact.user, NOTHING_SET), fact.settings)
 
     def unsaid(self, stored: Stored) -> tuple[Announce, ...]:
         """What has become durable since, without an answer that reached this host; receipts may be told twice."""
@@ -55,26 +67,36 @@ class ConversationTicket:
             for m in stored.members
             if self.marks.get(m.user) != (m.delivered_c, m.read_c)
         )
-        return (Announce(stored.missed, reads, receipts),) if stored.missed or reads or receipts else ()
+        changes = ((m.user, self._changed(m)) for m in stored.members)
+        settings = tuple((user, changed) for user, changed in changes if changed)
+        announce = Announce(stored.missed, reads, settings, receipts)
+        return (announce,) if stored.missed or reads or settings or receipts else ()
+
+    def _changed(self, member: MemberState) -> SettingsChanged | None:
+        return differing(self._id, self.settings.get(member.user, NOTHING_SET), member.settings)
 
 
 class ConversationKind:
+    """Conversations come to life by raising the fence in the store, which voids every earlier writer."""
+
     name = "conversation"
     mailbox = 1_024
-    idle_ms = 30_000
     absent = NOT_FOUND
 
-    def __init__(self, store: ConversationStore) -> None:
+    def __init__(self, store: ConversationStore, idle_ms: int = 30_000) -> None:
+        self.idle_ms = idle_ms
         self._store = store
 
-    async def activate(self, address: Address, commands: Sequence[Any], ticket: Ticket | None) -> Activated | None:
+    async def activate(
+        self, address: Address, commands: Sequence[ConversationCommand], ticket: Ticket | None
+    ) -> Activated | None:
         """Only for a member: who asks about what they may not see causes no write."""
         askers = {user for command in commands for user in _users(command)}
         earlier = ticket if isinstance(ticket, ConversationTicket) else None
         if earlier:
             askers.add(earlier.member)
         after = earlier.last_c if earlier else None
-        cids = [pair for command in commands if isinstance(command, Send) for pair in _cids(command)]
+        cids = [(command.user, cid) for command in commands if isinstance(command, Send) for cid in command.cids]
         stored = await self._store.activate(ConversationId(str(address.key)), askers, cids, after)
         if stored is None:
             return None
@@ -85,12 +107,10 @@ class ConversationKind:
             [
                 Membership(
                     member.user,
-                    member.role,
-                    joined_c=member.joined_c,
                     left_c=member.left_c,
                     delivered_c=member.delivered_c,
                     read_c=member.read_c,
-                    send_receipts=member.send_receipts,
+                    settings=member.settings,
                 )
                 for member in stored.members
             ],
@@ -115,6 +135,8 @@ LIVED = UserTicket()
 
 
 class UserKind:
+    """Users come to life without asking anybody, in an epoch of their own: nothing of theirs is stored."""
+
     name = "user"
     mailbox = 4_096
     idle_ms = 1_000
@@ -134,16 +156,14 @@ class UserKind:
         return Activated(User(user, self._new_epoch(), self._policy), LIVED, first)
 
 
-def _users(command: Any) -> list[UserId]:
+def _users(command: ConversationCommand) -> list[UserId]:
+    """Whoever is, or was, a member if the command has come to the right place."""
     match command:
+        case Send() | Read() | Choose() | MarkDelivered() | TypeCommand() | Looked():
+            return [command.user]
         case Announce():
             return [event.sender for event in command.events]
-        case MarkDelivered() | TypeCommand():
-            return [command.user]
+        case Woken():
+            return []
         case _:
-            return [command.user] if hasattr(command, "user") else []
-
-
-def _cids(send: Send) -> list[tuple[UserId, str]]:
-    cids = [send.wire.cid] if send.wire.after is UNSET else [send.wire.cid, send.wire.after]
-    return [(send.user, cid) for cid in cids]
+            assert_never(command)

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import structlog
 from msgspec import UNSET
 
-from actors.conversation import Announce, Answered, Choose, Find, Looked, MarkDelivered, Read, Send
-from actors.conversation import Type as TypeCommand
+from actors.conversation_commands import Announce, Answered, Choose, Find, Looked, MarkDelivered, Read, Send
+from actors.conversation_commands import Type as TypeCommand
 from actors.effects import Asked, conversation_address
-from actors.user import ReadSnapshot, SnapshotRead
+from actors.user_commands import ReadSnapshot, SnapshotRead
 from persistence.conversations.contract import ConversationStore
+from persistence.faults import UnavailableError
 from persistence.people.contract import Account, PeopleStore
 from protocol.digests import digest
-from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
+from protocol.errors import FAILED, ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
 from protocol.events import Me, Snapshot
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Marks, Opened, Receipts, Result
@@ -53,6 +54,14 @@ log = structlog.get_logger()
 Replying = Callable[[Asked, Result], None]
 
 
+class _Question(NamedTuple):
+    """`until` is when nobody waits for the answer any more, by the loop's clock."""
+
+    asked: Asked | None
+    answer: Callable[[], Awaitable[Result | None]]
+    until: float
+
+
 class Requests:
     """`take` answers later by `reply`. At most `QUESTIONS` wait for the store; then: `unavailable`."""
 
@@ -61,9 +70,7 @@ class Requests:
         self._conversations = conversations
         self._people = people
         self._reply = reply
-        self._questions: asyncio.Queue[tuple[Asked | None, Callable[[], Awaitable[Result | None]]]] = asyncio.Queue(
-            QUESTIONS
-        )
+        self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
         """Start what is asked; exactly one reply to `asked` follows."""
@@ -92,7 +99,7 @@ class Requests:
             case Find():
                 async with asyncio.timeout(WITHIN_S):
                     found = await self._conversations.find(question.conversation, question.user, question.cids)
-                known = tuple((known.cid, Answered(known.digest, known.c, known.at)) for known in found.known)
+                known = tuple((known.cid, Answered(known.digest, known.c, known.at)) for known in found)
                 return Looked(question.user, known)
             case ReadSnapshot():
                 return SnapshotRead(question.connection, await self._snapshot(question.user))
@@ -107,19 +114,26 @@ class Requests:
 
     async def _serve(self) -> None:
         while True:
-            asked, answer = await self._questions.get()
-            try:
-                async with asyncio.timeout(WITHIN_S):
-                    result = await answer()
-            except Exception as fault:
-                log.warning("question failed", fault=repr(fault))
-                result = UNAVAILABLE
-            if asked is not None and result is not None:
-                self._reply(asked, result)
+            question = await self._questions.get()
+            result = await self._answered(question)
+            if question.asked is not None and result is not None:
+                self._reply(question.asked, result)
+
+    async def _answered(self, question: "_Question") -> Result | None:
+        """The answer, within the question's time: what has waited for longer than that costs the store nothing."""
+        try:
+            async with asyncio.timeout_at(question.until):
+                return await question.answer()
+        except (TimeoutError, UnavailableError) as fault:
+            log.warning("question failed", fault=repr(fault))
+            return UNAVAILABLE
+        except Exception:
+            log.exception("question failed")
+            return FAILED
 
     def _question(self, asked: Asked | None, answer: Callable[[], Awaitable[Result | None]]) -> None:
         try:
-            self._questions.put_nowait((asked, answer))
+            self._questions.put_nowait(_Question(asked, answer, asyncio.get_running_loop().time() + WITHIN_S))
         except asyncio.QueueFull:
             if asked is not None:
                 self._reply(asked, UNAVAILABLE)
@@ -214,8 +228,8 @@ class Requests:
         except Exception as fault:
             log.warning("snapshot failed", fault=repr(fault))
             return None
-        return None if account is None else Snapshot(page.items, _me(account), now)
+        return None if account is None else Snapshot(page.items, _me(account), now, page.next)
 
 
 def _me(account: Account) -> Me:
-    return Me(account.id, account.username, dict(account.settings), account.name or UNSET)
+    return Me(account.id, account.username, account.settings, account.name or UNSET)

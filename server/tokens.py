@@ -1,6 +1,7 @@
 """Access tokens: JWTs (RFC 7519) under HMAC-SHA-256, short-lived, checked without asking anybody.
 
-Measured on one core: `verify` 18 µs, of it 14 joserfc; `issue` 12 µs. That is once per connection or HTTP request.
+Measured on one core: `verify` 5 µs, for which joserfc takes 16; `issue` 12 µs, of it 11 joserfc. A token is verified
+once per connection or HTTP request, and issued once per login and life.
 """
 
 import hmac

@@ -26,6 +26,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     data = tmp_path_factory.mktemp("embedded")
     server = EmbeddedPostgres(data)
     asyncio.run(server.start())
+    asyncio.run(_execute(server.url("postgres", "postgres"), "alter role tidings createdb"))
     yield server
     asyncio.run(server.stop())
     shutil.rmtree(data)

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member
+from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member, MemberSettings
 from protocol.facts import Fact
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage
@@ -31,19 +31,16 @@ class MemberState(Struct, frozen=True, gc=False):
     """One membership as the conversation's writer needs it; `left_c` is 0 while it lasts."""
 
     user: UserId
-    role: Literal["owner", "admin", "member"]
-    joined_c: int
     left_c: int
     delivered_c: int
     read_c: int
-    send_receipts: bool
+    settings: MemberSettings
 
 
 class Activated(Struct, frozen=True, gc=False):
     """A conversation at the moment when `fence` voided every earlier writer."""
 
     id: ConversationId
-    kind: Literal["direct", "group"]
     fence: int
     last_c: int
     at: Millis
@@ -61,13 +58,6 @@ class Unit(Struct, frozen=True, gc=False):
     facts: tuple[Fact, ...]
 
 
-class Found(Struct, frozen=True, gc=False):
-    """Answer to `find`: is the asker a member (now or once), and which of the cids are in the log."""
-
-    member: bool
-    known: tuple[Known, ...]
-
-
 class Created(Struct, frozen=True, gc=False):
     """`again`: this creator used this cid before; `digest` is that of the first request."""
 
@@ -78,7 +68,7 @@ class Created(Struct, frozen=True, gc=False):
 
 
 class ConversationStore(Protocol):
-    """Raises `DataFault` for data that is refused; any other exception leaves the outcome of a write unknown."""
+    """Every method raises `UnavailableError`, and `DataFault` for data that is refused."""
 
     async def activate(
         self,
@@ -97,11 +87,12 @@ class ConversationStore(Protocol):
         """Make all units durable in one statement; one outcome per unit, in order. At most one unit per conversation.
 
         `skipped`: another transaction holds the row; with `wait` the lock is waited for instead. `known`: a cid of the
-        unit is in the log already. Marks only grow and are clamped to the durable head.
+        unit is in the log already. Marks only grow and are clamped to the durable head. Marks and settings that are not
+        shown change the conversation for their own member only.
         """
 
-    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> Found:
-        """Look the asker's cids up in the log."""
+    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> tuple[Known, ...]:
+        """Those of the asker's cids that are in the log; whether they are a member changes nothing."""
 
     async def open(self, user: UserId, other: UserId) -> ConversationId:
         """The one direct conversation of the pair, made if absent."""

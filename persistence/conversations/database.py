@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from persistence.conversations.views import Membership
+from persistence.faults import UnavailableError
 from protocol.events import AnyLogEvent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 
@@ -21,7 +22,7 @@ Point = Literal["before", "sent", "locked", "before commit", "after commit", "an
 Answer = TypeVar("Answer")
 
 
-class ConnectionLost(ConnectionError):
+class ConnectionLost(UnavailableError):
     """Nobody knows what became of the statement."""
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from persistence.conversations import reading
-from persistence.conversations.contract import Activated, Created, DataFault, Found, Outcome, Unit
+from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Unit
 from persistence.conversations.database import Database, Fault, Head, Row, Tables, Transaction, no_fault
 from persistence.conversations.views import Membership, chosen, encode, head_after, read_cursor, shape
 from protocol.events import Conversation, ConversationChanged, Member
@@ -68,10 +68,9 @@ class MemoryConversations:
 
         return await self._database.run("commit", commit, self._fault)
 
-    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> Found:
-        def find() -> Found:
-            known = reading.known(self._tables, id, [(asker, cid) for cid in cids])
-            return Found(asker in self._tables.members.get(id, {}), tuple(known))
+    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> tuple[Known, ...]:
+        def find() -> tuple[Known, ...]:
+            return tuple(reading.known(self._tables, id, [(asker, cid) for cid in cids]))
 
         return await self._database.read("find", find, self._fault)
 
@@ -179,7 +178,7 @@ def _put(tables: Tables, unit: Unit, transaction: Transaction, now: Millis) -> O
         raise DataFault(f"{unit.id}: a cid stands twice in one unit")
     moved = _moved(head, unit, now)
     transaction.write(tables.put_head, moved)
-    for member in _marked(tables.members[unit.id], unit, moved.last_c):
+    for member in _marked(tables.members[unit.id], unit, moved.last_c, now):
         transaction.write(tables.put_member, unit.id, member)
     for fact in unit.facts:
         if isinstance(fact, Said):
@@ -196,23 +195,24 @@ def _moved(head: Head, unit: Unit, now: Millis) -> Head:
         title=titles[-1] if titles else head.title,
         at=max([head.at, *(event.at for event in events)]),
         stored_at=now if events else head.stored_at,
-        state_at=now if len(events) < len(unit.facts) else head.state_at,
+        state_at=now if any(not isinstance(fact, Said) and fact.shown for fact in unit.facts) else head.state_at,
     )
 
 
-def _marked(members: Mapping[UserId, Membership], unit: Unit, last_c: int) -> Iterable[Membership]:
+def _marked(members: Mapping[UserId, Membership], unit: Unit, last_c: int, now: Millis) -> Iterable[Membership]:
     """The members whom marks or settings of the unit change."""
     marked: dict[UserId, Membership] = {}
     for fact in unit.facts:
         if isinstance(fact, Said) or not (member := marked.get(fact.user, members.get(fact.user))):
             continue
         if isinstance(fact, Chosen):
-            marked[fact.user] = msgspec.structs.replace(member, settings=member.settings | chosen(fact))
+            marked[fact.user] = msgspec.structs.replace(member, settings=member.settings | chosen(fact), state_at=now)
         else:
             marked[fact.user] = msgspec.structs.replace(
                 member,
-                delivered_c=max(member.delivered_c, min(fact.delivered_c or 0, last_c)),
-                read_c=max(member.read_c, min(fact.read_c or 0, last_c)),
+                delivered_c=max(member.delivered_c, min(fact.moved.delivered_c or 0, last_c)),
+                read_c=max(member.read_c, min(fact.moved.read_c or 0, last_c)),
+                state_at=now,
             )
     return marked.values()
 

@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import asyncpg
 from msgspec import UNSET
 
 from persistence.conversations import rows, statements
-from persistence.conversations.contract import Activated, Created, DataFault, Found, Outcome, Unit
+from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Unit
 from persistence.conversations.views import (
     EVENTS_EACH,
     KINDS,
     LIST_BYTES,
     LOOK_BACK,
-    MESSAGE,
     SYNC_BYTES,
-    UNREAD,
     Candidate,
     Page,
     Seen,
@@ -26,11 +24,11 @@ from persistence.conversations.views import (
     shape,
     shape_with_events,
 )
+from persistence.faults import UnavailableError
+from persistence.pool import UNANSWERED, Pool
 from protocol.events import Conversation, ConversationChanged, Gone, Member
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 WITHIN_S = 3.0
 """How long one statement may take, the wait for a connection included."""
@@ -40,29 +38,6 @@ AT_ONCE = 50
 
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 _FIRST = (2**63 - 1, ConversationId(str(2**63 - 1)))
-
-
-def open_pool(url: str, connections: int) -> Pool:
-    """A pool, to be entered with `async with`, whose connections plan and time out as these statements need it.
-
-    No statement changes its session, so a connection goes back without the round trip that would reset it; should it
-    be in a transaction still, asyncpg rolls that back first.
-    """
-
-    async def keep(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-        pass
-
-    return asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=connections,
-        max_queries=2**62,
-        timeout=WITHIN_S,
-        max_inactive_connection_lifetime=0,
-        max_cached_statement_lifetime=0,
-        reset=keep,
-        server_settings=statements.SESSION,
-    )
 
 
 class PostgresConversations:
@@ -85,19 +60,19 @@ class PostgresConversations:
         head = await self._row(statements.FENCE, int(id), [int(asker) for asker in askers])
         if not head:
             return None
-        kind, fence, last_c, at = head
+        fence, last_c, at = head
         (state,) = await self._rows(statements.RELOAD, int(id), *_columns(cids), after, last_c)
         members, known, missed = rows.reloaded(state, last_c)
-        return Activated(id, kind, fence, last_c, at, members, known, missed)
+        return Activated(id, fence, last_c, at, members, known, missed)
 
     async def commit(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
         statement = statements.COMMIT_WAITING if wait else statements.COMMIT
         return [row[0] for row in await self._rows(statement, *rows.arguments(units))]
 
-    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> Found:
+    async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> tuple[Known, ...]:
         asked = _columns([(asker, cid) for cid in cids])
-        (row,) = await self._rows(statements.FIND, int(id), *asked, int(asker))
-        return rows.found(row)
+        (row,) = await self._rows(statements.FIND, int(id), *asked)
+        return rows.known(row)
 
     async def open(self, user: UserId, other: UserId) -> ConversationId:
         low, high = sorted((int(user), int(other)))
@@ -213,9 +188,7 @@ class PostgresConversations:
         return page.synced(candidates, now)
 
     async def _seen(self, user: UserId, ids: Sequence[ConversationId], heads: Sequence[int | None]) -> list[Seen]:
-        found = await self._rows(
-            statements.SEEN, int(user), [int(id) for id in ids], heads, MESSAGE, UNREAD, EVENTS_EACH + 1
-        )
+        found = await self._rows(statements.SEEN, int(user), [int(id) for id in ids], heads, EVENTS_EACH + 1)
         return [rows.seen(user, row) for row in found]
 
     async def _row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
@@ -223,19 +196,25 @@ class PostgresConversations:
         return found[0] if found else None
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await self._fetched(statement, *arguments)
+        except UNANSWERED as fault:
+            raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
+
+    async def _fetched(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Run one statement. A connection that does not answer in time is dropped: to cancel politely may hang."""
-        async with asyncio.timeout(self._within_s):
-            connection = await self._pool.acquire()
-            try:
-                found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
-            except _REFUSED as fault:
-                raise DataFault(str(fault)) from fault
-            except asyncio.CancelledError:
-                connection.terminate()
-                raise
-            finally:
-                await self._pool.release(connection)
-            return found
+        connection = await self._pool.acquire()
+        try:
+            found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+        except _REFUSED as fault:
+            raise DataFault(str(fault)) from fault
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection)
+        return found
 
 
 def _told(candidate: Candidate, seen: Seen | None) -> Conversation | Gone:

@@ -1,6 +1,7 @@
 """The questions of the memory twin: functions over the committed tables."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from persistence.conversations.views import (
     LOOK_BACK,
     SYNC_BYTES,
     UNREAD,
+    UNREAD_WITHIN,
     Candidate,
     Membership,
     Page,
@@ -21,7 +23,7 @@ from persistence.conversations.views import (
     shape,
     shape_with_events,
 )
-from protocol.events import Conversation, Gone, MessageSent
+from protocol.events import Conversation, Gone, MemberSettings, MessageSent
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage
 
@@ -44,7 +46,6 @@ def activated(tables: Tables, head: Head, cids: Iterable[tuple[UserId, str]], af
     missed = [] if after is None else tables.events.get(head.id, [])[after : head.last_c]
     return Activated(
         head.id,
-        head.kind,
         head.fence,
         head.last_c,
         head.at,
@@ -57,12 +58,10 @@ def activated(tables: Tables, head: Head, cids: Iterable[tuple[UserId, str]], af
 def _state(member: Membership) -> MemberState:
     return MemberState(
         member.user,
-        member.role,
-        member.joined_c,
         member.left_c,
         member.delivered_c,
         member.read_c,
-        member.settings.get("send_receipts", True),
+        msgspec.convert(member.settings, MemberSettings),
     )
 
 
@@ -87,12 +86,10 @@ def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
 
 
 def _unread(tables: Tables, id: ConversationId, mine: Membership, last_c: int) -> int:
-    count = 0
-    for row in tables.events.get(id, [])[max(mine.read_c, mine.joined_c) : last_c]:
-        count += isinstance(row.event, MessageSent) and row.event.sender != mine.user
-        if count == UNREAD:
-            break
-    return count
+    first = max(mine.read_c, mine.joined_c)
+    rows = tables.events.get(id, [])[first : min(last_c, first + UNREAD_WITHIN)]
+    said = (row for row in rows if isinstance(row.event, MessageSent) and row.event.sender != mine.user)
+    return sum(1 for _ in islice(said, UNREAD))
 
 
 def page(
@@ -159,7 +156,7 @@ def _candidate(tables: Tables, user: UserId, id: ConversationId, head: int | Non
     if not sight:
         return Candidate(id, gone=True, head=head)
     row, left = tables.heads[id], sight.mine.left_c
-    stirred = not left and row.state_at > since - LOOK_BACK
+    stirred = not left and max(row.state_at, sight.mine.state_at) > since - LOOK_BACK
     if head is not None:
         head = max(head, sight.mine.joined_c - 1)
         return Candidate(id, gone=False, head=head) if stirred or sight.last_c > head else None

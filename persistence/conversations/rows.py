@@ -7,13 +7,14 @@ import asyncpg
 import msgspec
 from msgspec import UNSET
 
-from persistence.conversations.contract import Created, Found, Known, MemberState, Unit
+from persistence.conversations.contract import Created, Known, MemberState, Unit
 from persistence.conversations.views import KINDS, Candidate, Membership, Seen, chosen, decode, encode, head_after
-from protocol.events import AnyLogEvent, ConversationChanged
+from protocol.events import NOTHING_SET, AnyLogEvent, ConversationChanged, MemberSettings
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, UserId
 
 _json = msgspec.json.Encoder().encode
+_settings = msgspec.json.Decoder(MemberSettings).decode
 
 
 def arguments(units: Sequence[Unit]) -> list[list[Any]]:
@@ -33,7 +34,7 @@ def _unit(unit: Unit) -> tuple[Any, ...]:
     stirred = False
     for fact in unit.facts:
         if not isinstance(fact, Said):
-            stirred = True
+            stirred = stirred or fact.shown
             continue
         at = max(at or 0, fact.event.at)
         if isinstance(fact.event, ConversationChanged) and fact.event.title is not UNSET:
@@ -68,7 +69,8 @@ def _marks(unit: Unit) -> list[tuple[Any, ...]]:
         if isinstance(fact, Chosen):
             marks[fact.user] = delivered_c, read_c, settings | chosen(fact)
         else:
-            marks[fact.user] = max(delivered_c, fact.delivered_c or 0), max(read_c, fact.read_c or 0), settings
+            moved = fact.moved
+            marks[fact.user] = max(delivered_c, moved.delivered_c or 0), max(read_c, moved.read_c or 0), settings
     return [
         (int(unit.id), int(user), min(delivered_c, head), min(read_c, head), _json(settings).decode())
         for user, (delivered_c, read_c, settings) in marks.items()
@@ -80,10 +82,10 @@ def event(row: asyncpg.Record) -> AnyLogEvent:
     return decode(row[0])
 
 
-def found(row: asyncpg.Record) -> Found:
+def known(row: asyncpg.Record) -> tuple[Known, ...]:
     """One row of the statement FIND."""
-    member, digests, bodies = row
-    return Found(member, _known(digests, bodies))
+    digests, bodies = row
+    return _known(digests, bodies)
 
 
 def reloaded(
@@ -91,7 +93,10 @@ def reloaded(
 ) -> tuple[tuple[MemberState, ...], tuple[Known, ...], tuple[AnyLogEvent, ...]]:
     """One row of the statement RELOAD: members, known cids, missed events; nothing beyond `last_c`."""
     *columns, digests, bodies, missed = row
-    members = tuple(MemberState(UserId(str(user)), *state) for user, *state in zip(*columns, strict=True))
+    members = tuple(
+        MemberState(UserId(str(user)), left_c, delivered_c, read_c, _settings(own) if own else NOTHING_SET)
+        for user, left_c, delivered_c, read_c, own in zip(*columns, strict=True)
+    )
     known = tuple(one for one in _known(digests, bodies) if one.c <= last_c)
     return members, known, tuple(decode(body) for body in missed)
 
@@ -134,7 +139,7 @@ def seen(user: UserId, row: asyncpg.Record) -> Seen:
 
 
 def _other(
-    user: int, role: Any, joined_c: int, left_c: int, delivered_c: int, read_c: int, send_receipts: bool
+    user: int, left_c: int, delivered_c: int, read_c: int, send_receipts: bool, role: Any, joined_c: int
 ) -> Membership:
     """What is told of a member; of their settings only what decides that."""
     settings = {"send_receipts": send_receipts}

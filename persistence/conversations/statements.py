@@ -1,23 +1,6 @@
-"""The SQL of conversations. Statements are prepared once per connection and planned once, whatever the tables hold.
+"""The SQL of conversations: every statement is a walk along keys, and planned as one (`persistence.pool`)."""
 
-`SESSION` are the settings that make such plans good ones. Every statement here is a walk along primary keys. A generic
-plan made while the tables are small would read them whole, and would be kept; these settings leave it only the indexes.
-"""
-
-SESSION = {
-    "application_name": "tidings",
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    # Joins in the order written: the membership comes first, so that what is foreign costs what is absent costs.
-    "join_collapse_limit": "1",
-    "jit": "off",
-    "statement_timeout": "2s",
-    "lock_timeout": "1s",
-    "default_transaction_isolation": "read committed",
-}
+from persistence.conversations.views import MESSAGE, UNREAD, UNREAD_WITHIN
 
 MILLIS = "(extract(epoch from {}) * 1000)::bigint"
 
@@ -49,7 +32,7 @@ put as (
 mark as (
   update member m set
     delivered_c = greatest(m.delivered_c, x.delivered_c), read_c = greatest(m.read_c, x.read_c),
-    settings = m.settings || x.settings
+    settings = m.settings || x.settings, state_at = statement_timestamp()
   from unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::jsonb[])
     x (conversation, user_id, delivered_c, read_c, settings)
   where x.conversation = any(array(select id from head))
@@ -66,12 +49,16 @@ COMMIT_WAITING = _COMMIT.format(skip="", else_="lost")
 FENCE = """
 update conversation k set fence = fence + 1
 where id = $1 and exists (select from member where conversation = $1 and user_id = any($2::bigint[]))
-returning kind, fence, last_c, at"""
+returning fence, last_c, at"""
 
 _MEMBERS = """(
-  select array_agg(user_id), array_agg(role), array_agg(joined_c), array_agg(left_c), array_agg(delivered_c),
-    array_agg(read_c), array_agg(coalesce((settings ->> 'send_receipts')::bool, true))
+  select array_agg(user_id), array_agg(left_c), array_agg(delivered_c), array_agg(read_c), {further}
   from (select * from member where conversation = {conversation} order by user_id) o)"""
+_WRITERS_MEMBERS = _MEMBERS.format(conversation="$1::bigint", further="array_agg(nullif(settings, '{}'))")
+_SEEN_MEMBERS = _MEMBERS.format(
+    conversation="m.conversation",
+    further="array_agg(coalesce((settings ->> 'send_receipts')::bool, true)), array_agg(role), array_agg(joined_c)",
+)
 
 _KNOWN = """(
   select array_agg(x.digest), array_agg(x.body) from unnest($2::bigint[], $3::text[]) s (sender, cid),
@@ -80,10 +67,9 @@ _KNOWN = """(
 
 RELOAD = f"""
 select members.*, known.*, array(select body from event where conversation = $1 and c > $4 and c <= $5 order by c)
-from {_MEMBERS.format(conversation="$1::bigint")} members, {_KNOWN} known"""
+from {_WRITERS_MEMBERS} members, {_KNOWN} known"""
 
-FIND = f"""
-select exists (select from member where conversation = $1 and user_id = $4), known.* from {_KNOWN} known"""
+FIND = f"select known.* from {_KNOWN} known"
 
 PAIR = "select id from conversation where low = $1 and high = $2"
 
@@ -128,19 +114,23 @@ cross join lateral (
   select m.left_c, {MILLIS.format("e.stored_at")} from event e
     where m.left_c > 0 and e.conversation = m.conversation and e.c = m.left_c) b (last_c, at)"""
 
+# Unread messages are looked for in so many events: who says much where nobody answers would have them all walked. An
+# index of messages by sender would be exact, and costs every commit 5 to 20 %.
 SEEN = f"""
 select k.id, k.kind, k.title, b.last_c, b.at, m.role, m.joined_c, m.left_c, m.delivered_c, m.read_c, m.folder,
   m.settings, others.*,
   (select body from event e where e.conversation = m.conversation and e.c = b.last_c),
   (select count(*) from (select from event e where e.conversation = m.conversation
-    and e.c > greatest(m.read_c, m.joined_c) and e.c <= b.last_c and e.kind = $4 and e.sender <> $1 limit $5) u),
+    and e.c > greatest(m.read_c, m.joined_c)
+    and e.c <= least(b.last_c, greatest(m.read_c, m.joined_c) + {UNREAD_WITHIN})
+    and e.kind = {MESSAGE} and e.sender <> $1 limit {UNREAD}) u),
   array(select body from event e where w.head is not null and e.conversation = m.conversation
-    and e.c > w.head and e.c <= b.last_c order by e.c limit $6)
+    and e.c > w.head and e.c <= b.last_c order by e.c limit $4)
 from unnest($2::bigint[], $3::bigint[]) with ordinality w (id, head, n)
 join {_MINE.format(conversation="w.id")}
 join conversation k on k.id = m.conversation
 {_BOUND}
-cross join lateral {_MEMBERS.format(conversation="m.conversation")} others
+cross join lateral {_SEEN_MEMBERS} others
 order by w.n"""
 
 LISTED = f"""
@@ -178,11 +168,11 @@ left join {_MINE.format(conversation="n.id")}
 left join conversation k on k.id = m.conversation
 where n.id > $6 and (m.user_id is null
   or case when m.left_c > 0 then m.left_c else k.last_c end > greatest(n.head, m.joined_c - 1)
-  or m.left_c = 0 and k.state_at > to_timestamp($4 / 1000.0))
+  or m.left_c = 0 and greatest(k.state_at, m.state_at) > to_timestamp($4 / 1000.0))
 union all
 select m.conversation, false, null, false
 from member m join conversation k on k.id = m.conversation
 where not $5 and m.user_id = $1 and m.conversation > $6
-  and to_timestamp($4 / 1000.0) < case when m.left_c = 0 then greatest(k.state_at, k.stored_at) else
+  and to_timestamp($4 / 1000.0) < case when m.left_c = 0 then greatest(k.state_at, m.state_at, k.stored_at) else
     (select stored_at from event e where e.conversation = m.conversation and e.c = m.left_c) end
 order by 1"""

@@ -20,6 +20,8 @@ EVENTS_EACH = 50
 # With 256 members and the last event a conversation weighs up to 60 KiB more, so any one fits into an empty page.
 EVENTS_EACH_BYTES = 64 * 1024
 UNREAD = 100
+UNREAD_WITHIN = 10_000
+"""Others' messages are counted up to 100, among so many events after what was read."""
 LOOK_BACK = 60_000
 KINDS: dict[type[AnyLogEvent], int] = {MessageSent: 1, ConversationChanged: 2}
 MESSAGE = KINDS[MessageSent]
@@ -29,7 +31,7 @@ _CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
 
 
 class Membership(Struct, frozen=True, gc=False):
-    """One member's row; `left_c` is 0 while it lasts."""
+    """One member's row; `left_c` is 0 while it lasts. `state_at` is for the store alone."""
 
     user: UserId
     role: Literal["owner", "admin", "member"]
@@ -39,6 +41,7 @@ class Membership(Struct, frozen=True, gc=False):
     read_c: int
     folder: Literal["inbox", "requests"]
     settings: dict[str, Any]
+    state_at: Millis = Millis(0)
 
 
 class Seen(Struct, frozen=True, gc=False):

@@ -15,10 +15,6 @@ SETTINGS = 64
 """Settings one account can have."""
 
 
-class UnavailableError(Exception):
-    """The store cannot be reached or was too slow; whether a write happened is unknown. Every write may be repeated."""
-
-
 class Account(Struct, frozen=True, gc=False):
     """`password_hash` is None for who cannot sign in by password."""
 
@@ -32,6 +28,8 @@ class Account(Struct, frozen=True, gc=False):
 
 
 class NewAccount(Struct, frozen=True, gc=False):
+    """Somebody who signs up; `password_hash` is None for who cannot sign in by password."""
+
     username: str
     password_hash: str | None = None
     name: str | None = None
@@ -70,6 +68,8 @@ class Successor(Struct, frozen=True, gc=False):
 
 
 class SignedIn(Struct, frozen=True, gc=False):
+    """A user, and the login that was just made or used."""
+
     user: UserId
     login: LoginId
 
@@ -102,9 +102,11 @@ class PeopleStore(Protocol):
     async def sign_up(self, person: NewAccount, refresh: Refresh, device: Device | None) -> SignedIn | None:
         """An account on a shard drawn at random, and its first login, or neither: None if the username is taken."""
 
-    async def account(self, id: UserId) -> Account | None: ...
+    async def account(self, id: UserId) -> Account | None:
+        """The account with this id."""
 
-    async def account_named(self, username: str) -> Account | None: ...
+    async def account_named(self, username: str) -> Account | None:
+        """The account with this username, in whatever case it is written."""
 
     async def existing(self, ids: Collection[UserId]) -> set[UserId]:
         """Those of the ids that have an account."""

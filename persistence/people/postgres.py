@@ -11,6 +11,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 from msgspec import UNSET
 
+from persistence.faults import UnavailableError
 from persistence.people.contract import (
     LOGINS,
     SETTINGS,
@@ -25,9 +26,9 @@ from persistence.people.contract import (
     Rotation,
     SignedIn,
     Successor,
-    UnavailableError,
 )
 from persistence.people.rotation import Standing, judge
+from persistence.pool import UNANSWERED
 from protocol.ids import SHARDS, LoginId, Millis, UserId, shard_of
 from protocol.people import Setting
 from protocol.requests import Device
@@ -83,17 +84,6 @@ join account a on lower(a.username) = lower(w.username) and a.password_hash is n
 returning account, id, family"""
 
 # A connection that was lost, a statement cut short, a server going down or full, a lock not granted, a deadlock.
-_FAULTS = (
-    OSError,
-    asyncpg.InterfaceError,
-    # What asyncpg raises for a statement on a connection whose end the server has announced but not carried out.
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.ObjectNotInPrerequisiteStateError,
-    asyncpg.exceptions.TransactionRollbackError,
-)
 
 
 class PostgresPeople:
@@ -227,7 +217,7 @@ class PostgresPeople:
                 asyncio.timeout(REQUEST_S),
             ):
                 yield connection
-        except _FAULTS as fault:
+        except UNANSWERED as fault:
             raise UnavailableError("Postgres did not answer") from fault
 
 

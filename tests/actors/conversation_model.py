@@ -1,24 +1,19 @@
 """What must be true of all that a conversation decides, and the host around it: judged effect by effect."""
 
 from collections import defaultdict, deque
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET
 
-from actors.conversation import (
-    Announce,
-    Choose,
-    Conversation,
-    ConversationCommand,
-    Find,
-    Read,
-    Send,
-)
+from actors.conversation import Conversation
+from actors.conversation_commands import Announce, Choose, ConversationCommand, Find, Read, Send
 from actors.effects import STORE, Asked, Commit, Deliver, Effect, Reply, Tell, Wake, user_address
+from actors.membership import differing
+from protocol.codec import settings_of
 from protocol.digests import digest
 from protocol.errors import FINAL, Refusal
 from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, SettingsChanged, Typing
-from protocol.facts import Fact, Said
+from protocol.facts import Fact, Marked, Said
 from protocol.ids import Millis, UserId
 from protocol.replies import Done, Result, Sent
 from protocol.requests import SendMessage
@@ -59,6 +54,7 @@ class ConversationModel:
         self.delivered_up_to = len(self.book.log)
         self.read_up_to = dict.fromkeys(MEMBERS, 0)
         self.silent: set[UserId] = set()
+        self.settings_told: defaultdict[UserId, dict[str, object]] = defaultdict(dict)
         self.begin()
 
     def begin(self) -> None:
@@ -89,10 +85,16 @@ class ConversationModel:
 
     def reload(self) -> None:
         self.begin()
-        self.tell(Announce(tuple(self.book.log[self.delivered_up_to :])))
+        unsaid = [(user, SettingsChanged(ID, **news)) for user in MEMBERS if (news := self.untold_settings(user))]
+        self.tell(Announce(tuple(self.book.log[self.delivered_up_to :]), settings=tuple(unsaid)))
         undone = sorted((command for queue in self.open.values() for command in queue), key=lambda one: one.request.id)
         for command in undone:
             self.tell(command)
+
+    def untold_settings(self, user: UserId) -> dict[str, Any]:
+        """What stands differently from what this member's devices have heard."""
+        told = self.settings_told[user]
+        return {name: value for name, value in settings_of(self.book.settings[user]).items() if told.get(name) != value}
 
     def ask(self, command: Asking, outcome: Outcome) -> None:
         self.open[command.user].append(command)
@@ -118,10 +120,10 @@ class ConversationModel:
 
     def commit(self, fact: Fact) -> None:
         """A delivered mark is durable as far as it was asked for, or with a read mark that is further."""
-        if isinstance(fact, ReceiptMoved) and fact.delivered_c is not UNSET:
-            read_c = 0 if fact.read_c is UNSET else fact.read_c
+        if isinstance(fact, Marked) and fact.moved.delivered_c is not UNSET:
+            read_c = 0 if fact.moved.read_c is UNSET else fact.moved.read_c
             self.wanted[fact.user] = max(self.wanted[fact.user], read_c)
-            assert fact.delivered_c == self.wanted[fact.user]
+            assert fact.moved.delivered_c == self.wanted[fact.user]
         self.book.commit(fact)
 
     def deliver(self, effect: Deliver) -> None:
@@ -141,7 +143,8 @@ class ConversationModel:
                 (user,) = audience
                 assert self.book.read[user] == c
             case SettingsChanged():
-                assert len(audience) == 1
+                (user,) = audience
+                self.settings_told[user] |= settings_of(effect.body)
             case Typing(user=user, c=c):
                 assert user in MEMBERS
                 assert audience == set(MEMBERS) - {user}
@@ -152,7 +155,7 @@ class ConversationModel:
     def hear(self, moved: ReceiptMoved, audience: set[UserId]) -> None:
         user = moved.user
         assert audience == set(MEMBERS) - {user}
-        assert self.book.receipts[user]
+        assert self.book.shows(user)
         assert self.now - self.told_at.get(user, 0) >= 1_000
         self.told_at[user] = self.now
         before = delivered_c, read_c = self.told[user]
@@ -181,6 +184,8 @@ class ConversationModel:
         else:
             assert result == Done()
             assert user in MEMBERS
+            if isinstance(command, Choose):
+                assert not differing(ID, self.book.settings[user], command.wire)
             if isinstance(command, Read):
                 self.read_up_to[user] = max(self.read_up_to[user], min(command.c, len(self.book.log)))
                 assert self.book.read[user] >= self.read_up_to[user]

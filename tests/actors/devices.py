@@ -8,12 +8,8 @@ from actors.effects import (
     connection_address,
 )
 from actors.stream import Numbered
-from actors.user import (
-    Attach,
-    Delivered,
-    Policy,
-    User,
-)
+from actors.user import User
+from actors.user_commands import Attach, Delivered, Policy
 from protocol.codec import Encoded
 from protocol.events import Me, MessageSent, Snapshot, Typing
 from protocol.ids import ConversationId, Millis, UserId

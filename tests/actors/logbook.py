@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
-from actors.conversation import Answered, Conversation
+from actors.conversation import Conversation
+from actors.conversation_commands import Answered
 from actors.membership import Membership
-from protocol.events import AnyLogEvent
+from protocol.codec import settings_of
+from protocol.events import NOTHING_SET, AnyLogEvent, MemberSettings
 from protocol.facts import Chosen, Fact, Said
 from protocol.ids import ConversationId, Millis, UserId
 
@@ -21,7 +23,7 @@ class Logbook:
         self.left = set(left)
         self.delivered = dict.fromkeys(self.members, 0)
         self.read = dict.fromkeys(self.members, 0)
-        self.receipts = dict.fromkeys(self.members, True)
+        self.settings = dict.fromkeys(self.members, NOTHING_SET)
 
     def commit(self, fact: Fact) -> None:
         """Fails where a database would, and where a fact would break the order of the log."""
@@ -34,13 +36,23 @@ class Logbook:
             self.log.append(event)
             self.digests.append(fact.digest)
         elif isinstance(fact, Chosen):
-            if isinstance(fact.settings.send_receipts, bool):
-                self.receipts[fact.user] = fact.settings.send_receipts
+            stands, shown = self.settings[fact.user], self.shows(fact.user)
+            changed = settings_of(fact.settings)
+            assert changed.pop("conversation") == ID
+            assert changed
+            assert all(getattr(stands, name) != value for name, value in changed.items())
+            self.settings[fact.user] = MemberSettings(**settings_of(stands) | changed)
+            assert fact.shown == (shown != self.shows(fact.user))
         else:
-            for marks, c in ((self.delivered, fact.delivered_c), (self.read, fact.read_c)):
+            assert fact.shown == self.shows(fact.user)
+            for marks, c in ((self.delivered, fact.moved.delivered_c), (self.read, fact.moved.read_c)):
                 if isinstance(c, int):
                     assert 0 < c <= len(self.log)
                     marks[fact.user] = max(marks[fact.user], c)
+
+    def shows(self, user: UserId) -> bool:
+        """The others see how far this member has got."""
+        return self.settings[user].send_receipts is not False
 
     def find(self, user: UserId, cids: Iterable[str]) -> tuple[tuple[str, Answered], ...]:
         wanted = set(cids)
@@ -57,7 +69,7 @@ class Logbook:
                 user,
                 delivered_c=self.delivered[user],
                 read_c=self.read[user],
-                send_receipts=self.receipts[user],
+                settings=self.settings[user],
             )
             for user in sorted(self.members)
         ]

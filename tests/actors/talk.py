@@ -2,12 +2,8 @@
 
 from msgspec.structs import replace
 
-from actors.conversation import (
-    Conversation,
-    Find,
-    Looked,
-)
-from actors.conversation_commands import Asking
+from actors.conversation import Conversation
+from actors.conversation_commands import Asking, Find, Looked
 from actors.effects import STORE, Asked, Effect, Reply, Tell, user_address
 from actors.membership import Membership
 from protocol.events import MessageSent

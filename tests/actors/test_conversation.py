@@ -1,25 +1,16 @@
 """What a conversation decides, case by case: who may say what, what a retry gets, settings and typing."""
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from actors.conversation import (
-    Announce,
-    Answered,
-    Choose,
-    Conversation,
-    Find,
-    Looked,
-    Read,
-    Send,
-    Type,
-)
+from actors.conversation import Conversation
+from actors.conversation_commands import Announce, Answered, Choose, Find, Looked, Read, Send, Type
 from actors.effects import STORE, Asked, Commit, Deliver, Reply, Tell, user_address
 from actors.membership import Membership
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE
-from protocol.events import SettingsChanged, Typing
+from protocol.events import MemberSettings, SettingsChanged, Typing
 from protocol.facts import Chosen, Said
 from protocol.ids import UserId
 from protocol.replies import Done, Sent
@@ -178,15 +169,55 @@ def test_settings_that_receipts_do_not_depend_on_are_only_kept() -> None:
     actor = conversation()
     wire = ChangeSettings(id=1, conversation=ID, mute_until=5, pinned=True, archived=False, draft="h")
     assert actor.handle(Choose(ASKED, BEN, wire), NOW)[0] == Commit(
-        Chosen(BEN, SettingsChanged(ID, 5, pinned=True, archived=False, draft="h"))
+        Chosen(BEN, SettingsChanged(ID, 5, pinned=True, archived=False, draft="h"), shown=False)
     )
     assert actor.members[BEN].send_receipts
 
 
-def test_choosing_nothing_changes_nothing() -> None:
-    wire = ChangeSettings(id=1, conversation=ID)
-    assert wire.pinned is UNSET
-    assert conversation().handle(Choose(ASKED, BEN, wire), NOW) == [Reply(ASKED, Done())]
+@pytest.mark.parametrize(
+    "wire",
+    [
+        ChangeSettings(id=1, conversation=ID),
+        ChangeSettings(id=1, conversation=ID, pinned=True),
+        ChangeSettings(id=1, conversation=ID, pinned=True, archived=False, mute_until=0, draft=""),
+    ],
+    ids=["nothing", "one thing", "everything"],
+)
+def test_choosing_what_stands_already_makes_no_event(wire: ChangeSettings) -> None:
+    stands = MemberSettings(mute_until=0, pinned=True, archived=False, draft="")
+    actor = Conversation(ID, 0, NOW, [Membership(ANN), Membership(BEN, settings=stands)])
+    assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [Reply(ASKED, Done())]
+
+
+def test_of_several_settings_those_that_changed_are_kept_and_told() -> None:
+    actor = conversation()
+    actor.handle(Choose(ASKED, BEN, ChangeSettings(id=1, conversation=ID, pinned=True, mute_until=5)), NOW)
+    wire = ChangeSettings(id=1, conversation=ID, pinned=True, mute_until=6, archived=True)
+    changed = SettingsChanged(ID, mute_until=6, archived=True)
+    assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [
+        Commit(Chosen(BEN, changed, shown=False)),
+        Deliver((user_address(BEN),), changed),
+        Reply(ASKED, Done()),
+    ]
+    assert actor.members[BEN].settings == MemberSettings(mute_until=6, pinned=True, archived=True)
+
+
+@pytest.mark.parametrize(
+    ("stands", "wanted", "shown"),
+    [(UNSET, True, False), (UNSET, False, True), (True, False, True), (False, True, True)],
+)
+def test_others_see_only_of_receipts_whether_they_are_sent(stands: bool | UnsetType, wanted: bool, shown: bool) -> None:
+    actor = Conversation(ID, 0, NOW, [Membership(BEN, settings=MemberSettings(send_receipts=stands))])
+    wire = ChangeSettings(id=1, conversation=ID, send_receipts=wanted)
+    chosen = Chosen(BEN, SettingsChanged(ID, send_receipts=wanted), shown)
+    assert actor.handle(Choose(ASKED, BEN, wire), NOW)[0] == Commit(chosen)
+
+
+def test_settings_that_were_left_unsaid_are_told_to_their_member_alone() -> None:
+    changed = SettingsChanged(ID, draft="later")
+    assert conversation().handle(Announce((), settings=((BEN, changed),)), NOW) == [
+        Deliver((user_address(BEN),), changed)
+    ]
 
 
 def test_typing_is_told_to_the_others_and_carries_the_head() -> None:

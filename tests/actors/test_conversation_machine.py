@@ -5,15 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import UNSET
 
-from actors.conversation import (
-    Choose,
-    Conversation,
-    Looked,
-    MarkDelivered,
-    Read,
-    Send,
-    Type,
-)
+from actors.conversation import Conversation
+from actors.conversation_commands import Choose, Looked, MarkDelivered, Read, Send, Type
 from actors.effects import Asked, Woken
 from actors.membership import Membership
 from protocol.ids import Millis, UserId
@@ -57,7 +50,7 @@ class ConversationMachine(ConversationModel, RuleBasedStateMachine):
     @rule(
         user=everybody,
         receipts=st.sampled_from([UNSET, True, False]),
-        pinned=st.sampled_from([UNSET, True]),
+        pinned=st.sampled_from([UNSET, True, False]),
         outcome=outcomes,
     )
     def choose(self, user, receipts, pinned, outcome) -> None:  # type: ignore[no-untyped-def]
@@ -124,6 +117,10 @@ class ConversationMachine(ConversationModel, RuleBasedStateMachine):
         assert self.delivered_up_to == len(self.book.log)
 
     @invariant()
+    def everybodys_devices_know_their_settings(self) -> None:
+        assert not any(self.untold_settings(user) for user in MEMBERS)
+
+    @invariant()
     def it_rests_only_when_nothing_is_under_way(self) -> None:
         if self.actor.may_rest():
             assert not self.looks
@@ -148,7 +145,7 @@ def durable(actor: Conversation) -> tuple[object, ...]:
 
 
 def marks(member: Membership) -> tuple[object, ...]:
-    return member.user, member.left_c, member.delivered_c, member.read_c, member.send_receipts
+    return member.user, member.left_c, member.delivered_c, member.read_c, member.settings
 
 
 TestConversation = ConversationMachine.TestCase

@@ -5,11 +5,8 @@ import sys
 from actors.effects import (
     Asked,
 )
-from actors.user import (
-    Attach,
-    Policy,
-    User,
-)
+from actors.user import User
+from actors.user_commands import Attach, Policy
 from protocol.ids import UserId
 from tests.actors.devices import (
     NOW,

@@ -3,14 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.conversation import (
-    Choose,
-    MarkDelivered,
-    Read,
-)
+from actors.conversation_commands import Choose, MarkDelivered, Read
 from actors.effects import Commit, Deliver, Reply, Wake, Woken, user_address
 from protocol.events import ReadMoved, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen
+from protocol.facts import Chosen, Marked
 from protocol.ids import UserId
 from protocol.replies import Done
 from protocol.requests import ChangeSettings
@@ -20,7 +16,7 @@ from tests.actors.talk import ANN, ASKED, BEN, EVE, ID, NOW, conversation, later
 def test_reading_is_told_to_my_devices_and_to_the_others() -> None:
     moved = ReceiptMoved(ID, BEN, delivered_c=2, read_c=2)
     assert conversation(last_c=3).handle(Read(ASKED, BEN, 2), NOW) == [
-        Commit(moved),
+        Commit(Marked(moved, shown=True)),
         Deliver((user_address(BEN),), ReadMoved(ID, 2)),
         Reply(ASKED, Done()),
         Deliver((user_address(ANN),), moved),
@@ -37,7 +33,7 @@ def test_reading_again_or_less_changes_nothing() -> None:
 def test_what_was_delivered_is_durable_before_others_hear_of_it() -> None:
     moved = ReceiptMoved(ID, BEN, delivered_c=3)
     assert conversation(last_c=3).handle(MarkDelivered(BEN, 99), NOW) == [
-        Commit(moved),
+        Commit(Marked(moved, shown=True)),
         Deliver((user_address(ANN),), moved),
     ]
 
@@ -53,7 +49,7 @@ def test_receipts_within_a_second_become_one_that_says_the_latest() -> None:
     assert actor.handle(Woken(BEN), later(900)) == [wake]
     assert not actor.may_rest()
     assert actor.handle(Woken(BEN), later(1_000)) == [
-        Commit(ReceiptMoved(ID, BEN, 5, 2)),
+        Commit(Marked(ReceiptMoved(ID, BEN, 5, 2), shown=True)),
         Deliver((user_address(ANN),), ReceiptMoved(ID, BEN, 5, 2)),
     ]
     assert actor.may_rest()
@@ -71,7 +67,7 @@ def test_a_read_mark_on_what_was_told_as_delivered_is_told_alone() -> None:
     actor = conversation(last_c=9)
     actor.handle(MarkDelivered(BEN, 5), NOW)
     effects = actor.handle(Read(ASKED, BEN, 3), later(1_000))
-    assert effects[0] == Commit(ReceiptMoved(ID, BEN, 5, 3))
+    assert effects[0] == Commit(Marked(ReceiptMoved(ID, BEN, 5, 3), shown=True))
     assert effects[-1] == Deliver((user_address(ANN),), ReceiptMoved(ID, BEN, read_c=3))
 
 
@@ -88,27 +84,28 @@ def test_marks_of_a_stranger_and_marks_that_do_not_rise_are_ignored() -> None:
     assert actor.handle(MarkDelivered(BEN, 3), later(5_000)) == []
 
 
-def test_who_sends_no_receipts_has_marks_all_the_same() -> None:
+def test_who_sends_no_receipts_has_marks_all_the_same_that_are_not_shown() -> None:
     actor = conversation(last_c=9)
     wire = ChangeSettings(id=1, conversation=ID, send_receipts=False)
     chosen = SettingsChanged(ID, send_receipts=False)
     assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [
-        Commit(Chosen(BEN, chosen)),
+        Commit(Chosen(BEN, chosen, shown=True)),
         Deliver((user_address(BEN),), chosen),
         Reply(ASKED, Done()),
     ]
-    moved = ReceiptMoved(ID, BEN, 3, 3)
     assert actor.handle(Read(ASKED, BEN, 3), NOW) == [
-        Commit(moved),
+        Commit(Marked(ReceiptMoved(ID, BEN, 3, 3), shown=False)),
         Deliver((user_address(BEN),), ReadMoved(ID, 3)),
         Reply(ASKED, Done()),
     ]
-    assert actor.handle(MarkDelivered(BEN, 5), later(1_000)) == [Commit(ReceiptMoved(ID, BEN, delivered_c=5))]
+    delivered = ReceiptMoved(ID, BEN, delivered_c=5)
+    assert actor.handle(MarkDelivered(BEN, 5), later(1_000)) == [Commit(Marked(delivered, shown=False))]
 
 
 @given(st.integers(0, 2), st.sampled_from([30, 31]))
-def test_receipts_are_told_among_up_to_32_members(extra: int, few: int) -> None:
+def test_receipts_are_told_among_up_to_32_members_and_shown_among_more(extra: int, few: int) -> None:
     others = [UserId(str(number)) for number in range(100, 100 + few - 1 + extra)]
     actor = conversation(*others, last_c=9)
-    told = [effect for effect in actor.handle(MarkDelivered(BEN, 5), NOW) if isinstance(effect, Deliver)]
-    assert len(told) == (2 + len(others) <= 32)
+    effects = actor.handle(MarkDelivered(BEN, 5), NOW)
+    assert effects[0] == Commit(Marked(ReceiptMoved(ID, BEN, delivered_c=5), shown=True))
+    assert len(effects[1:]) == (2 + len(others) <= 32)

@@ -9,16 +9,8 @@ from actors.effects import (
     Woken,
     connection_address,
 )
-from actors.user import (
-    SLICE,
-    STUCK_MS,
-    Acked,
-    Detach,
-    Drained,
-    Filled,
-    Report,
-    SetBackground,
-)
+from actors.user import SLICE, STUCK_MS
+from actors.user_commands import Acked, Detach, Drained, Filled, Report, SetBackground, Shed
 from protocol.errors import TOO_SLOW
 from protocol.ids import UserId
 from protocol.replies import Done, Welcome
@@ -181,3 +173,16 @@ def test_in_the_background_no_live_event_is_sent_not_even_one_that_waited() -> N
     actor.handle(SetBackground(Asked(3, 6), on=False), NOW)
     assert len(actor.handle(typing(), NOW)) == 1
     assert actor.handle(SetBackground(Asked(9, 6), on=True), NOW) == [Reply(Asked(9, 6), Done())]
+
+
+def test_a_user_who_is_told_to_shed_keeps_that_much_and_gives_up_whoever_was_further_behind() -> None:
+    actor = user()
+    actor.handle(attach(3), NOW)
+    actor.handle(attach(4, "web"), NOW)
+    actor.handle(Filled(4), NOW)
+    fill(actor, BUDGET // 2)
+    assert (actor.devices, actor.ring_bytes > BUDGET // 2) == (2, True)
+    assert actor.handle(Shed(actor.ring_bytes), NOW) == []
+    effects = actor.handle(Shed(BUDGET // 4), NOW)
+    assert told(effects) == [Tell(connection_address(4), TOO_SLOW)]
+    assert actor.ring_bytes <= BUDGET // 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.conversation import MarkDelivered
+from actors.conversation_commands import MarkDelivered
 from actors.effects import (
     STORE,
     Asked,
@@ -16,18 +16,8 @@ from actors.effects import (
 )
 from actors.sessions import MOST
 from actors.stream import Numbered
-from actors.user import (
-    SLICE,
-    Acked,
-    Attach,
-    Detach,
-    Drained,
-    Filled,
-    ReadSnapshot,
-    Reattach,
-    Report,
-    SnapshotRead,
-)
+from actors.user import SLICE
+from actors.user_commands import Acked, Attach, Detach, Drained, Filled, ReadSnapshot, Reattach, Report, SnapshotRead
 from protocol.errors import OVERLOADED, SUPERSEDED, UNAVAILABLE
 from protocol.events import Continuity, Synced
 from protocol.ids import ConversationId

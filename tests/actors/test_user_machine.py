@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.effects import Asked, Woken
-from actors.user import (
-    STUCK_MS,
+from actors.user import STUCK_MS
+from actors.user_commands import (
     Acked,
     Attach,
     Delivered,

@@ -3,18 +3,20 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol, Self
 
 import asyncpg
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from persistence.conversations.contract import Activated, ConversationStore, Unit
 from persistence.conversations.database import Database, Transaction
 from persistence.conversations.memory import MemoryConversations
-from persistence.conversations.postgres import PostgresConversations, open_pool
-from protocol.events import MessageSent
-from protocol.facts import Fact, Said
+from persistence.conversations.postgres import PostgresConversations
+from persistence.pool import open_pool
+from protocol.events import MessageSent, ReceiptMoved, SettingsChanged
+from protocol.facts import Chosen, Fact, Marked, Said
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 
 START = Millis(EPOCH + 40_000_000_000)
@@ -78,23 +80,25 @@ class MemoryGround:
         tables.put_member(id, msgspec.structs.replace(member, joined_c=joined_c, left_c=left_c))
 
     async def age(self, id: ConversationId) -> None:
-        head = self.database.tables.heads[id]
-        ago = Millis(self.time - 3_600_000)
-        self.database.tables.put_head(msgspec.structs.replace(head, state_at=ago, stored_at=ago))
+        tables, ago = self.database.tables, Millis(self.time - 3_600_000)
+        tables.put_head(msgspec.structs.replace(tables.heads[id], state_at=ago, stored_at=ago))
+        for member in tables.members[id].values():
+            tables.put_member(id, msgspec.structs.replace(member, state_at=ago))
 
 
 class PostgresGround:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool = open_pool(url, 4)
-        self.store = PostgresConversations(self._pool)
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._pool
+        self._pool = await self._stack.enter_async_context(open_pool(self._url, 4))
+        self.store = PostgresConversations(self._pool)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         self._pool.terminate()
+        await self._stack.aclose()
 
     @asynccontextmanager
     async def hold(self, id: ConversationId) -> AsyncIterator[None]:
@@ -116,6 +120,9 @@ class PostgresGround:
                 stored_at = statement_timestamp() - interval '1 hour' where id = $1""",
             int(id),
         )
+        await self._pool.execute(
+            "update member set state_at = statement_timestamp() - interval '1 hour' where conversation = $1", int(id)
+        )
 
     async def span(self, id: ConversationId, user: UserId, joined_c: int, left_c: int) -> None:
         await self._pool.execute(
@@ -135,6 +142,23 @@ def said(
         MessageSent(conversation=id, c=c, sender=sender, cid=cid or f"cid {c}", at=Millis(START + c), text=text),
         digest,
     )
+
+
+def marked(
+    id: ConversationId,
+    user: UserId,
+    delivered_c: int | UnsetType = UNSET,
+    read_c: int | UnsetType = UNSET,
+    *,
+    shown: bool = True,
+) -> Marked:
+    """A member's marks, seen by the others or not."""
+    return Marked(ReceiptMoved(id, user, delivered_c, read_c), shown)
+
+
+def chosen(user: UserId, settings: SettingsChanged) -> Chosen:
+    """What a member has set for themself; of that, others see whether marks are shown."""
+    return Chosen(user, settings, shown=settings.send_receipts is not UNSET)
 
 
 def unit(at: Activated, *facts: Fact, last_c: int | None = None) -> Unit:

@@ -1,15 +1,17 @@
 """What every conversation store shows, and to whom: conversations, lists, history, sync."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from msgspec import UNSET
 
 from protocol.codec import JSON
-from protocol.events import AnyLogEvent, Conversation, Gone, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen
+from protocol.events import AnyLogEvent, Conversation, Gone, SettingsChanged
+from protocol.facts import Fact
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import SyncPage
-from tests.contracts.grounds import Ground, Users, activate, talk, unit
+from tests.contracts.grounds import Ground, Users, activate, chosen, marked, talk, unit
 
 NOWHERE = ConversationId("77")
 
@@ -41,7 +43,7 @@ async def test_unread_are_others_messages_after_the_read_mark_up_to_a_hundred(gr
     await talk(ground, id, me, 3)
     assert [(await look(ground, user, id)).unread for user in (me, other)] == [0, 3]
     at = await activate(ground, id, me)
-    await ground.store.commit([unit(at, ReceiptMoved(id, other, 3, 3))], wait=False)
+    await ground.store.commit([unit(at, marked(id, other, 3, 3))], wait=False)
     assert (await look(ground, other, id)).unread == 1
     await ground.span(id, other, 4, 0)
     assert (await look(ground, other, id)).unread == 0
@@ -49,13 +51,34 @@ async def test_unread_are_others_messages_after_the_read_mark_up_to_a_hundred(gr
     assert (await look(ground, other, id)).unread == 100
 
 
+async def test_unread_are_counted_over_all_others_and_past_whatever_i_said(ground: Ground, users: Users) -> None:
+    me, ada, ben = users.draw(), users.draw(), users.draw()
+    created = await ground.store.create(me, "group", [ada, ben], None, 0, True)
+    assert created
+    id = created.event.conversation
+    for sender, count in ((ada, 2), (me, 150), (ben, 3), (me, 150), (ada, 1)):
+        await talk(ground, id, sender, count)
+    assert (await look(ground, me, id)).unread == 6
+    await ground.span(id, ada, 0, 306)
+    assert (await look(ground, me, id)).unread == 6
+    await ground.span(id, me, 0, 155)
+    assert (await look(ground, me, id)).unread == 4
+    await ground.span(id, me, 3, 0)
+    at = await activate(ground, id, me)
+    await ground.store.commit([unit(at, marked(id, me, 154, 154))], wait=False)
+    assert (await look(ground, me, id)).unread == 3
+    await talk(ground, id, ben, 60)
+    await talk(ground, id, ada, 60)
+    assert (await look(ground, me, id)).unread == 100
+
+
 async def test_marks_are_hidden_from_others_by_who_sends_no_receipts(ground: Ground, users: Users) -> None:
     me, other = users.pair()
     id = await ground.store.open(me, other)
     await talk(ground, id, me, 2)
     at = await activate(ground, id, me)
-    quiet = Chosen(other, SettingsChanged(id, send_receipts=False))
-    await ground.store.commit([unit(at, ReceiptMoved(id, other, 2, 1), ReceiptMoved(id, me, 2, 2), quiet)], wait=False)
+    quiet = chosen(other, SettingsChanged(id, send_receipts=False))
+    await ground.store.commit([unit(at, marked(id, other, 2, 1), marked(id, me, 2, 2), quiet)], wait=False)
     for user, marks in ((me, (UNSET, UNSET)), (other, (2, 1))):
         receipts = await ground.store.receipts(user, id)
         assert receipts
@@ -68,7 +91,7 @@ async def test_a_former_member_sees_the_conversation_as_of_then(ground: Ground, 
     await talk(ground, id, me, 5)
     await ground.span(id, other, 0, 3)
     at = await activate(ground, id, me)
-    await ground.store.commit([unit(at, ReceiptMoved(id, me, 5, 5))], wait=False)
+    await ground.store.commit([unit(at, marked(id, me, 5, 5))], wait=False)
     seen = await look(ground, other, id)
     assert (seen.last_c, seen.unread) == (3, 3)
     assert isinstance(seen.last, msgspec.Struct)
@@ -99,7 +122,7 @@ async def test_a_list_walks_all_conversations_newest_activity_first(ground: Grou
     ids = [await ground.store.open(me, users.draw()) for _ in range(7)]
     await talk(ground, ids[2], me, 60)
     at = await activate(ground, ids[4], me)
-    await ground.store.commit([unit(at, Chosen(me, SettingsChanged(ids[4], archived=True)))], wait=False)
+    await ground.store.commit([unit(at, chosen(me, SettingsChanged(ids[4], archived=True)))], wait=False)
     walked: list[Conversation] = []
     before = None
     while True:
@@ -201,23 +224,41 @@ async def test_a_named_conversation_comes_back_with_what_follows_its_head(ground
     assert not (await synced(ground, other, {id: 2**53}, since)).conversations
 
 
-async def test_a_conversation_comes_back_when_marks_or_settings_changed(ground: Ground, users: Users) -> None:
+Change = Callable[[ConversationId, UserId], Fact]
+
+SHOWN: list[Change] = [
+    lambda id, user: marked(id, user, 1),
+    lambda id, user: marked(id, user, read_c=1),
+    lambda id, user: chosen(user, SettingsChanged(id, send_receipts=False)),
+]
+HIDDEN: list[Change] = [
+    lambda id, user: marked(id, user, 1, shown=False),
+    lambda id, user: marked(id, user, read_c=1, shown=False),
+    lambda id, user: chosen(user, SettingsChanged(id, pinned=True)),
+    lambda id, user: chosen(user, SettingsChanged(id, draft="to myself")),
+]
+
+
+@pytest.mark.parametrize("change", SHOWN + HIDDEN)
+async def test_a_conversation_comes_back_when_marks_or_settings_changed_to_whom_that_is_shown(
+    ground: Ground, users: Users, change: Change
+) -> None:
     me, other = users.pair()
     id = await ground.store.open(me, other)
     await talk(ground, id, me, 2)
     at = await activate(ground, id, me)
-    for change in (ReceiptMoved(id, me, 1), Chosen(me, SettingsChanged(id, pinned=True))):
-        await ground.age(id)
-        now = await ground.store.now()
-        assert not (await synced(ground, other, {id: 2}, now)).conversations
-        assert not (await synced(ground, other, {}, now)).conversations
-        await ground.store.commit([unit(at, change)], wait=False)
-        (named,) = (await synced(ground, other, {id: 2}, now)).conversations
-        (unnamed,) = (await synced(ground, other, {}, now)).conversations
-        assert isinstance(named, Conversation)
-        assert isinstance(unnamed, Conversation)
-        assert (named.id, named.events, named.more) == (id, [], False)
-        assert (unnamed.id, unnamed.events, unnamed.more) == (id, UNSET, UNSET)
+    await ground.age(id)
+    now = await ground.store.now()
+    for heads in ({id: 2}, {}):
+        for user in (me, other):
+            assert not (await synced(ground, user, heads, now)).conversations
+    assert await ground.store.commit([unit(at, change(id, me))], wait=False) == ["committed"]
+    for heads in ({id: 2}, {}):
+        mine, theirs = [(await synced(ground, user, heads, now)).conversations for user in (me, other)]
+        assert [item.id for item in theirs] == ([id] if change in SHOWN else [])
+        (item,) = mine
+        assert isinstance(item, Conversation)
+        assert (item.id, item.events) == (id, [] if heads else UNSET)
 
 
 async def test_messages_bring_back_a_named_conversation_only_beyond_its_head(ground: Ground, users: Users) -> None:

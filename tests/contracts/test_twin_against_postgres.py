@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from persistence.conversations.contract import ConversationStore, DataFault, Unit
 from protocol.events import ConversationChanged, MessageSent, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen, Fact, Said
+from protocol.facts import Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, Millis
 from tests.contracts.grounds import START, Ground, MemoryGround, PostgresGround, Users
 
@@ -30,8 +30,8 @@ marks = st.integers(0, 12) | st.just(UNSET)
 flags = st.booleans() | st.just(UNSET)
 messages = st.tuples(st.just("said"), people, cids, st.integers(1, 9))
 titles = st.tuples(st.just("titled"), people, cids, st.sampled_from(["Tea", "Cake"]) | st.just(UNSET))
-receipts = st.tuples(st.just("moved"), people, marks, marks)
-choices = st.tuples(st.just("chose"), people, flags, flags)
+receipts = st.tuples(st.just("moved"), people, st.booleans(), marks, marks)
+choices = st.tuples(st.just("chose"), people, st.booleans(), flags, flags)
 facts = st.lists(messages | messages | titles | receipts | choices, max_size=4)
 stale = st.sampled_from([0, 0, 0, 0, -1, 1])
 decisions = st.lists(st.tuples(numbers, stale, stale, facts), min_size=1, max_size=3)
@@ -160,9 +160,9 @@ class Twins(RuleBasedStateMachine):
     def fact(self, id: ConversationId, place: "itertools.count[int]", what: str, who: int, *said: Any) -> Fact:
         user = self.users[who]
         if what == "moved":
-            return ReceiptMoved(id, user, *said)
+            return Marked(ReceiptMoved(id, user, *said[1:]), shown=said[0])
         if what == "chose":
-            return Chosen(user, SettingsChanged(id, archived=said[0], send_receipts=said[1]))
+            return Chosen(user, SettingsChanged(id, archived=said[1], send_receipts=said[2]), shown=said[0])
         c = next(place)
         at = Millis(AFTER + c * 7 % 5)
         if what == "titled":

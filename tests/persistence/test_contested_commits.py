@@ -7,9 +7,10 @@ from collections import Counter
 import asyncpg
 
 from persistence.conversations.contract import Outcome, Unit
-from persistence.conversations.postgres import PostgresConversations, open_pool
+from persistence.conversations.postgres import PostgresConversations
+from persistence.pool import open_pool
 from protocol.events import MessageSent, ReceiptMoved
-from protocol.facts import Said
+from protocol.facts import Marked, Said
 from protocol.ids import ConversationId, Millis, UserId
 
 ME, OTHER = UserId("1024"), UserId("2048")
@@ -42,7 +43,8 @@ class Writer:
             Said(MessageSent(conversation=id, c=c, sender=ME, cid=cid, at=Millis(c), text=cid), 0)
             for c, cid in enumerate(cids, last_c + 1)
         ]
-        marks = [ReceiptMoved(id, OTHER, last_c + len(said), last_c)] if self._random.random() < 0.3 else []
+        moved = Marked(ReceiptMoved(id, OTHER, last_c + len(said), last_c), shown=True)
+        marks = [moved] if self._random.random() < 0.3 else []
         return Unit(id, fence, last_c, (*said, *marks))
 
     async def _learn(self, unit: Unit, outcome: Outcome) -> None:

@@ -216,6 +216,13 @@ def test_text_may_have_4000_code_points_and_end_in_a_newline(codec: Codec) -> No
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_what_asks_for_nothing_that_is_not_possible_yet_is_no_fault(codec: Codec) -> None:
+    plain = codec.read(packed(codec, SEND))
+    assert codec.read(packed(codec, SEND | {"view_once": False, "media": []})) == plain
+    assert not isinstance(plain, Unreadable)
+
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_what_is_absent_has_its_default(codec: Codec) -> None:
     hello = codec.read(
         packed(codec, {"op": "hello", "id": 1, "token": "t", "device": {"id": "d", "platform": "", "app": ""}})

@@ -8,7 +8,8 @@ import msgpack
 import pytest
 
 from persistence.conversations.contract import Unit
-from persistence.conversations.postgres import PostgresConversations, open_pool
+from persistence.conversations.postgres import PostgresConversations
+from persistence.pool import open_pool
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import ConversationId, Millis, UserId

@@ -18,14 +18,22 @@ AGAIN_S = 0.3
 
 
 class Session(Protocol):
-    """The device, as far as it takes to catch up. `life` changes with every connection and every epoch."""
+    """The device, as far as it takes to catch up. `life` changes with every connection and every epoch.
+
+    `heard` counts the settings that it was told of: what was shown to a question from before is not newer than they.
+    """
 
     @property
     def life(self) -> object: ...
 
     def ask(self, request: Any) -> "asyncio.Future[Any] | None": ...
 
+    @property
+    def heard(self) -> int: ...
+
     def have_read(self, id: ConversationId, c: int) -> None: ...
+
+    def have_draft(self, shown: Conversation, heard: int) -> None: ...
 
 
 class CatchingUp:
@@ -55,6 +63,7 @@ class CatchingUp:
         cursor: Any = UNSET
         heads = self._logs.heads()
         while life == session.life:
+            heard = session.heard
             future = session.ask(Sync(id=1, heads=heads, since=self.since, cursor=cursor))
             page = await future if future else None
             if not isinstance(page, SyncPage):
@@ -64,6 +73,7 @@ class CatchingUp:
             for item in page.conversations:
                 if isinstance(item, Conversation):
                     self.take(item)
+                    session.have_draft(item, heard)
             if page.cursor is UNSET:
                 self.since, self.whole = page.now, life == session.life
                 return

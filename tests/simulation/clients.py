@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from actors.stream import Numbered
 from protocol.codec import Encoded
-from protocol.events import Continuity, LogEvent, ReadMoved, Snapshot, Synced
+from protocol.events import Continuity, Conversation, LogEvent, ReadMoved, SettingsChanged, Snapshot, Synced
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Opened, Welcome
 from protocol.requests import Ack, Hello, Resume
@@ -41,6 +41,8 @@ class Device:
         self.connection: Connection | None = None
         self.logs = Logs(lambda event: world.log(Kept(self._now(), name, event)))
         self.reads: dict[ConversationId, int] = {}
+        self.drafts: dict[ConversationId, str] = {}
+        self.heard = 0
         self.outboxes: dict[ConversationId, Outbox] = {}
         self.online = False
         self.retired = False
@@ -49,6 +51,7 @@ class Device:
         self._epoch = ""
         self._u = 0
         self._acking = False
+        self._drafts_heard: dict[ConversationId, int] = {}
         self._asked: dict[int, tuple[asyncio.Future[Any], Any, float]] = {}
         self._number = 0
         self._failures = 0
@@ -186,10 +189,15 @@ class Device:
                 self._catching_up.fill(event.conversation)
             case ReadMoved():
                 self.have_read(event.conversation, event.read_c)
+            case SettingsChanged(draft=str(draft)):
+                self.heard += 1
+                self._drafts_heard[event.conversation] = self.heard
+                self.drafts[event.conversation] = draft
             case Snapshot():
                 for conversation in event.conversations:
                     self.logs[conversation.id].start(conversation.last_c)
                     self.have_read(conversation.id, conversation.read_c)
+                    self.have_draft(conversation, self.heard)
                 self._catching_up.whole = True
                 self._catching_up.since = event.now
             case Continuity():
@@ -200,6 +208,11 @@ class Device:
 
     def have_read(self, id: ConversationId, c: int) -> None:
         self.reads[id] = max(self.reads.get(id, 0), c)
+
+    def have_draft(self, shown: Conversation, heard: int) -> None:
+        """My draft as the server showed it, unless a newer one was told of since that was asked for."""
+        if shown.settings.draft is not UNSET and self._drafts_heard.get(shown.id, 0) <= heard:
+            self.drafts[shown.id] = shown.settings.draft
 
     def _ack_soon(self) -> None:
         """Within a second of storing."""

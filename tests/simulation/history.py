@@ -95,6 +95,7 @@ class Copy(Struct, frozen=True):
     online: bool
     logs: Mapping[ConversationId, tuple[int, Sequence[AnyLogEvent]]]
     reads: Mapping[ConversationId, int]
+    drafts: Mapping[ConversationId, str]
     unacked: Collection[str]
 
 

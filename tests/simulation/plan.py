@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from actors.user import Policy
+from actors.user_commands import Policy
 from protocol.replies import Limits
 from tests.simulation.faults import Rates
 from tests.simulation.outbox import Style

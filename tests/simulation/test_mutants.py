@@ -26,6 +26,7 @@ MUTANTS: Mapping[Mutant, str] = {
     committing.two_units_in_one_statement: "nothing breaks",
     reloading.no_delivery_after_an_unknown_commit: "all converge",
     reloading.reads_unsaid_after_an_unknown_commit: "all converge",
+    reloading.settings_unsaid_after_an_unknown_commit: "all converge",
     reloading.retry_not_remembered_on_reload: "whoever asks is answered",
     reloading.retry_forgotten_altogether: "one c per cid",
     reloading.news_given_up_when_late: "all converge",

@@ -191,7 +191,7 @@ class World:
 def _copy(device: Device) -> Copy:
     logs = {id: (log.base, log.events) for id, log in device.logs.items() if log.known}
     pending = {message.cid for box in device.outboxes.values() for message in box.waiting}
-    return Copy(device.name, device.user, device.online, logs, device.reads, pending)
+    return Copy(device.name, device.user, device.online, logs, device.reads, device.drafts, pending)
 
 
 def simulate(seed: int, plan: Plan | None = None) -> Record:

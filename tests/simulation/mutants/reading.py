@@ -47,7 +47,7 @@ def _overwrite(self: Membership, moved: ReceiptMoved) -> None:
 
 
 def marks_not_written(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(memory, "_marked", lambda members, unit, last_c: ())
+    patch.setattr(memory, "_marked", lambda members, unit, last_c, now: ())
 
 
 def sync_skips_one(patch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,15 @@ def reads_unsaid_after_an_unknown_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConversationTicket, "unsaid", mutated)
 
 
+def settings_unsaid_after_an_unknown_commit(patch: pytest.MonkeyPatch) -> None:
+    unsaid = ConversationTicket.unsaid
+
+    def mutated(self: ConversationTicket, stored: Any) -> Any:
+        return tuple(msgspec.structs.replace(announce, settings=()) for announce in unsaid(self, stored))
+
+    patch.setattr(ConversationTicket, "unsaid", mutated)
+
+
 def retry_not_remembered_on_reload(patch: pytest.MonkeyPatch) -> None:
     activate = MemoryConversations.activate
     patch.setattr(

@@ -9,7 +9,8 @@ from actors.conversation import Conversation
 from actors.effects import Deliver, Effect, connection_address, user_address
 from actors.sessions import Session
 from actors.stream import Numbered, Stream
-from actors.user import Attach, User
+from actors.user import User
+from actors.user_commands import Attach
 from protocol.codec import Encoded
 from protocol.events import AnyLogEvent, ReadMoved, Synced
 from protocol.ids import Millis, UserId
