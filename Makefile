@@ -25,7 +25,7 @@ NEED_PYTHON = test -n "$(PYTHON)" || { \
 help:
 	@echo "make run     a working system with simulated people who talk; join them with tidings chat"
 	@echo "make test    the test suite"
-	@echo "make verify  what is too slow for every change"
+	@echo "make verify  what is too slow for every change, and that every branch of the pure rooms is tested"
 	@echo "make check   format, lint, strict types, import directions"
 	@echo "make bench   speed against the floor and the last recorded peers"
 	@echo "make docs    the API documents"
@@ -39,6 +39,8 @@ test: $(READY)
 
 verify: $(READY)
 	@$(PYTEST) -m verify
+	@$(BIN)/python -m coverage run -m pytest --quiet tests/protocol tests/actors tests/server/http/test_documents.py
+	@$(BIN)/python -m coverage report
 
 check: $(READY)
 	$(BIN)/ruff format --check

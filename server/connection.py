@@ -9,6 +9,7 @@ from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBack
 from protocol.codec import Encoded, Unreadable
 from protocol.errors import (
     AUTHENTICATION_FAILED,
+    DRAINING,
     NO_ACK,
     OVERLOADED,
     PROTOCOL_ERROR,
@@ -227,7 +228,7 @@ class Connection(Socket):
         else:
             self._refuse(id, result)
             if self._stage is Stage.ATTACHING and since is None:
-                self.close(OVERLOADED)
+                self.close(DRAINING if self._gateway.host.draining else OVERLOADED)
         if flying is not None and flying.waiting:
             self._start_waiting(flying)
         elif flying is not None and flying.empty:

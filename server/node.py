@@ -25,8 +25,8 @@ from actors.user import User
 from actors.user_commands import Policy
 from config.settings import SettingError, Settings, load
 from persistence.conversations.postgres import PostgresConversations
-from persistence.durability import check_durability
-from persistence.people.contract import UnavailableError
+from persistence.durability import DurabilityError, check_durability
+from persistence.faults import UnavailableError
 from persistence.people.postgres import PostgresPeople
 from persistence.pool import open_pool
 from protocol.ids import Millis
@@ -43,6 +43,7 @@ from server.listeners import listen
 from server.observe import Metrics, start_logging
 from server.passwords import Passwords
 from server.population import Population
+from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
@@ -82,7 +83,7 @@ class Node:
         self._stopping = asyncio.Event()
         self.metrics = Metrics()
         people = PostgresPeople(questions)
-        conversations = PostgresConversations(questions)
+        conversations = self._conversations = PostgresConversations(questions)
         policy = policy_of(settings)
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         self._tokens = Tokens(keys, settings.tokens.access_s, clock)
@@ -101,7 +102,10 @@ class Node:
         self.revocations = Revocations(people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
         users = UserKind(policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         self.host = Host(
-            Population([ConversationKind(conversations), users], clock), self.gateway, self.committer, clock
+            Population([ConversationKind(conversations, settings.actors.conversation_idle_ms), users], clock),
+            self.gateway,
+            self.committer,
+            clock,
         )
         self.requests = Requests(self.host, conversations, people, self.gateway.reply)
         self._people = people
@@ -149,7 +153,8 @@ class Node:
         if self._stopping.is_set():
             return "draining"
         try:
-            await self._people.existing([])
+            # A commit of nothing: what would fail for a message fails here too.
+            await self._conversations.commit([], wait=False)
         except UnavailableError:
             return "Postgres does not answer"
         return None
@@ -191,11 +196,10 @@ class Node:
     async def _open(self, stack: AsyncExitStack) -> None:
         stack.callback(self._passwords.close)
         node = self._settings.node
-        addresses = [(node.listen.host, node.listen.port)]
-        if self._number:
-            addresses.append((node.listen.host, node.listen.port + self._number))
-        for host, port in addresses:
-            await stack.enter_async_context(listen(lambda: Connection(self.gateway), host, port, "node.listen"))
+        ports = {node.listen.port, node.listen.port + self._number}
+        for port in ports:
+            sockets = listen(lambda: Connection(self.gateway), node.listen.host, port, "node.listen")
+            await stack.enter_async_context(sockets)
         await stack.enter_async_context(self.web.serving(node.private.host, node.private.port))
         # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
         gc.collect()
@@ -209,15 +213,10 @@ async def connected(settings: Settings) -> AsyncIterator[list[asyncpg.Pool]]:
     url = str(settings.postgres.url)
     async with AsyncExitStack() as stack:
         sizes = [settings.postgres.connections - LANES, *[1] * LANES]
-        try:
+        with reaching_postgres():
             pools = [await stack.enter_async_context(open_pool(url, size)) for size in sizes]
             async with pools[0].acquire() as connection:
                 await check_durability(connection)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
-            raise SettingError(
-                f"postgres.url (TIDINGS_POSTGRES__URL) leads to no usable database ({fault or type(fault).__name__}): "
-                "start Postgres there or set another address."
-            ) from fault
         yield pools
 
 
@@ -244,18 +243,18 @@ def _watch_parent(node: Node) -> None:
 @click.option("--number", type=int, default=0, help="This node's number, from 1, when a supervisor runs it.")
 def main(config: Path | None, number: int) -> None:
     """Run one node."""
+    status = 0
     try:
-        overrides = {}
         settings = load(config, os.environ)
         if number:
-            address = settings.node.listen
-            overrides["node.private"] = f"{settings.node.private.host}:{address.port + 100 + number}"
-            settings = load(config, os.environ, overrides)
+            private = settings.node.private.at(settings.node.listen.port + 100 + number)
+            settings = load(config, os.environ, {"node.private": private})
         start_logging(settings.log.level)
         uvloop.run(run(settings, number))
-    except SettingError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(2)
+    except* (SettingError, DurabilityError) as faults:
+        click.echo(str(faults.exceptions[0]), err=True)
+        status = 2
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from persistence.people.contract import PeopleStore, UnavailableError
+from persistence.faults import UnavailableError
+from persistence.people.contract import PeopleStore
 from protocol.ids import LoginId
 
 POLL_S = 0.5

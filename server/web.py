@@ -1,19 +1,20 @@
 """HTTP on the port of the sockets: transports whose first request is no upgrade go to aiohttp, and come back."""
 
 import asyncio
-import logging
+import os
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from actors.effects import Asked
+from config.settings import SettingError
 from protocol.errors import UNKNOWN_OUTCOME, Refusal
-from protocol.handshake import Elsewhere, over_budget, parse
+from protocol.handshake import MAX_HEAD, ROUTE, Elsewhere, Refused, over_budget, parse
 from protocol.replies import Result
 from protocol.requests import AnyRequest
 from server.connection import Connection
@@ -24,7 +25,10 @@ from server.requests import Requests
 from server.tokens import Caller
 
 WITHIN_S = 10.0
+DRAIN_S = 2.0
+"""How long requests that are still under way may take when the node stops."""
 NO_UPGRADE = Refusal("bad_request", "a socket is opened by `GET /v1/socket`")
+UNREADABLE = Refusal("bad_request", "the request is not HTTP that can be read")
 
 log = structlog.get_logger()
 
@@ -64,12 +68,10 @@ class Web:
     """Serves `app` on transports that the gateway hands over, at most `most`, and `private` on its own port."""
 
     def __init__(self, app: web.Application, private: web.Application, gateway: Gateway, most: int) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._most = most
-        words = logging.Logger("http", logging.INFO)
-        words.addHandler(_Discreet())
-        self._runner = web.AppRunner(app, logger=words, **HANDLING)
-        self._private = web.AppRunner(private, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_S, **HANDLING)
+        self._private = web.AppRunner(private, access_log=None, shutdown_timeout=DRAIN_S)
         self.connections = 0
         app.router.add_get("/v1/socket", self._upgrade)
 
@@ -79,84 +81,98 @@ class Web:
         await self._runner.setup()
         await self._private.setup()
         try:
-            await web.TCPSite(self._private, host, port).start()
+            await self._listen_privately(host, port)
             yield
         finally:
             await self._private.cleanup()
             await self._runner.cleanup()
 
+    async def _listen_privately(self, host: str, port: int) -> None:
+        try:
+            await web.TCPSite(self._private, host, port).start()
+        except OSError as fault:
+            reason = os.strerror(fault.errno) if fault.errno else fault
+            raise SettingError(
+                f"node.private: {host}:{port} cannot be listened on ({reason}): choose another address."
+            ) from fault
+
     def take(self, transport: asyncio.Transport, head: bytes) -> None:
         """The gateway has read `head`, which is not for a socket."""
         if self.connections >= self._most or self._runner.server is None:
             log.info("http connection refused", status=503)
-            transport.write(over_budget(self._gateway.retry_s).response)
+            transport.write(over_budget(self.gateway.retry_s).response)
             transport.close()
             return
         self.connections += 1
-        handler = _Counted(self, self._runner.server())
+        handler = _Handler(self, self._runner.server)
         transport.set_protocol(handler)
         handler.connection_made(transport)
         handler.data_received(head)
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
-        """A socket that begins on a connection which spoke HTTP before: the gateway takes the transport back."""
+        """A socket that begins on a connection which spoke HTTP before."""
         lines = [f"{request.method} {request.raw_path} HTTP/{request.version.major}.{request.version.minor}".encode()]
         lines += [name + b": " + value for name, value in request.raw_headers]
         head = b"\r\n".join(lines) + b"\r\n\r\n"
-        transport = request.transport
-        if transport is None or isinstance(parse(head, self._gateway.origins), Elsewhere):
-            return refused(NO_UPGRADE)
-        handler = transport.get_protocol()
-        assert isinstance(handler, _Counted)
-        handler.release()
-        connection = Connection(self._gateway)
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        connection.data_received(head)
+        handler = request.protocol
+        if isinstance(handler, _Handler) and not isinstance(parse(head, self.gateway.origins), Elsewhere):
+            handler.give_back(head)
+        return refused(NO_UPGRADE)
+
+
+class _Handler(web.RequestHandler):
+    """aiohttp's handler of one connection, counted against their budget, with our words for what it cannot read."""
+
+    __slots__ = ("_owner", "_recent")
+
+    def __init__(self, owner: Web, server: web.Server) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **HANDLING)
+        self._owner = owner
+        # Enough of what came last to find the head in it that cannot be read.
+        self._recent = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._recent = (self._recent[-2 * MAX_HEAD :] + data)[: 4 * MAX_HEAD]
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._owner.connections -= 1
+        super().connection_lost(exc)
+
+    def give_back(self, head: bytes) -> NoReturn:
+        """End here, and let the gateway go on with the transport as if the connection had begun with `head`."""
+        transport, rest = self.transport, self._message_tail
+        self.transport = None
+        if transport is not None:
+            self.connection_lost(None)
+            connection = Connection(self._owner.gateway)
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
+            transport.resume_reading()
+            connection.data_received(head + rest)
         # aiohttp must not answer any more: for it this connection has ended.
         raise asyncio.CancelledError
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What cannot be read is answered as on a new connection if it is for a socket, else by a problem document."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        start = self._recent.find(ROUTE)
+        if start >= 0 and isinstance(parse(self._recent[start:], self._owner.gateway.origins), Refused):
+            self.give_back(self._recent[start:])
+        log.info("http request unreadable", fault=type(exc).__name__)
+        response = refused(UNREADABLE)
+        response.force_close()
+        return response
 
-class _Discreet(logging.Handler):
-    """What aiohttp logs, by its kind alone: its words quote what it could not read, with the tokens in there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        fault = record.exc_info[1] if record.exc_info else None
-        if isinstance(fault, HttpProcessingError):
-            log.info("http request unreadable", fault=type(fault).__name__)
-        else:
-            where = "".join(traceback.format_tb(fault.__traceback__)) if fault else ""
-            log.error("http connection failed", fault=type(fault).__name__, where=where)
-
-
-class _Counted(asyncio.Protocol):
-    """aiohttp's handler, counted against the budget of HTTP connections."""
-
-    def __init__(self, owner: Web, handler: Any) -> None:
-        self._owner = owner
-        self._handler = handler
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._handler.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._handler.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        result: bool | None = self._handler.eof_received()
-        return result
-
-    def pause_writing(self) -> None:
-        self._handler.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._handler.resume_writing()
-
-    def connection_lost(self, fault: BaseException | None) -> None:
-        self._owner.connections -= 1
-        self._handler.connection_lost(fault)
-
-    def release(self) -> None:
-        """For aiohttp the connection ends here, while its transport lives on."""
-        self._handler.transport = None
-        self.connection_lost(None)
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A failure by its place and kind: aiohttp's words quote what was sent, with the tokens in there."""
+        fault = kw.get("exc_info")
+        where = "".join(traceback.format_tb(fault.__traceback__)) if fault else ""
+        log.error("http connection failed", fault=type(fault).__name__, where=where)

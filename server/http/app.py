@@ -26,13 +26,12 @@ OLD_TOKEN = Refusal("unauthenticated", "the token has expired")
 HANDLING: Mapping[str, Any] = {
     # It names addresses, which are no part of our log.
     "access_log": None,
-    "handle_signals": False,
     # Also how long a request's header may take, the first one included: aiohttp starts it when a connection is made.
     "keepalive_timeout": 10.0,
     # A body that unfolds would have to be watched while it does; ours are small.
     "auto_decompress": False,
 }
-"""How aiohttp is to handle connections: arguments of `AppRunner`."""
+"""How aiohttp is to handle connections: arguments of `AppRunner`, and of `RequestHandler`."""
 
 OPEN: Mapping[str, OpenHandler] = {**OPEN_LOGIN_HANDLERS, **DOCUMENT_HANDLERS}
 SIGNED_IN: Mapping[str, Handler] = {**LOGIN_HANDLERS, **PROFILE_HANDLERS}

@@ -6,7 +6,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from persistence.people.contract import UnavailableError
+from persistence.faults import UnavailableError
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from server.http.answers import refused
 

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from protocol.errors import Refusal
+from protocol.requests import read_later
 from protocol.routes import Route
 
 BODY_BYTES = 65_536
@@ -40,7 +41,7 @@ async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
     try:
         # The decoder does not look into what it skips.
         octets.decode()
-        return msgspec.json.decode(octets, type=_meant(octets, route.bodies))
+        return msgspec.json.decode(octets, type=_meant(octets, route.bodies), dec_hook=read_later)
     except FAULTS as fault:
         return _refusal("body", fault)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from persistence.people.contract import UnavailableError
+from persistence.faults import UnavailableError
 from tests.server.http.stack import PASSWORD, Client, Stack, call, sign_up
 
 TEXT = "the text of a message"

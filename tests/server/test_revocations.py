@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import pytest
 
-from persistence.people.contract import UnavailableError
+from persistence.faults import UnavailableError
 from persistence.people.memory import MemoryPeople
 from protocol.ids import LoginId
 from server.revocations import POLL_S, SLACK_MS, Revocations

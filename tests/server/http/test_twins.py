@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from persistence.people.contract import UnavailableError
+from persistence.faults import UnavailableError
 from protocol.errors import UNKNOWN_OUTCOME, Refusal
 from protocol.ids import ConversationId, UserId
 from protocol.problems import STATUS
@@ -157,6 +157,7 @@ async def test_a_store_that_is_away_is_unavailable(stack: Stack, ada: Person) ->
         ("POST", f"{ONE}/messages", {"cid": "c" * 65, "text": "hello"}, "cid"),
         ("POST", f"{ONE}/messages", {"cid": CID, "text": "a" * 4_001}, "text"),
         ("POST", f"{ONE}/messages", {"cid": CID, "text": None}, "text"),
+        ("POST", f"{ONE}/messages", {"cid": CID, "text": "hello", "media": [{"id": "5"}]}, "media"),
         ("PUT", f"{ONE}/read", {"c": -1}, "c"),
         ("PUT", f"{ONE}/read", {"c": 1.5}, "c"),
         ("POST", "/v1/sync", {"heads": {"x": 1}, "since": 0}, "heads"),

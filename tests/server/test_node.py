@@ -1,0 +1,101 @@
+"""A node from its start to its end."""
+
+import asyncio
+import gc
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from config.sections import Log
+from config.settings import Settings, load
+from server.node import Node, connected
+from server.supervisor import settings_file
+from tests.security.raw import plain
+from tests.server.running import free_port
+from tidings_client import log_in, sign_up
+
+KEY = "k1:" + "A" * 43 + "="
+PASSWORD = "a long password"
+
+
+class Told(io.StringIO):
+    """What a node prints; `ready` is set once it has said so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = asyncio.Event()
+
+    def flush(self) -> None:
+        self.ready.set()
+
+
+@pytest.fixture(autouse=True)
+def collected_as_before() -> Iterator[None]:
+    """A node freezes what lives when it starts."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def settings_of(database: str, port: int) -> Settings:
+    environ = {"TIDINGS_POSTGRES__URL": database, "TIDINGS_TOKENS__KEYS": KEY}
+    addresses = {"node.listen": f"127.0.0.1:{port}", "node.private": f"127.0.0.1:{port + 101}"}
+    return load(None, environ, addresses)
+
+
+def test_a_node_reads_what_its_supervisor_was_told(database: str, tmp_path: Path) -> None:
+    settings = settings_of(database, 8_080)
+    told = structs.replace(settings, log=Log(level="warning"))
+    config = tmp_path / "tidings.toml"
+    config.write_text(settings_file(told, database, KEY))
+    assert load(config, {}) == told
+
+
+@pytest.mark.parametrize("above", [1, 101])
+def test_a_node_whose_address_is_taken_names_it_in_one_sentence(database: str, above: int, tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "tidings.toml"
+    config.write_text(settings_file(settings_of(database, port), database, KEY))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + above))
+        taken.listen()
+        command = [sys.executable, "-m", "server.node", "--config", str(config), "--number", "1"]
+        ended = subprocess.run(command, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert f"127.0.0.1:{port + above} cannot be listened on (Address already in use)" in ended.stderr
+
+
+async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thread(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    settings = settings_of(database, port)
+    before = set(threading.enumerate())
+    told = Told()
+    monkeypatch.setattr(sys, "stdout", told)
+    async with connected(settings) as pools:
+        node = Node(settings, pools, 0)
+        serving = asyncio.create_task(node.serve())
+        await told.ready.wait()
+        url = f"http://127.0.0.1:{port}"
+        await sign_up(url, "ada", PASSWORD)
+        await log_in(url, "ada", PASSWORD)
+        async with plain(port) as dawdler:
+            await dawdler.send(b"POST /v1/logins HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            node.stop()
+            async with asyncio.timeout(8):
+                await serving
+            await dawdler.gone()
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("passwords"):
+            thread.join(5)
+            assert not thread.is_alive()
