@@ -41,7 +41,10 @@ from server.host import Host
 
 QUESTIONS = 2_000
 WORKERS = 8
-WITHIN_S = 3.0
+WAIT_S = 1.0
+ANSWER_S = 2.0
+"""How long a question may wait for its turn, and then take: together what a request may."""
+WITHIN_S = WAIT_S + ANSWER_S
 NEWEST = 20
 
 NO_SUCH_USER = Refusal("not_found", "there is no such user")
@@ -55,11 +58,11 @@ Replying = Callable[[Asked, Result], None]
 
 
 class _Question(NamedTuple):
-    """`until` is when nobody waits for the answer any more, by the loop's clock."""
+    """`since` is when it came, by the loop's clock."""
 
     asked: Asked | None
     answer: Callable[[], Awaitable[Result | None]]
-    until: float
+    since: float
 
 
 class Requests:
@@ -120,9 +123,15 @@ class Requests:
                 self._reply(question.asked, result)
 
     async def _answered(self, question: "_Question") -> Result | None:
-        """The answer, within the question's time: what has waited for longer than that costs the store nothing."""
+        """The answer, or that there is none for now.
+
+        What has waited for long is refused at once, so that what is begun has the time it needs: with more questions
+        than the store can answer, all of them would else be given up half answered.
+        """
+        if question.asked and asyncio.get_running_loop().time() - question.since > WAIT_S:
+            return UNAVAILABLE
         try:
-            async with asyncio.timeout_at(question.until):
+            async with asyncio.timeout(ANSWER_S):
                 return await question.answer()
         except (TimeoutError, UnavailableError) as fault:
             log.warning("question failed", fault=repr(fault))
@@ -133,7 +142,7 @@ class Requests:
 
     def _question(self, asked: Asked | None, answer: Callable[[], Awaitable[Result | None]]) -> None:
         try:
-            self._questions.put_nowait(_Question(asked, answer, asyncio.get_running_loop().time() + WITHIN_S))
+            self._questions.put_nowait(_Question(asked, answer, asyncio.get_running_loop().time()))
         except asyncio.QueueFull:
             if asked is not None:
                 self._reply(asked, UNAVAILABLE)
