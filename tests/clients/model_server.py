@@ -116,6 +116,8 @@ class ModelServer:
                 return self._send(message, wire)
             case "sync":
                 return {"ok": self._sync(message)}
+            case "conversation.list" if op not in self.answers:
+                return {"ok": self._page("items", int(message["before"]))}
             case "conversation.get":
                 return {"ok": self.conversation(message["conversation"])}
             case "message.history":
@@ -154,9 +156,12 @@ class ModelServer:
         if resumed:
             wire.events.extend(event for event in self.ring if event["u"] > resume["u"])
         elif message.get("snapshot", True):
-            newest = [self.conversation(name) for name in list(self.logs)[:2]]
-            wire.events.append({"ev": "snapshot", "conversations": newest, "me": {}, "now": self.now})
+            wire.events.append({"ev": "snapshot", "me": {}, "now": self.now, **self._page("conversations", 0)})
         wire.events.append({"ev": "synced", "u": self.u})
+
+    def _page(self, key: str, start: int) -> Body:
+        items = [self.conversation(name) for name in list(self.logs)[start : start + 2]]
+        return {key: items} | ({"next": str(start + 2)} if len(self.logs) > start + 2 else {})
 
     def _sync(self, message: Body) -> Body:
         heads, start = message["heads"], message.get("cursor", 0)

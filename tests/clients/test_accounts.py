@@ -1,41 +1,33 @@
-"""Signing up, signing in and refreshing, against an HTTP server on a real socket."""
+"""What accounts make of a server's answers, good and bad; `tests/server/test_accounts.py` asks a real one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tidings_client import AuthenticationFailed, Login, Malformed, Refused, Tokens, log_in, refresh, sign_up
-
-Body = dict[str, Any]
+from tidings_client import AuthenticationFailed, Login, Malformed, Refused, Tokens, log_in, refresh
 
 
 class Accounts:
-    """Answers with numbered tokens, or as told; every refresh token is good once."""
+    """Answers with numbered tokens, or as told."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.heard: list[tuple[str, Body]] = []
+        self.paths: list[str] = []
         self.answer: web.Response | None = None
         self._number = 0
-        self._good = ""
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        self.heard.append((request.path, body))
+        self.paths.append(request.path)
         if self.answer is not None:
             return self.answer
-        if request.path.endswith("refresh") and body["refresh_token"] != self._good:
-            return problem(401, "unauthenticated")
         self._number += 1
-        self._good = f"refresh{self._number}"
-        tokens = {"user": "1", "access_token": f"access{self._number}", "refresh_token": self._good, "expires_in": 900}
-        return web.json_response(tokens, status=201 if request.path == "/v1/accounts" else 200)
+        drawn = {"access_token": f"access{self._number}", "refresh_token": f"refresh{self._number}"}
+        return web.json_response({"user": "1", "expires_in": 900, **drawn})
 
 
 def problem(status: int, code: str) -> web.Response:
@@ -51,24 +43,6 @@ async def accounts() -> AsyncIterator[Accounts]:
     async with TestServer(app) as server:
         accounts.url = f"ws://127.0.0.1:{server.port}/v1/socket"
         yield accounts
-
-
-async def test_signing_up_gives_tokens_and_sends_no_empty_fields(accounts: Accounts) -> None:
-    tokens = await sign_up(accounts.url, "ada", "secret secret", name="Ada")
-    assert tokens == Tokens("1", "access1", "refresh1", 900)
-    assert accounts.heard == [("/v1/accounts", {"username": "ada", "password": "secret secret", "name": "Ada"})]
-
-
-async def test_signing_in_gives_tokens(accounts: Accounts) -> None:
-    assert (await log_in(accounts.url, "ada", "secret secret", device="phone")).access_token == "access1"
-    assert accounts.heard == [("/v1/logins", {"username": "ada", "password": "secret secret", "device": "phone"})]
-
-
-async def test_a_refusal_carries_the_servers_code(accounts: Accounts) -> None:
-    accounts.answer = problem(409, "conflict_state")
-    with pytest.raises(Refused) as refusal:
-        await sign_up(accounts.url, "ada", "secret secret")
-    assert (refusal.value.code, refusal.value.message) == ("conflict_state", "no")
 
 
 async def test_a_refusal_without_a_code_is_named_by_its_status(accounts: Accounts) -> None:
@@ -104,13 +78,68 @@ async def test_a_login_gives_its_token_until_it_is_stale(accounts: Accounts) -> 
     assert rotated == [Tokens("1", "access2", "refresh2", 900)]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\xff",
+        b"HTTP/1.1 302 Found\r\nLocation: /v1/elsewhere\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\n<",
+        b'HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\n{"detail":7}',
+        b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 oops\r\n\r\n",
+        b"no HTTP at all\r\n\r\n",
+        b"",
+    ],
+)
+async def test_whatever_is_no_refusal_of_the_server_leaves_the_login_as_it_is(answer: bytes) -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+        tokens = Tokens("1", "old", "spent", 900)
+        login = Login(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", tokens)
+        with pytest.raises(OSError, match=r"\w"):
+            await login("old")
+        assert login.tokens == tokens
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "unauthenticated"), (400, "bad_request")])
+async def test_a_refused_refresh_is_an_authentication_that_failed(accounts: Accounts, status: int, code: str) -> None:
+    accounts.answer = problem(status, code)
+    with pytest.raises(AuthenticationFailed):
+        await Login(accounts.url, Tokens("1", "old", "spent", 900))("old")
+
+
+async def test_tokens_that_could_not_be_kept_are_not_used(accounts: Accounts) -> None:
+    tokens = Tokens("1", "old", "spent", 900)
+
+    def full(fresh: Tokens) -> None:
+        raise OSError("no space left")
+
+    login = Login(accounts.url, tokens, full)
+    with pytest.raises(OSError, match="no space"):
+        await login("old")
+    assert login.tokens == tokens
+
+
+async def test_a_password_is_not_sent_on_to_where_a_redirect_points(accounts: Accounts) -> None:
+    accounts.answer = web.Response(status=302, headers={"Location": "/v1/elsewhere"})
+    with pytest.raises(Refused, match="http_302"):
+        await log_in(accounts.url, "ada", "secret secret")
+    assert accounts.paths == ["/v1/logins"]
+
+
 async def test_clients_that_share_a_login_refresh_it_once(accounts: Accounts) -> None:
     login = Login(accounts.url, await log_in(accounts.url, "ada", "secret secret"))
     assert await asyncio.gather(*(login("access1") for _ in range(5))) == ["access2"] * 5
-    assert [path for path, _ in accounts.heard] == ["/v1/logins", "/v1/logins/refresh"]
-
-
-async def test_a_refused_refresh_is_an_authentication_that_failed(accounts: Accounts) -> None:
-    login = Login(accounts.url, Tokens("1", "old", "spent", 900))
-    with pytest.raises(AuthenticationFailed):
-        await login("old")
+    assert accounts.paths == ["/v1/logins", "/v1/logins/refresh"]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
 
-from tests.clients.socket_server import SocketServer, busy, socket_server
+from tests.clients.socket_server import Close, SocketServer, busy, socket_server
 from tidings_client import (
     AuthenticationFailed,
+    Change,
     Client,
     Closed,
     FileStore,
+    Malformed,
     MemoryStore,
     Message,
     Offline,
@@ -211,6 +216,28 @@ async def test_a_token_source_that_fails_ends_the_client_with_its_error(server: 
             pass
 
 
+@pytest.mark.parametrize("error", [Malformed("<html>"), TimeoutError(), ConnectionResetError()])
+async def test_a_token_source_without_an_answer_is_tried_again(server: SocketServer, error: Exception) -> None:
+    answers: list[Exception] = [error, error]
+
+    async def source(stale: str | None) -> str:
+        if answers:
+            raise answers.pop()
+        return "t"
+
+    async with client(server, token=None, token_source=source) as me:
+        assert me.outcome == "fresh"
+
+
+async def test_a_token_source_that_is_refused_ends_the_client(server: SocketServer) -> None:
+    async def source(stale: str | None) -> str:
+        raise Refused("unauthenticated")
+
+    with pytest.raises(AuthenticationFailed, match="unauthenticated"):
+        async with client(server, token=None, token_source=source):
+            pass
+
+
 async def test_the_client_follows_its_home_to_another_node(server: SocketServer) -> None:
     async with socket_server() as home:
         home.model.open("a")
@@ -245,6 +272,52 @@ async def test_a_node_over_its_budget_is_tried_again(server: SocketServer) -> No
         assert me.outcome == "fresh"
 
 
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (HTTPStatus.UNAUTHORIZED, {}),
+        (HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "0"}),
+        (HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        (HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "²"}),
+        (HTTPStatus.MOVED_PERMANENTLY, {"Location": "https://chat.example/v1/socket"}),
+        (HTTPStatus.NOT_FOUND, {}),
+    ],
+)
+async def test_a_server_that_turns_away_is_tried_again_and_the_log_says_why(
+    server: SocketServer, caplog: pytest.LogCaptureFixture, status: HTTPStatus, headers: dict[str, str]
+) -> None:
+    answers = [Response(status.value, status.phrase, Headers(headers), b"") for _ in range(2)]
+    server.turn_away = lambda: answers.pop() if answers else None
+    async with client(server) as me:
+        assert me.outcome == "fresh"
+        (warning,) = [record for record in caplog.records if record.name == "tidings_client"]
+        assert "is tried again" in warning.getMessage()
+        answers.append(busy())
+        me.cut()
+        await me.online()
+    assert [record.levelname for record in caplog.records if record.name == "tidings_client"] == ["WARNING"]
+
+
+async def test_a_server_that_closes_instead_of_answering_hello_is_tried_again_and_the_log_says_why(
+    server: SocketServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    closes: list[Close] = [
+        (4103, {"code": "overloaded", "retry_ms": 0}),
+        (1013, {}),
+        (4205, {}),
+        (4002, {"url": server.url}),
+    ]
+    server.refuse = lambda message: closes.pop() if closes else None
+    async with client(server, token=None, token_source=_token):
+        pass
+    said = [record.getMessage() for record in caplog.records if record.name == "tidings_client"]
+    assert [message.partition("closed with ")[2][:4] for message in said] == ["1013", "4103"]
+
+
+async def _token(stale: str | None) -> str:
+    return "t"
+
+
 async def test_a_slow_application_stops_the_reading_and_loses_nothing(server: SocketServer) -> None:
     async with client(server, queue=8) as me:
         await server.write("a", 500)
@@ -261,6 +334,33 @@ async def test_an_application_may_send_from_inside_its_own_loop_when_the_queue_i
                 answered += 1
                 if answered == 60:
                     break
+
+
+async def test_a_reply_is_read_however_many_events_stand_in_front_of_it(server: SocketServer) -> None:
+    async with client(server, queue=2) as me:
+        told: list[int] = []
+        async for event in me.events():
+            if isinstance(event, Online) and not told:
+                await server.write("a", 300)
+            elif isinstance(event, Message) and event.sender == "you":
+                told.append(event.c)
+                if len(told) % 100 == 1:
+                    await me.send("a", f"re {event.c}")
+                if len(told) == 300:
+                    break
+        assert told == [*range(1, 301)]
+        assert [one["text"] for one in server.model.logs["a"][300:]] == ["re 1", "re 101", "re 201"]
+
+
+async def test_a_cut_is_noticed_while_the_application_is_behind(server: SocketServer) -> None:
+    async with client(server, queue=1) as me:
+        await server.write("a", 50)
+        async for event in me.events():
+            if isinstance(event, Message):
+                me.cut()
+                await me.online()
+                break
+        assert [one.c for one in await messages(me, 49)] == [*range(2, 51)]
 
 
 async def test_a_client_that_keeps_no_events_acks_them_all_the_same(server: SocketServer) -> None:
@@ -331,6 +431,77 @@ async def test_a_cancelled_send_goes_on(server: SocketServer) -> None:
         assert event.cid == "c" * 32
 
 
+async def test_a_send_that_is_cancelled_when_its_answer_comes_is_told_as_an_event(server: SocketServer) -> None:
+    class Cancelling(MemoryStore):
+        def keep(self, change: Change) -> None:
+            super().keep(change)
+            if change.settled is not None:
+                asyncio.get_running_loop().call_soon(sending.cancel)
+
+    async with client(server, store=Cancelling()) as me:
+        sending = asyncio.create_task(me.send("a", "x", cid="c" * 32))
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        async for event in me.events():
+            if isinstance(event, SendEnded):
+                break
+        assert event == SendEnded("a", "c" * 32, 1, None)
+
+
+async def test_a_store_that_fails_ends_the_client_and_nothing_leaves_that_relies_on_it(server: SocketServer) -> None:
+    class Full(MemoryStore):
+        def keep(self, change: Change) -> None:
+            if change.queued is not None:
+                raise OSError("no space left")
+
+    me = await client(server, store=Full()).__aenter__()
+    with pytest.raises(Stopped, match="no space left") as stopped:
+        await me.send("a", "x")
+    assert isinstance(stopped.value.__cause__, OSError)
+    with pytest.raises(Stopped, match="no space left"):
+        await me.online()
+    with pytest.raises(OSError, match="no space left"):
+        await me.close()
+    assert "message.send" not in [message["op"] for message in server.heard]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"text": "\ud800"},
+        {"mentions": [object()]},
+        {"reply_to": float("nan")},
+        {"reply_to": 2**70},
+        {"id": 3},
+        {"op": "x"},
+        {"after": "x"},
+    ],
+)
+async def test_what_no_message_can_carry_is_refused_at_the_call(server: SocketServer, content: dict[str, Any]) -> None:
+    async with client(server) as me:
+        with pytest.raises(ValueError, match=r"carry|set by"):
+            await me.send("a", **content)
+        assert (await me.send("a", "fine")).c == 1
+
+
+async def test_a_client_is_entered_once_at_a_time(server: SocketServer) -> None:
+    me = client(server)
+    async with me:
+        with pytest.raises(RuntimeError, match="open already"):
+            await me.__aenter__()
+    async with me:
+        assert (await me.send("a", "again")).c == 1
+
+
+async def test_a_client_that_has_ended_does_not_make_anybody_wait(server: SocketServer) -> None:
+    async with client(server) as me:
+        pass
+    me.cut()
+    with pytest.raises(Closed):
+        await asyncio.wait_for(me.online(), 20)
+    await me.close()
+
+
 async def test_entering_gives_up_when_its_caller_does(server: SocketServer) -> None:
     server.turn_away = busy
     entering = asyncio.create_task(client(server, random=lambda: 0.9).__aenter__())
@@ -365,6 +536,12 @@ async def test_a_server_that_speaks_nonsense_is_left_and_tried_again(server: Soc
 def test_a_client_needs_one_source_of_tokens() -> None:
     with pytest.raises(ValueError, match="token"):
         Client("ws://x")
+
+
+@pytest.mark.parametrize("options", [{"pipeline": 0}, {"queue": -1}])
+def test_a_client_that_could_never_do_anything_is_not_made(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="pipeline"):
+        Client("ws://x", token="t", **options)
 
 
 async def test_a_client_that_is_not_open_says_so() -> None:

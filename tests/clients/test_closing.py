@@ -153,9 +153,22 @@ def test_the_http_address_leaves_the_path_of_the_socket_behind() -> None:
     assert http_url("wss://chat.example/v1/socket", "/v1/logins") == "https://chat.example/v1/logins"
 
 
-@pytest.mark.parametrize("address", ["chat.example", "ftp://chat.example", "ws://", ""])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "chat.example",
+        "ftp://chat.example",
+        "ws://",
+        "",
+        "http://chat.example:99999",
+        "http://chat.example:port",
+        "http://chat example",
+        "http://chat..example",
+        "http://[::1",
+    ],
+)
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="is not an http, https, ws or wss address"):
+    with pytest.raises(ValueError, match=r"is not an http, https, ws or wss address|[Pp]ort|idna|IPv6"):
         socket_url(address)
 
 
@@ -165,3 +178,8 @@ def test_a_redirect_never_carries_the_token_over_a_less_protected_connection() -
     assert safe_redirect("ws://a/v1/socket", "ws://b/v1/socket") == "ws://b/v1/socket"
     assert safe_redirect("ws://a/v1/socket", "javascript:alert()") is None
     assert safe_redirect("ws://a/v1/socket", None) is None
+
+
+@pytest.mark.parametrize("url", ["ws://[::1", "ws://b:99999/v1/socket", "ws://b..c/v1/socket", "ws:///v1/socket", ""])
+def test_a_redirect_to_what_is_no_address_is_not_followed(url: str) -> None:
+    assert safe_redirect("ws://a/v1/socket", url) is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.clients.model_server import ME
 from tests.clients.world import World
-from tidings_client import OutcomeUnknown, Refused, SendEnded, Snapshot
+from tidings_client import Message, OutcomeUnknown, Refused, SendEnded, Snapshot
 
 CONVERSATIONS = st.sampled_from(["a", "b", "c", "d"])
 FATES = st.sampled_from(["answered", "answered", "answered", "unanswered", "ignored", "unavailable", "internal"])
@@ -21,7 +21,10 @@ class AnyNetwork(RuleBasedStateMachine):
 
     @initialize(pipeline=st.sampled_from([1, 4]), names=st.sets(CONVERSATIONS))
     def begin(self, pipeline: int, names: set[str]) -> None:
-        self.world = World(pipeline)
+        self.start(World(pipeline), names)
+
+    def start(self, world: World, names: set[str]) -> None:
+        self.world = world
         self.written = 0
         for name in sorted(names):
             self.world.server.open(name)
@@ -165,5 +168,48 @@ def _undecided(result: object) -> bool:
     return isinstance(result.error if isinstance(result, SendEnded) else result, OutcomeUnknown)
 
 
+class SlowApplication(AnyNetwork):
+    """The same with an application that is behind, and answers everybody from inside its own loop."""
+
+    @initialize(pipeline=st.sampled_from([1, 4]), queue=st.integers(1, 4), names=st.sets(CONVERSATIONS, min_size=1))
+    def begin(self, pipeline: int, queue: int, names: set[str]) -> None:
+        self.start(World(pipeline, queue, answering=True), names)
+
+    @rule(name=CONVERSATIONS, ms=st.sampled_from([0, 600]))
+    def much_comes_at_once(self, name: str, ms: int) -> None:
+        self.other_writes(name, 50 if self.written < 150 else 1, on_stream=True)
+        self.messages_arrive(replies=True, count=60)
+        self.time_passes(ms)
+        self.messages_arrive(replies=True, count=60)
+
+
+@given(queue=st.integers(1, 4), bursts=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9)), max_size=8))
+@settings(deadline=None)
+def test_events_that_wait_are_bounded_and_a_loop_that_sends_takes_every_one(
+    queue: int, bursts: list[tuple[int, int]]
+) -> None:
+    world = World(queue=queue, answering=True)
+    world.server.open("a")
+    world.settle()
+    for count, steps in bursts:
+        world.connect()
+        for _ in range(count):
+            world.server.write("a", "you", f"other{world.server.u}", world.wire)
+        for _ in range(steps):
+            world.serve()
+            while world.deliver(replies=True):
+                waiting = [event for event in world.handed[world.taken :] if isinstance(event, Message)]
+                assert len(waiting) <= 8 * queue + 1
+            world.take()
+            world.pass_time(200)
+    world.settle()
+    log = world.server.logs["a"]
+    assert [event.c for event in world.handed if isinstance(event, Message)] == list(range(1, len(log) + 1))
+    others = [event["c"] for event in log if event["from"] == "you"]
+    assert [event["text"] for event in log if event["from"] == ME] == [f"re {c}" for c in others]
+
+
 TestAnyNetwork = AnyNetwork.TestCase
 TestAnyNetwork.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestSlowApplication = SlowApplication.TestCase
+TestSlowApplication.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -69,6 +69,20 @@ def test_a_line_cut_short_by_a_crash_is_ignored_and_later_ones_are_kept(tmp_path
     assert reread(path) == Stored(user="1", heads={"7": 2})
 
 
+def test_the_file_does_not_grow_with_what_is_no_longer_true(tmp_path: Path) -> None:
+    path = tmp_path / "client"
+    waiting = Unsent("7", "cid", {"text": "x" * 4_000})
+    with closing(FileStore(path)) as store:
+        store.keep(Change(queued=waiting))
+        for u in range(1_000):
+            store.keep(Change(position=("e", u), heads={"7": u}))
+            store.keep(Change(queued=Unsent("8", f"cid{u}", {"text": "x" * 4_000})))
+            store.keep(Change(settled=("8", f"cid{u}")))
+        assert path.stat().st_size < 2 * 1024 * 1024
+        store.keep(Change(user="1"))
+    assert reread(path) == Stored("1", ("e", 999), 0, {"7": 999}, {("7", "cid"): waiting})
+
+
 @pytest.mark.parametrize("text", ["hello\n", "[]\n", '{"queued":[1]}\n', '{"epoch":"e"}\n'])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "client").write_text(text, encoding="utf-8")

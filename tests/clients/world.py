@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, assert_never
 
-from tests.clients.model_server import ModelServer, Wire
+from tests.clients.model_server import ME, ModelServer, Wire
 from tidings_client import Event, MemoryStore, Message, SendEnded, Session, Settings, Snapshot, TidingsError, Unsent
 from tidings_client.effects import Answer, Close, Connect, Effect, HandOn, Keep, Stop, Welcomed, Write
 from tidings_client.session import Phase
@@ -14,10 +14,11 @@ from tidings_client.session import Phase
 class World:
     """Carries out effects. `handed` is what the application got in this life, `taken` how much of it it is done with.
 
-    `lives` holds both for the lives before.
+    `lives` holds both for the lives before. With `answering`, the application answers every message of others before it
+    takes the next event, and replies stand on the wire behind the events the server wrote before.
     """
 
-    def __init__(self, pipeline: int = 1) -> None:
+    def __init__(self, pipeline: int = 1, queue: int = 1_024, *, answering: bool = False) -> None:
         self.server = ModelServer()
         self.store = MemoryStore()
         self.now = 0
@@ -26,7 +27,8 @@ class World:
         self.asked: list[tuple[int, Unsent]] = []
         self.stopped: list[TidingsError] = []
         self.closes: list[int] = []
-        self._pipeline = pipeline
+        self._settings = Settings({"id": "d", "platform": "test", "app": "test"}, pipeline=pipeline, queue=queue)
+        self._answering = answering
         self._born()
 
     def _born(self) -> None:
@@ -35,8 +37,9 @@ class World:
         self.untaken: deque[int] = deque()
         self.wire: Wire | None = None
         self.connect_at: int | None = None
-        settings = Settings({"id": "d", "platform": "test", "app": "test"}, pipeline=self._pipeline)
-        self.session = Session(settings, self.store.load(), lambda: 0.5)
+        self._paused = False
+        self._awaited: int | None = None
+        self.session = Session(self._settings, self.store.load(), lambda: 0.5)
         self.perform(self.session.start(self.now))
 
     def perform(self, effects: list[Effect]) -> None:
@@ -69,6 +72,8 @@ class World:
         if self.connect_at is not None:
             self.now = max(self.now, self.connect_at)
             self.connect_at, self.wire = None, Wire()
+            if self._answering:
+                self.wire.events = self.wire.replies
             self.perform(self.session.opened("token", self.now))
 
     def cut(self, code: int | None = None) -> None:
@@ -81,11 +86,12 @@ class World:
         self.lives.append((self.handed, self.taken))
         self._born()
 
-    def send(self, conversation: str, text: str) -> None:
+    def send(self, conversation: str, text: str) -> int:
         ticket = len(self.asked) + 1
         unsent = Unsent(conversation, f"cid{ticket}", {"text": text})
         self.asked.append((ticket, unsent))
         self.perform(self.session.send(ticket, unsent, self.now))
+        return ticket
 
     def serve(self, fate: str = "answered") -> bool:
         """The server handles one message."""
@@ -98,25 +104,40 @@ class World:
         """One message reaches the client."""
         if self.wire is None or not (queue := self.wire.replies if replies else self.wire.events):
             return False
-        if not replies and self.session.phase is Phase.GREETING:
+        if not replies and self.session.phase is Phase.GREETING and not self._answering:
             return False
+        was_paused, self._paused = self._paused, self.session.paused
+        if self._paused:
+            return False
+        if was_paused:
+            self.session.unpaused(self.now)
         self.perform(self.session.received(queue.popleft(), self.now))
-        if self.session.phase is Phase.CLOSING:
-            self.cut(3000)
+        self._close()
         return True
 
     def take(self) -> bool:
-        """The application is done with one event."""
+        """The application does something about the event in its hands, or is done with it."""
         if not self.untaken:
             return False
+        event = self.handed[self.taken]
+        if self._answering and self._awaited is None and isinstance(event, Message) and event.sender != ME:
+            self._awaited = self.send(event.conversation, f"re {event.c}")
+            return True
+        if self._awaited is not None and self._awaited not in self.answers:
+            return False
+        self._awaited = None
         self.taken += 1
-        self.session.taken(self.untaken.popleft(), self.now)
+        self.perform(self.session.taken(self.untaken.popleft(), self.now))
+        self._close()
         return True
 
     def pass_time(self, ms: int) -> None:
         self.now += ms
         self.server.now += ms
         self.perform(self.session.tick(self.now))
+        self._close()
+
+    def _close(self) -> None:
         if self.session.phase is Phase.CLOSING:
             self.cut(3000)
 
@@ -126,7 +147,7 @@ class World:
 
     def settle(self) -> None:
         """Everything works from now on, until nothing is left to do."""
-        for _ in range(10_000):
+        for _ in range(100_000):
             self.connect()
             worked = self.work()
             if not worked and not self._waits():

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .addresses import http_url
 from .errors import AuthenticationFailed, Malformed, Refused
-from .reading import as_map, int_of, text_of, text_or_none
+from .greeting import APP, PLATFORM, described
+from .reading import as_map, int_of, text_of
+from .requests import FINAL
 
 TIMEOUT_S: Final = 10.0
+_REFUSALS: Final = FINAL | {"unauthenticated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Login:
     """The tokens of one login, and a `token_source` for clients: call it with a stale token to get a fresh one.
 
     Refresh tokens rotate: each is good once, so clients that share a login must share this object. `rotated` is
-    called with the new tokens before they are used, for whoever keeps them.
+    called with the new tokens before they are used, for whoever keeps them; if it raises, they are asked for again.
     """
 
     def __init__(self, url: str, tokens: Tokens, rotated: Callable[[Tokens], None] | None = None) -> None:
@@ -41,30 +45,44 @@ class Login:
         self._turn = asyncio.Lock()
 
     async def __call__(self, stale: str | None = None) -> str:
-        """The access token; a fresh one if it is the stale one. Raises AuthenticationFailed if refreshing is refused,
-        OSError if the server cannot be reached."""
+        """The access token; a fresh one if it is the stale one. Raises AuthenticationFailed if the server refuses to
+        refresh it; OSError if it cannot be reached or answers without sense, which is to be tried again."""
         async with self._turn:
             if stale == self.tokens.access_token:
-                try:
-                    self.tokens = await refresh(self._url, self.tokens.refresh_token)
-                except Refused as refusal:
-                    raise AuthenticationFailed(f"the login cannot be refreshed: {refusal}") from refusal
+                fresh = await self._refresh()
                 if self._rotated is not None:
-                    self._rotated(self.tokens)
+                    self._rotated(fresh)
+                self.tokens = fresh
             return self.tokens.access_token
+
+    async def _refresh(self) -> Tokens:
+        try:
+            return await refresh(self._url, self.tokens.refresh_token)
+        except Refused as refusal:
+            # A 403 of some proxy on the way is no word of the server's: a login does not end by it.
+            if refusal.code not in _REFUSALS:
+                raise ConnectionError(f"the login could not be refreshed: {refusal}") from refusal
+            raise AuthenticationFailed(f"the login cannot be refreshed: {refusal}") from refusal
+        except Malformed as error:
+            raise ConnectionError(f"the login could not be refreshed: {error}") from error
 
 
 async def sign_up(
     url: str, username: str, password: str, *, name: str | None = None, email: str | None = None
 ) -> Tokens:
-    """Makes an account and signs in. Raises Refused with the server's code, OSError if it cannot be reached."""
+    """Makes an account and signs in. Raises Refused with the server's code (`http_404` and the like where the answer is
+    none of Tidings), OSError if it cannot be reached or is in trouble, Malformed if its answer makes no sense."""
     body = {"username": username, "password": password, "name": name, "email": email}
     return await _tokens(url, "/v1/accounts", body)
 
 
-async def log_in(url: str, username: str, password: str, *, device: str | None = None) -> Tokens:
-    """Signs in. Raises as `sign_up`."""
-    return await _tokens(url, "/v1/logins", {"username": username, "password": password, "device": device})
+async def log_in(
+    url: str, username: str, password: str, *, device: str | None = None, platform: str = PLATFORM, app: str = APP
+) -> Tokens:
+    """Signs in. `device`, `platform` and `app` are those of the Client, told where the user is shown their logins;
+    nothing is told without a `device`. Raises as `sign_up`."""
+    about = described(device, platform, app) if device is not None else None
+    return await _tokens(url, "/v1/logins", {"username": username, "password": password, "device": about})
 
 
 async def refresh(url: str, refresh_token: str) -> Tokens:
@@ -72,7 +90,7 @@ async def refresh(url: str, refresh_token: str) -> Tokens:
     return await _tokens(url, "/v1/logins/refresh", {"refresh_token": refresh_token})
 
 
-async def _tokens(url: str, path: str, body: dict[str, str | None]) -> Tokens:
+async def _tokens(url: str, path: str, body: Mapping[str, str | dict[str, str] | None]) -> Tokens:
     said = await asyncio.to_thread(_post, http_url(url, path), {k: v for k, v in body.items() if v is not None})
     return Tokens(
         user=text_of(said, "user"),
@@ -82,31 +100,48 @@ async def _tokens(url: str, path: str, body: dict[str, str | None]) -> Tokens:
     )
 
 
-def _post(url: str, body: dict[str, str]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+def _post(url: str, body: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return _decoded(response.read())
+        status, answer = _exchange(url, json.dumps(body).encode())
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the answer of {url} broke off: {error!r}") from error
+    if status >= 300:
+        raise _problem(url, status, answer)
+    return _decoded(answer)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would be sent as GET, and the password in it to somebody else."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _exchange(url: str, body: bytes) -> tuple[int, bytes]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    request = urllib.request.Request(url, body, headers, method="POST")
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
-            raise _problem(error.code, error.read()) from None
+            return error.code, error.read()
 
 
-def _problem(status: int, body: bytes) -> Exception:
+def _problem(url: str, status: int, answer: bytes) -> Exception:
     """The error of an RFC 9457 problem document; a fault of the server's is one to try again."""
     try:
-        said = _decoded(body)
+        said = _decoded(answer)
     except Malformed:
         said = {}
-    code, detail = said.get("code"), text_or_none(said, "detail") or text_or_none(said, "title") or ""
+    code, detail = said.get("code"), said.get("detail") or said.get("title") or url
     if status >= 500 or status == 429:
         return ConnectionError(f"the server answers {status}: {detail}")
-    return Refused(code if isinstance(code, str) else f"http_{status}", detail)
+    return Refused(code if isinstance(code, str) else f"http_{status}", str(detail))
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _decoded(answer: bytes) -> dict[str, Any]:
     try:
-        return as_map(json.loads(body), "the answer")
-    except ValueError as error:
+        return as_map(json.loads(answer), "the answer")
+    except (ValueError, RecursionError) as error:
         raise Malformed("the answer is not JSON") from error

@@ -21,17 +21,19 @@ def http_url(address: str, path: str) -> str:
 
 
 def safe_redirect(configured: str, url: str | None) -> str | None:
-    """The address a close with 4002 named, unless it would carry the token over a less protected connection."""
-    if url is None:
+    """The address a close with 4002 named; None if it is none, or would carry the token with less protection."""
+    try:
+        target = socket_url(url or "")
+    except ValueError:
         return None
-    parts = urlsplit(url)
-    unprotected = parts.scheme == "ws" and urlsplit(configured).scheme == "wss"
-    return url if parts.scheme in ("ws", "wss") and parts.hostname and not unprotected else None
+    return None if target.startswith("ws:") and configured.startswith("wss:") else target
 
 
 def _rewritten(address: str, schemes: dict[str, str], path: str, *, own_path: bool = True) -> str:
     parts = urlsplit(address)
-    if parts.scheme not in schemes or not parts.hostname:
+    # A port or a name that is none raises ValueError when it is asked for.
+    host = (parts.hostname or "").encode("idna")
+    if parts.scheme not in schemes or not host or parts.port == 0 or any(map(str.isspace, parts.netloc)):
         raise ValueError(f"{address!r} is not an http, https, ws or wss address")
     kept = parts.path if own_path and parts.path not in ("", "/") else path
     return urlunsplit((schemes[parts.scheme], parts.netloc, kept, "", ""))

@@ -25,6 +25,7 @@ from .conversations import (
 from .driver import Driver, TokenSource
 from .errors import AuthenticationFailed
 from .events import Conversation, Event
+from .greeting import APP, PLATFORM, described
 from .reading import map_of
 from .session import Settings
 from .store import MemoryStore, Store, Unsent
@@ -41,16 +42,23 @@ class Client:
             async for event in client.events():
                 ...
 
-    Entering waits until the server has accepted the token, for ever if it cannot be reached (use `asyncio.timeout`).
-    Lost connections come back by themselves; requests wait for them. Requests raise Refused (final), OutcomeUnknown
-    (ask again with the same `cid`), QueueFull, or the Stopped that ended the client. A cancelled request that is no
-    send is withdrawn; a cancelled send goes on, and what becomes of it is told by the event SendEnded.
+    Entering waits until the server has accepted the token, for ever if it cannot be reached (use `asyncio.timeout`);
+    why it waits is said by the logger `tidings_client`. Lost connections come back by themselves; requests wait for
+    them. Requests raise Refused (final), OutcomeUnknown (ask again with the same `cid`), QueueFull, the Stopped that
+    ended the client, Malformed if the answer makes no sense, or ValueError for what no message can carry. A cancelled
+    request that is no send is withdrawn; a cancelled send goes on, and what becomes of it is told by SendEnded.
+
+    An application that is behind misses nothing and may make requests from inside its loop over `events()`: `queue`
+    events wait for it, eight times as many while a request is under way, and with those what one more message of the
+    server brings. Then the connection is left unread. If no event is taken for 5 s (0.5 s with a request under way),
+    what comes is left with the server, while replies are read on, and fetched once half the queue is free.
 
     `url`: `http(s)://host[:port]`, or the full `ws(s)://` address. `token`: an access token that is good for as long as
     the client; or `token_source`: a coroutine function that gives one, and is told the token that is no longer
-    accepted, or None (`accounts.Login` is one). `device`: names this instance, and its place in the stream: give the
-    same one again together with the same `store`. `store`: a MemoryStore unless given. `queue`: how many events wait
-    for `events()` before reading stops; 0 if nobody will iterate them. `pipeline`: how many sends of one conversation
+    accepted, or None (`accounts.Login` is one); Stopped and Refused from it end the client, OSError, TimeoutError and
+    Malformed are tried again. `device`: names this instance, and its place in the stream: give the same one again
+    together with the same `store`, but never to two clients at a time. `store`: a MemoryStore unless given; one that
+    fails ends the client. `queue`: 0 if nobody will iterate `events()`. `pipeline`: how many sends of one conversation
     may be under way at once, in order all the same. `random` gives [0, 1), for the delays of reconnects.
     """
 
@@ -61,8 +69,8 @@ class Client:
         token: str | None = None,
         token_source: TokenSource | None = None,
         device: str | None = None,
-        platform: str = "python",
-        app: str = "tidings-client",
+        platform: str = PLATFORM,
+        app: str = APP,
         store: Store | None = None,
         codec: Literal["msgpack", "json"] = "msgpack",
         follow: bool = True,
@@ -73,21 +81,22 @@ class Client:
     ) -> None:
         if (token is None) == (token_source is None):
             raise ValueError("give a token or a token_source")
+        if pipeline < 1 or queue < 0:
+            raise ValueError("a pipeline has room for one at least, and a queue for none")
         self._url = socket_url(url)
         self._codec = {"msgpack": MSGPACK, "json": JSON}[codec]
         self._token_source = token_source or _only(token or "")
-        about = {"id": device or secrets.token_hex(8), "platform": platform, "app": app}
-        self._settings = Settings(about, follow=follow, background=background, pipeline=pipeline)
+        about = described(device or secrets.token_hex(8), platform, app)
+        self._settings = Settings(about, follow=follow, background=background, pipeline=pipeline, queue=queue)
         self._store = store or MemoryStore()
         self._random = random
-        self._queue = queue
         self._driver: Driver | None = None
 
     async def __aenter__(self) -> Self:
         """Connects; raises AuthenticationFailed and the other kinds of Stopped."""
-        driver = Driver(
-            self._url, self._codec, self._token_source, self._settings, self._store, self._random, self._queue
-        )
+        if self._driver is not None and not self._driver.ended:
+            raise RuntimeError("the client is open already")
+        driver = Driver(self._url, self._codec, self._token_source, self._settings, self._store, self._random)
         await driver.start()
         self._driver = driver
         return self
@@ -100,7 +109,8 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Says goodbye: offline at once. Whoever still waits gets Closed; unsent messages stay in the store."""
+        """Says goodbye: offline at once. Whoever still waits gets Closed; unsent messages stay in the store, and events
+        that nobody took come again to the next client with it. Raises what made the client fail, if it did."""
         await self._running.leave(GOODBYE)
 
     async def detach(self) -> None:
@@ -134,7 +144,7 @@ class Client:
     def events(self) -> AsyncIterator[Event]:
         """The events, in order, for one reader at a time. Asking for the next says that the last one is dealt with:
         only then is it acknowledged and remembered. Ends when the client is closed; raises any other Stopped."""
-        if self._queue == 0:
+        if self._settings.queue == 0:
             raise ValueError("this client was made with queue=0 and keeps no events")
         return self._running.queue
 
@@ -165,8 +175,8 @@ class Client:
     async def send(self, conversation: str, text: str | None = None, *, cid: str | None = None, **content: Any) -> Sent:
         """Sends a message; returns when it is durable. Sends of one conversation keep the order of these calls.
 
-        `content`: further fields of `message.send` (`reply_to`, `mentions`, `media`, …). Repeating a call with the
-        `cid` of an earlier one and the same content never sends twice.
+        `content`: further fields of `message.send` (`reply_to`, `mentions`, `media`, …), but for `after`, which is the
+        client's own. Repeating a call with the `cid` of an earlier one and the same content never sends twice.
         """
         cid = cid or new_cid()
         if text is not None:

@@ -24,6 +24,17 @@ class Codec:
     decode: Callable[[bytes | str], dict[str, Any]]
 
 
+def check(fields: dict[str, Any], *reserved: str) -> None:
+    """Raises ValueError for what a request cannot carry in both spellings: one that cannot leave must not be queued."""
+    if own := {"op", "id", *reserved} & fields.keys():
+        raise ValueError(f"{', '.join(sorted(own))}: set by the client itself")
+    try:
+        MSGPACK.encode(fields)
+        JSON.encode(fields)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"a message cannot carry this: {error}") from error
+
+
 def _from_msgpack(frame: bytes | str) -> dict[str, Any]:
     if isinstance(frame, str):
         raise Malformed("a text message on a MessagePack connection")

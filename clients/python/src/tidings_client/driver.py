@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from .addresses import safe_redirect
-from .codec import Codec
+from .codec import Codec, check
 from .effects import Answer, Close, Connect, Effect, HandOn, Keep, Stop, Welcomed, Write
-from .errors import Malformed, Stopped, TidingsError
+from .errors import AuthenticationFailed, Malformed, Refused, Stopped, TidingsError
 from .event_queue import EventQueue
 from .greeting import MESSAGE_BYTES
 from .link import Ended, Link, Unreachable, open_link
+from .requests import Result
 from .session import Phase, Session, Settings
-from .store import Store, Unsent
+from .store import Change, Store, Unsent
 
 TokenSource: TypeAlias = Callable[[str | None], Awaitable[str]]
+log: Final = logging.getLogger("tidings_client")
 
 
 class Driver:
     """One session, its connections one after another, and those who wait for its answers.
 
-    `token_source` gives an access token; it is told the one the server no longer accepts, or None. From it, OSError and
-    TimeoutError mean a failed attempt, Stopped ends the session. `queue` bounds the events kept for the application;
-    0 keeps none: they count as done with at once.
+    `token_source` gives an access token; it is told the one the server no longer accepts, or None. From it, Stopped and
+    Refused end the session; OSError, TimeoutError and Malformed mean a failed attempt. With `settings.queue` 0 no
+    events are kept for the application: they count as done with at once.
     """
 
     def __init__(
@@ -36,13 +39,12 @@ class Driver:
         settings: Settings,
         store: Store,
         random: Callable[[], float],
-        queue: int,
     ) -> None:
         self.user = ""
         self.outcome = ""
         self.session = Session(settings, store.load(), random)
-        self.queue = EventQueue(queue, self._taken)
-        self._listens = queue > 0
+        self.queue = EventQueue(self._taken)
+        self._listens = settings.queue > 0
         self._url = url
         self._codec = codec
         self._token_source = token_source
@@ -53,13 +55,20 @@ class Driver:
         self._link: Link | None = None
         self._plan: Connect | None = None
         self._tickets = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._waiting: dict[int, asyncio.Future[Result]] = {}
         self._online = asyncio.Event()
         self._end: Stopped | None = None
-        self._paused = False
+        self._failure: Exception | None = None
+        self._trouble = ""
+        self._stirred = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The session is over; a new one needs a new driver."""
+        return self._end is not None
 
     async def start(self) -> None:
         """Runs until `leave`. Returns once hello was accepted; raises what stopped the session before that."""
@@ -75,27 +84,28 @@ class Driver:
         """Waits until hello was accepted on a connection; raises the error that stopped the session."""
         await self._online.wait()
         if self._end is not None:
-            raise self._end
+            raise self._end.with_traceback(None)
 
     async def leave(self, code: int) -> None:
         """Ends the session with this close code; raises what made it fail, if it did."""
         self._perform(self.session.leave(code, self._now()))
-        self.queue.stir()
         if self._runner is None:
             return
         if self._link is None:
             self._runner.cancel()
         await asyncio.wait([self._runner])
-        if not self._runner.cancelled():
-            self._runner.result()
+        if self._failure is not None:
+            raise self._failure
 
     async def ask(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
-        """One request; raises Refused, OutcomeUnknown, QueueFull, Stopped."""
+        """One request; raises Refused, OutcomeUnknown, QueueFull, Stopped; ValueError for what cannot be sent."""
+        check(fields)
         return await self._answer(lambda ticket: self.session.ask(ticket, op, fields, self._now()))
 
     async def send(self, unsent: Unsent) -> dict[str, Any]:
         """One send, in the order of its conversation; raises as `ask`."""
-        return await self._answer(lambda ticket: self.session.send(ticket, unsent, self._now()))
+        check({**unsent.content}, "after")
+        return await self._answer(lambda ticket: self.session.send(ticket, unsent, self._now()), unsent)
 
     async def background(self, on: bool) -> None:
         """Tells the server, now and at every later hello."""
@@ -107,23 +117,29 @@ class Driver:
 
     def cut(self) -> None:
         """Drops the connection as a lost network would; the session comes back by itself."""
-        self._online.clear()
+        if self._end is None:
+            self._online.clear()
+        self._stirred.set()
         if self._link is not None:
             self._link.cut()
 
-    async def _answer(self, ask: Callable[[int], list[Effect]]) -> dict[str, Any]:
+    async def _answer(self, ask: Callable[[int], list[Effect]], unsent: Unsent | None = None) -> dict[str, Any]:
         ticket = next(self._tickets)
-        answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        answer: asyncio.Future[Result] = self._loop.create_future()
         self._waiting[ticket] = answer
         try:
             self._perform(ask(ticket))
-            self.queue.stir()
-            return await answer
+            result = await answer
         except asyncio.CancelledError:
             self.session.abandon(ticket)
+            if unsent is not None and answer.done() and not answer.cancelled():
+                self._perform(self.session.unheard(unsent, answer.result(), self._now()))
             raise
         finally:
             del self._waiting[ticket]
+        if isinstance(result, TidingsError):
+            raise result.with_traceback(None)
+        return result
 
     async def _run(self) -> None:
         try:
@@ -132,15 +148,24 @@ class Driver:
                 self._plan = None
                 await asyncio.sleep(plan.after_ms / 1_000)
                 code, reason = await self._attempt(plan)
+                was_online = self._online.is_set()
                 if self._end is None:
                     self._online.clear()
                 self._perform(self.session.lost(code, reason, self._now()))
+                if code is not None and not was_online:
+                    self._explain(f"closed with {code} {reason}")
         except Exception as error:
-            self._perform(self.session.give_up(Stopped(f"the client failed: {error!r}")))
-            raise
+            self._fail(error)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        """What was not foreseen ends the session. `leave` raises it."""
+        self._failure = error
+        stopped = Stopped(f"the client failed: {error!r}")
+        stopped.__cause__ = error
+        self._perform(self.session.give_up(stopped))
 
     async def _attempt(self, plan: Connect) -> Ended:
         try:
@@ -150,38 +175,56 @@ class Driver:
             self._perform(self.session.give_up(error))
             return None, ""
         except Unreachable as error:
+            self._warn(str(error))
             return None, error.reason
-        except (OSError, TimeoutError):
+        except Refused as refusal:
+            self._perform(self.session.give_up(AuthenticationFailed(f"there is no token to be had: {refusal}")))
+            return None, ""
+        except (OSError, TimeoutError, Malformed) as error:
+            self._warn(f"no token: {error!r}")
             return None, ""
         self._link, self._presented = link, token
         try:
             self._perform(self.session.opened(token, self._now()))
-            return await link.run(self._received)
+            return await link.run(self._received, self._room)
         finally:
             self._link = None
+
+    def _explain(self, trouble: str) -> None:
+        """A server that closed before hello was accepted, and neither names another nor wants a fresh token."""
+        if self._plan is not None and self._plan.url is None and not self._plan.fresh_token:
+            self._warn(trouble)
+
+    def _warn(self, trouble: str) -> None:
+        """Once for each kind of trouble in a row, and loud before the first hello: a wrong address would be waited for
+        without a word, while later the application hears Offline."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            level = logging.INFO if self.user else logging.WARNING
+            log.log(level, "%s cannot be used and is tried again: %s", self._url.rpartition("@")[2], trouble)
 
     async def _fetch_token(self, *, fresh: bool) -> str:
         if self._token is None or (fresh and self._token == self._presented):
             self._token = await self._token_source(self._token)
         return self._token
 
-    async def _received(self, frame: bytes | str) -> None:
+    def _received(self, frame: bytes | str) -> None:
         try:
             message = self._codec.decode(frame)
         except Malformed:
             self._perform(self.session.garbled(self._now()))
             return
         self._perform(self.session.received(message, self._now()))
-        while self._must_pause():
-            self._paused = True
-            await self.queue.room()
-        if self._paused:
-            self._paused = False
-            self.session.unpaused(self._now())
 
-    def _must_pause(self) -> bool:
-        live = self._listens and self.session.phase is Phase.LIVE
-        return live and self.queue.full(awaits_replies=self.session.awaits_replies)
+    async def _room(self) -> None:
+        """Waits until the session wants to hear more, or the connection was cut."""
+        if not self.session.paused:
+            return
+        while self.session.paused and self._online.is_set():
+            self._stirred.clear()
+            await self._stirred.wait()
+        self.session.unpaused(self._now())
+        self._arm()
 
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -193,7 +236,7 @@ class Driver:
                 case Answer():
                     self._answered(effect)
                 case Keep():
-                    self._store.keep(effect.change)
+                    self._keep(effect.change)
                 case Close():
                     if self._link is not None:
                         self._link.close(effect.code)
@@ -201,6 +244,7 @@ class Driver:
                     self._plan = effect
                 case Welcomed():
                     self.user, self.outcome, self._largest = effect.user, effect.outcome, effect.message_bytes
+                    self._trouble = ""
                     self._online.set()
                 case Stop():
                     self._stopped(effect.error)
@@ -214,17 +258,21 @@ class Driver:
         else:
             self._taken(handed.order)
 
+    def _keep(self, change: Change) -> None:
+        try:
+            if self._failure is None:
+                self._store.keep(change)
+        except Exception as error:
+            self._fail(error)
+
     def _write(self, message: dict[str, Any]) -> None:
-        if self._link is not None and (size := self._link.write(message, self._largest)):
-            self._perform(self.session.too_large(message["id"], size, self._now()))
+        # Nothing may leave that relies on what a failed store does not remember.
+        if self._link is not None and self._failure is None and (size := self._link.write(message, self._largest)):
+            self._perform(self.session.too_large(message.get("id", 0), size, self._now()))
 
     def _answered(self, answer: Answer) -> None:
         future = self._waiting.get(answer.ticket)
-        if future is None or future.done():
-            return
-        if isinstance(answer.result, TidingsError):
-            future.set_exception(answer.result)
-        else:
+        if future is not None and not future.done():
             future.set_result(answer.result)
 
     def _stopped(self, error: Stopped) -> None:
@@ -233,10 +281,10 @@ class Driver:
         self._online.set()
 
     def _taken(self, order: int) -> None:
-        self.session.taken(order, self._now())
-        self._arm()
+        self._perform(self.session.taken(order, self._now()))
 
     def _arm(self) -> None:
+        self._stirred.set()
         at = self.session.wake_at
         if self.session.phase is Phase.STOPPED or at is None:
             return
@@ -247,8 +295,6 @@ class Driver:
 
     def _tick(self) -> None:
         self._timer = None
-        if self._paused:
-            self.session.unpaused(self._now())
         self._perform(self.session.tick(self._now()))
 
     def _now(self) -> int:

@@ -156,14 +156,16 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """A conversation's state as learned by sync, or on the first event of a conversation not known before."""
+    """A conversation's state as learned by sync, by listing on where a snapshot ended, or on the first event of a
+    conversation not known before."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The 20 newest conversations, without their events, for a client that has stored nothing yet."""
+    """The newest conversations, at most 20 and without their events, for a client that has stored nothing yet. The
+    others follow, each as a ConversationState."""
 
     conversations: tuple[Conversation, ...]
     me: Mapping[str, Any]
@@ -173,7 +175,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """Connected, and everything the server replays has been handed on. `outcome`: `fresh`, `resumed` or `resync`."""
+    """Connected, and everything the server replays has been handed on. `outcome`: `fresh`, `resumed` or `resync`.
+
+    A connection that is renewed only because the application was behind goes unmentioned.
+    """
 
     outcome: str
 

@@ -11,6 +11,8 @@ from .reading import Body, int_of, int_or_none, map_of, text_of
 
 HELLO_ID: Final = 1
 MESSAGE_BYTES: Final = 65_536
+PLATFORM: Final = "python"
+APP: Final = "tidings-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Welcome:
     message_bytes: int
     requests: Pace
     typing: Pace
+
+
+def described(device: str, platform: str, app: str) -> dict[str, str]:
+    """A device as hello and a login name it."""
+    return {"id": device, "platform": platform, "app": app}
 
 
 def hello(

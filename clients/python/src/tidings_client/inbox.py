@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, assert_never
 
-from .conversations import read_conversation, read_history, read_snapshot
+from .conversations import read_conversation, read_history, read_page, read_snapshot
 from .effects import Effect, HandOn, Keep
 from .errors import ProtocolFault, Refused, Stopped, TidingsError
 from .events import (
@@ -27,6 +27,7 @@ from .store import Change, Stored
 from .sync import SyncRun
 
 HISTORY_LIMIT: Final = 100
+LIST_LIMIT: Final = 50
 FRUITLESS_MS: Final = 1_000
 
 
@@ -49,6 +50,9 @@ class Inbox:
         self._asked: dict[str, Request] = {}
         self._sync: SyncRun | None = None
         self._sync_asked: Request | None = None
+        self._list_before: Any = None
+        self._list_asked: Request | None = None
+        self._since: int | None = None
 
     @property
     def wants_snapshot(self) -> bool:
@@ -63,32 +67,33 @@ class Inbox:
         """The stream starts anew at u. What lies before comes by snapshot, or by sync where something is stored."""
         self.progress.begin(epoch, u)
         self.awaits_snapshot = snapshot
-        if self._sync_asked is not None:
-            self._requests.withdraw(self._sync_asked)
+        self._take_back(self._sync_asked)
         self._sync = self._sync_asked = None
         if snapshot:
+            self._take_back(self._list_asked)
+            self._list_before = self._list_asked = None
             return
-        if self.progress.heads or self.progress.since:
-            self._sync = SyncRun(self.progress.heads, self.progress.since)
+        since = self.progress.since or self._since or 0
+        if self.progress.heads or since:
+            self._sync = SyncRun(self.progress.heads, since)
             self._ask_sync(self._sync)
         else:
             self.progress.caught_up(None)
 
     def snapshot(self, body: Body) -> None:
-        """Conversations without a head start at their `last_c`; a head is never moved."""
+        """Conversations without a head start at their `last_c`; a head is never moved. The rest of them are listed."""
         snapshot = read_snapshot(body)
-        effect = self.hand_on(snapshot)
-        for conversation in snapshot.conversations:
-            if self.logs.starts(conversation.id, conversation.last_c):
-                self.progress.carries(effect.order, conversation.id, conversation.last_c, numbered=False)
-        self._emit(effect)
+        self._start_at_last(snapshot, snapshot.conversations)
+        self._list_before = body.get("next")
+        self._ask_list()
         self.replayed(snapshot.now)
 
     def replayed(self, now: int) -> None:
         """The server has sent what it replays: a snapshot that has not come by now does not come."""
         if self.awaits_snapshot:
             self.awaits_snapshot = False
-            self.progress.caught_up(now)
+            self._since = now
+            self._complete()
 
     def event(self, body: Body) -> bool:
         """An event of the stream. False if it is not the next one: the connection is no longer to be trusted."""
@@ -117,8 +122,22 @@ class Inbox:
         """Takes up questions whose answers could not be read on the connection before."""
         if self._sync is not None and self._sync_asked is None and not self._sync.asked_all:
             self._ask_sync(self._sync)
+        self._ask_list()
         for conversation in self.logs.waiting():
             self._ask(conversation)
+
+    def hold(self) -> None:
+        """Takes its questions back, for their answers would hand on more; `reconnected` asks them again."""
+        self._take_back(*self._asked.values(), self._sync_asked, self._list_asked)
+        self._asked.clear()
+        self._sync_asked = self._list_asked = None
+
+    def _start_at_last(self, event: Event, conversations: Iterable[Conversation]) -> None:
+        effect = self.hand_on(event)
+        for conversation in conversations:
+            if self.logs.starts(conversation.id, conversation.last_c):
+                self.progress.carries(effect.order, conversation.id, conversation.last_c, numbered=False)
+        self._emit(effect)
 
     def _log_event(self, event: LogEvent) -> None:
         if event.u is not None:
@@ -136,8 +155,7 @@ class Inbox:
         conversation = event.conversation
         self.logs.forget(conversation)
         self.progress.forget(conversation)
-        if asked := self._asked.pop(conversation, None):
-            self._requests.withdraw(asked)
+        self._take_back(self._asked.pop(conversation, None))
         self._emit(Keep(Change(forgotten=conversation)))
         self._emit(self.hand_on(event))
         self._is_current(conversation)
@@ -186,6 +204,27 @@ class Inbox:
         # A page that ends before an event that has been seen was read too early: not asked again at once.
         self._ask(conversation, 0 if events else FRUITLESS_MS)
 
+    def _ask_list(self) -> None:
+        if self._list_before is not None and self._list_asked is None:
+            fields = {"folder": "inbox", "before": self._list_before, "limit": LIST_LIMIT}
+            self._list_asked = self._requests.ask("conversation.list", fields, self._listed)
+
+    def _listed(self, result: Result) -> None:
+        self._list_asked = None
+        if isinstance(result, Refused):
+            self._list_before = None
+        elif not isinstance(result, TidingsError):
+            page = read_page(result)
+            for conversation in page.items:
+                self._start_at_last(ConversationState(conversation), [conversation])
+            self._list_before = page.next
+        self._ask_list()
+        self._complete()
+
+    def _complete(self) -> None:
+        if self._sync is None and self._list_before is None:
+            self.progress.caught_up(self._since)
+
     def _ask_sync(self, sync: SyncRun) -> None:
         self._sync_asked = self._requests.ask("sync", sync.fields(), partial(self._synced, sync))
 
@@ -232,5 +271,10 @@ class Inbox:
         if conversation is not None:
             sync.behind.discard(conversation)
         if sync.asked_all and not sync.behind:
-            self._sync = None
-            self.progress.caught_up(sync.now)
+            self._sync, self._since = None, sync.now
+            self._complete()
+
+    def _take_back(self, *asked: Request | None) -> None:
+        for request in asked:
+            if request is not None:
+                self._requests.withdraw(request)

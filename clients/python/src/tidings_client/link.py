@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from .codec import Codec
@@ -24,8 +24,8 @@ Ended = tuple[int | None, str]
 class Unreachable(Exception):
     """No connection could be had. `reason` has the form of a close reason."""
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, why: str, reason: str = "") -> None:
+        super().__init__(why)
         self.reason = reason
 
 
@@ -42,12 +42,12 @@ async def open_link(url: str, codec: Codec) -> Link:
             max_size=SERVER_MESSAGE_BYTES,
         )
     except InvalidStatus as refusal:
-        raise Unreachable(_retry_after(refusal)) from refusal
-    except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:
-        raise Unreachable from error
+        raise Unreachable(str(refusal), _retry_after(refusal)) from refusal
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise Unreachable(str(error) or repr(error)) from error
     if socket.subprotocol != codec.subprotocol:
         await socket.close(1002)
-        raise Unreachable
+        raise Unreachable(f"a WebSocket server that does not speak {codec.subprotocol}")
     return Link(socket, codec)
 
 
@@ -81,13 +81,17 @@ class Link:
         """Ends the connection without a word."""
         self._socket.transport.abort()
 
-    async def run(self, received: Callable[[bytes | str], Awaitable[None]]) -> Ended:
-        """Reads until the end, and returns the close code and reason the server gave (None: it gave none)."""
+    async def run(self, received: Callable[[bytes | str], None], room: Callable[[], Awaitable[None]]) -> Ended:
+        """Reads until the end, and returns the close code and reason the server gave (None: it gave none).
+
+        After each message it waits for `room`; what the server sends meanwhile waits in the transport.
+        """
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._write())
             try:
                 while True:
-                    await received(await self._socket.recv())
+                    received(await self._socket.recv())
+                    await room()
             except ConnectionClosed as end:
                 return (None, "") if end.rcvd is None else (end.rcvd.code, end.rcvd.reason)
             finally:
@@ -113,5 +117,5 @@ class Link:
 
 
 def _retry_after(refusal: InvalidStatus) -> str:
-    seconds = refusal.response.headers.get("Retry-After", "")
-    return json.dumps({"retry_ms": int(seconds) * 1_000}) if seconds.isdigit() else ""
+    said = refusal.response.headers.get_all("Retry-After")
+    return json.dumps({"retry_ms": int(said[0]) * 1_000}) if said and said[0].isdecimal() else ""

@@ -46,11 +46,6 @@ class Progress:
         self._unsaid: dict[str, int] = {}
         self._said: dict[str, int] = {}
 
-    @property
-    def catching_up(self) -> bool:
-        """A new stream began and its snapshot or sync is not complete."""
-        return self._new_stream is not None and self._new_stream.order is None
-
     def begin(self, epoch: str, u: int) -> None:
         """A stream begins that does not continue the last one: fresh, resync, continuity."""
         self.epoch, self.u = epoch, u
@@ -65,6 +60,11 @@ class Progress:
         if self._new_stream is not None:
             self._new_stream.since, self._new_stream.order = since, self.order
             self._release()
+
+    @property
+    def untaken(self) -> int:
+        """How much was handed on that the application is not done with."""
+        return self.order - self._taken
 
     def hand_on(self) -> int:
         """The order of the next thing handed on."""

@@ -52,6 +52,7 @@ class Requests:
     def __init__(self, write: Callable[[dict[str, Any]], None], random: Callable[[], float]) -> None:
         self.now = 0
         self.stale_token = False
+        self.listening_since = 0
         self._write = write
         self._random = random
         self._pace = Pace()
@@ -113,8 +114,8 @@ class Requests:
                 return
 
     def expire(self) -> None:
-        """Asks again what has had no reply for 10 s; a late reply to the earlier try still counts."""
-        while self._due and self._due[0][0] <= self.now:
+        """Asks again what has had no reply for 10 s of reading; a late reply to the earlier try still counts."""
+        while self._due and self._due_at() <= self.now:
             request_id = self._due.popleft()[1]
             request = self._flying.get(request_id)
             if request is not None and request.ids[-1] == request_id:
@@ -125,12 +126,15 @@ class Requests:
         """When `expire` or `flush` has something to do, or None."""
         while self._due and self._due[0][1] not in self._flying:
             self._due.popleft()
-        times = [self._due[0][0]] if self._due else []
+        times = [self._due_at()] if self._due else []
         if self._later:
             times.append(self._later[0][0])
         if self._ready:
             times.append(self._pace.may_at(self.now))
         return min(times, default=None)
+
+    def _due_at(self) -> int:
+        return max(self._due[0][0], self.listening_since + REPLY_MS)
 
     def reply(self, message: Body) -> None:
         """A reply: the request ends, or is asked again when its error code says so."""

@@ -80,6 +80,12 @@ class SendQueues:
         if send := self._by_ticket.pop(ticket, None):
             send.tickets.remove(ticket)
 
+    def unheard(self, unsent: Unsent, result: Result) -> None:
+        """What became of a send whose caller did not wait for it."""
+        error = result if isinstance(result, TidingsError) else None
+        c = None if isinstance(result, TidingsError) else int_or_none(result, "c")
+        self._emit(self._hand_on(SendEnded(unsent.conversation, unsent.cid, c, error)))
+
     def _append(self, send: _Send) -> None:
         unsent = send.unsent
         self._by_cid[unsent.conversation, unsent.cid] = send
@@ -119,9 +125,7 @@ class SendQueues:
             del self._by_ticket[ticket]
             self._emit(Answer(ticket, result))
         if not send.tickets:
-            error = result if isinstance(result, TidingsError) else None
-            c = None if isinstance(result, TidingsError) else int_or_none(result, "c")
-            self._emit(self._hand_on(SendEnded(send.unsent.conversation, send.unsent.cid, c, error)))
+            self.unheard(send.unsent, result)
 
     def _relink(self, queue: _Queue, place: int, cid: str) -> None:
         """Nothing may wait for a predecessor that will never be in the log: it follows the one before that."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from .backlog import Backlog
 from .closing import DETACH, GOODBYE, NOT_TO_BE_RESENT
 from .effects import Answer, Close, Connect, Effect, Keep, Stop, Welcomed, Write
-from .errors import Closed, Malformed, ProtocolFault, Stopped, WrongUser
+from .errors import Closed, Malformed, ProtocolFault, Stopped, TidingsError, WrongUser
 from .events import Offline, Online
 from .greeting import HELLO_ID, Welcome, hello, read_welcome
 from .heartbeat import Heartbeat
@@ -31,13 +32,15 @@ from .store import Change, Stored, Unsent
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a session is told once. `pipeline` sends of one conversation may be in flight; `waiting` bounds requests."""
+    """What a session is told once. `pipeline` sends of one conversation may be in flight; `waiting` bounds requests,
+    `queue` the events handed on and not taken (`backlog`)."""
 
     device: Mapping[str, str]
     follow: bool = True
     background: bool = False
     pipeline: int = 1
     waiting: int = 16_384
+    queue: int = 1_024
 
 
 class Phase(Enum):
@@ -64,15 +67,19 @@ class Session:
         self._requests = Requests(lambda message: self._emit(Write(message)), random)
         self._inbox = Inbox(stored, self._requests, self._emit, self._stop)
         self._progress = self._inbox.progress
-        sends = SendQueues(self._requests, settings.pipeline, self._emit, self._inbox.hand_on)
-        self._questions = Questions(self._requests, sends, settings.waiting, self._emit, self._inbox.adopt)
+        self._sends = SendQueues(self._requests, settings.pipeline, self._emit, self._inbox.hand_on)
+        self._questions = Questions(self._requests, self._sends, settings.waiting, self._emit, self._inbox.adopt)
+        self._backlog = Backlog(self._progress, self._questions, settings.queue)
         self._heartbeat = Heartbeat(self._progress, self._emit, background=settings.background)
         self._reconnect = Reconnect(random, follow=settings.follow)
         self._welcome: Welcome | None = None
         self._hello_due = 0
+        self._told_online = False
+        # Closed only because the application was behind: none of its business, unless coming back fails.
+        self._catching_up = False
         self._end: Stopped = Closed("the client was closed")
         for unsent in stored.unsent.values():
-            sends.restore(unsent)
+            self._sends.restore(unsent)
 
     @property
     def position(self) -> tuple[str | None, int]:
@@ -83,6 +90,11 @@ class Session:
     def heads(self) -> dict[str, int]:
         """Per conversation the place of the last event handed on."""
         return self._inbox.logs.heads()
+
+    @property
+    def paused(self) -> bool:
+        """The connection is to be left unread for now: the application is behind. May change with every input."""
+        return self.phase is Phase.LIVE and self._backlog.full
 
     @property
     def awaits_replies(self) -> bool:
@@ -96,7 +108,7 @@ class Session:
         if self.phase is Phase.GREETING:
             times.append(self._hello_due)
         elif self.phase is Phase.LIVE:
-            times += [self._heartbeat.silent_at, self._requests.next_at()]
+            times += [self._heartbeat.silent_at, self._requests.next_at(), self._backlog.skip_at]
         return min((at for at in times if at is not None), default=None)
 
     def start(self, now: int) -> list[Effect]:
@@ -131,6 +143,7 @@ class Session:
     def received(self, message: Body, now: int) -> list[Effect]:
         """One message of the server, decoded."""
         self._requests.now = now
+        self._backlog.moved(now)
         try:
             if self._welcome is not None:
                 self._live(self._welcome, message)
@@ -152,8 +165,8 @@ class Session:
         if self.phase is Phase.STOPPED:
             return []
         self._requests.now = now
-        was_live, greeting = self._heartbeat.silent_at is not None, self.phase is Phase.GREETING
-        self._welcome = None
+        greeting = self.phase is Phase.GREETING
+        self._welcome, self._backlog.skipping = None, False
         if code in NOT_TO_BE_RESENT:
             self._requests.give_up_flying()
         self._reconnect.stale_token |= self._requests.stale_token
@@ -161,9 +174,11 @@ class Session:
         self._heartbeat.lost()
         if self.phase is Phase.LEAVING:
             self._stop(self._end)
+        elif greeting and code in NOT_TO_BE_RESENT:
+            self._stop(ProtocolFault("the server cannot read this hello", code))
         else:
             self.phase = Phase.AWAY
-            self._come_back(code, self._reconnect.after(code, reason, greeting=greeting), was_live=was_live)
+            self._come_back(code, self._reconnect.after(code, reason, greeting=greeting))
         return self._drain()
 
     def tick(self, now: int) -> list[Effect]:
@@ -174,6 +189,9 @@ class Session:
             heartbeat.acknowledge(live=self._welcome is not None)
         if self.phase is Phase.LIVE:
             self._requests.expire()
+            if (skip_at := self._backlog.skip_at) is not None and skip_at <= now:
+                self._backlog.skipping = True
+                self._inbox.hold()
             if heartbeat.silent_at is not None and heartbeat.silent_at <= now:
                 self._close()
         elif self.phase is Phase.GREETING and self._hello_due <= now:
@@ -181,7 +199,8 @@ class Session:
         return self._drain()
 
     def unpaused(self, now: int) -> None:
-        """The driver had stopped reading and reads again: that no ping came meanwhile says nothing."""
+        """The driver had stopped reading and reads again: that no ping and no reply came meanwhile says nothing."""
+        self._requests.listening_since = now
         if self._welcome is not None:
             self._heartbeat.heard(now)
 
@@ -203,6 +222,13 @@ class Session:
         """Nobody waits for this ticket any more. A send goes on all the same: it may have been carried out."""
         self._questions.abandon(ticket)
 
+    def unheard(self, unsent: Unsent, result: dict[str, Any] | TidingsError, now: int) -> list[Effect]:
+        """A send was answered when its caller was just being cancelled: it is told as if nobody had waited."""
+        self._requests.now = now
+        if not isinstance(result, Stopped):
+            self._sends.unheard(unsent, result)
+        return self._drain()
+
     def typing(self, conversation: str, kind: str, now: int) -> list[Effect]:
         """Says that the user types; dropped while there is no connection, and above the server's limit."""
         if self._welcome is not None and self._welcome.typing.may_at(now) <= now:
@@ -213,19 +239,29 @@ class Session:
     def background(self, ticket: int, on: bool, now: int) -> list[Effect]:
         """The application went to the background, or came back; answered under this ticket, kept over reconnects."""
         self._heartbeat.background = on
-        self.unpaused(now)
+        if self._welcome is not None:
+            self._heartbeat.heard(now)
         return self.ask(ticket, "background", {"on": on}, now)
 
     def too_large(self, request_id: int, size: int, now: int) -> list[Effect]:
         """A message that was to be written is larger than the server takes, and was not written."""
         self._requests.now = now
+        if request_id == HELLO_ID:
+            self._stop(ProtocolFault(f"a hello of {size} bytes"))
         self._requests.too_large(request_id, size)
         return self._drain()
 
-    def taken(self, order: int, now: int) -> None:
+    def taken(self, order: int, now: int) -> list[Effect]:
         """The application is done with all events handed on up to this order: they count as stored."""
+        self._requests.now = now
         self._progress.taken(order)
         self._heartbeat.check(now)
+        self._backlog.moved(now)
+        if self._backlog.ready and self.phase is Phase.LIVE:
+            self._catching_up = True
+            self._reconnect.replayed()
+            self._close()
+        return self._drain()
 
     def leave(self, code: int, now: int) -> list[Effect]:
         """The last input but `lost`: goodbye (1000, offline at once) or detach (3000, for a later client to resume)."""
@@ -275,21 +311,28 @@ class Session:
             if self._requests.stale_token:
                 self._close()
             return
+        skipping = self._backlog.skipping
         match message.get("ev"):
             case "ping":
-                if self._agrees(message):
+                if skipping or self._agrees(message):
                     self._reconnect.pinged()
                     self._heartbeat.pinged(self._requests.now)
+            case _ if skipping:
+                return
             case "synced":
                 if self._agrees(message):
                     self._reconnect.replayed()
                     self._inbox.replayed(welcome.now)
-                    self._emit(self._inbox.hand_on(Online(welcome.outcome)))
+                    if not self._told_online or welcome.outcome != "resumed":
+                        self._told_online = True
+                        self._emit(self._inbox.hand_on(Online(welcome.outcome)))
             case "snapshot":
                 self._inbox.snapshot(message)
             case "continuity":
                 epoch, u = text_of(message, "epoch"), int_of(message, "u")
                 self._inbox.new_stream(epoch, u, snapshot=self._inbox.awaits_snapshot)
+            case _ if self._backlog.crowded and "u" not in message:
+                return
             case _:
                 if not self._inbox.event(message):
                     self._fault()
@@ -301,12 +344,14 @@ class Session:
             self._fault()
         return agrees
 
-    def _come_back(self, code: int | None, plan: Connect | Stopped, *, was_live: bool) -> None:
+    def _come_back(self, code: int | None, plan: Connect | Stopped) -> None:
         if isinstance(plan, Stopped):
             self._stop(plan)
             return
-        if was_live:
+        if self._told_online and not self._catching_up:
+            self._told_online = False
             self._emit(self._inbox.hand_on(Offline(code, plan.after_ms)))
+        self._catching_up = False
         self._emit(plan)
 
     def _may_ask(self, ticket: int) -> bool:

@@ -46,6 +46,10 @@ class Stored:
     heads: dict[str, int] = field(default_factory=dict)
     unsent: dict[tuple[str, str], Unsent] = field(default_factory=dict)
 
+    def copy(self) -> Stored:
+        """A value of the caller's own."""
+        return Stored(self.user, self.position, self.since, dict(self.heads), dict(self.unsent))
+
     def apply(self, change: Change) -> None:
         """The one place where what is remembered changes."""
         self.user = change.user or self.user
@@ -78,49 +82,62 @@ class MemoryStore:
 
     def load(self) -> Stored:
         """A copy, so that the reader's own bookkeeping does not show here."""
-        kept = self._stored
-        return Stored(kept.user, kept.position, kept.since, dict(kept.heads), dict(kept.unsent))
+        return self._stored.copy()
 
     def keep(self, change: Change) -> None:
         """Folds the change in."""
         self._stored.apply(change)
 
 
+ANEW_BYTES: Final = 1024 * 1024
+
+
 class FileStore:
     """Remembers in one file of JSON lines, a line a change; survives the death of the process, not of the machine.
 
-    Loading folds the lines, ignores a last line cut short by a crash, and writes the file anew. Opening it raises
-    OSError as files do; a file of another kind raises ValueError.
+    Loading folds the lines, ignores a last line cut short by a crash, and writes the file anew; so does `keep` after
+    each MiB. Opening it raises OSError as files do; a file of another kind raises ValueError.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._stored = Stored()
         self._lines: IO[str] | None = None
+        self._room = 0
 
     def load(self) -> Stored:
         """Reads the file, or starts an empty one, and leaves it open for `keep`."""
-        stored = self._fold()
-        fresh = self._path.with_name(self._path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as lines:
-            lines.writelines(_line(change) for change in _unfold(stored))
-        self.close()
-        fresh.replace(self._path)
-        self._lines = self._path.open("a", encoding="utf-8")
-        return stored
+        self._stored = self._fold()
+        self._lines = self._write_anew()
+        return self._stored.copy()
 
     def keep(self, change: Change) -> None:
         """Appends one line and hands it to the operating system."""
         if self._lines is None:
             self.load()
         assert self._lines is not None
-        self._lines.write(_line(change))
+        line = _line(change)
+        self._lines.write(line)
         self._lines.flush()
+        self._stored.apply(change)
+        self._room -= len(line)
+        if self._room < 0:
+            self._lines = self._write_anew()
 
     def close(self) -> None:
         """Lets go of the file."""
         if self._lines is not None:
             self._lines.close()
             self._lines = None
+
+    def _write_anew(self) -> IO[str]:
+        fresh = self._path.with_name(self._path.name + ".new")
+        with fresh.open("w", encoding="utf-8") as lines:
+            lines.writelines(_line(change) for change in _unfold(self._stored))
+            self._room = lines.tell() + ANEW_BYTES
+        self.close()
+        fresh.replace(self._path)
+        return self._path.open("a", encoding="utf-8")
 
     def _fold(self) -> Stored:
         stored = Stored()
