@@ -173,26 +173,32 @@ class Gateway:
 
     def _write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
         frames: dict[Codec, bytes] = {}
+        connections = self._connections
         numbered = type(body) is Numbered
         event = body.encoded.event if numbered else body.event  # type: ignore[union-attr]
+        begins = type(event) is Synced or type(event) is Continuity
         for _, number in audience:
-            connection = self._connections.get(number)  # type: ignore[arg-type]
+            connection = connections.get(number)  # type: ignore[arg-type]
             if type(connection) is not Connection:
                 continue
             codec = connection.codec
-            frame = frames.get(codec)
-            if frame is None:
+            if (frame := frames.get(codec)) is None:
                 message = body.encoded.numbered(codec, body.u) if numbered else body.live(codec)  # type: ignore[union-attr]
                 frame = frames[codec] = header(codec.opcode, len(message)) + message
             connection.write(frame)
             if numbered:
                 connection.u = body.u  # type: ignore[union-attr]
-            elif type(event) is Synced:
-                connection.synced = True
-            elif type(event) is Continuity:
-                connection.epoch, connection.u = event.epoch, event.u
+            elif begins:
+                self._begin(connection, event)
         if numbered and type(event) is MessageSent:
             self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
+
+    def _begin(self, connection: Connection, event: Any) -> None:
+        """The connection was told where it stands now."""
+        if type(event) is Synced:
+            connection.synced = True
+        else:
+            connection.epoch, connection.u = event.epoch, event.u
 
     def tell(self, address: Address, command: Any) -> None:
         connection = self._connections.get(address.key)  # type: ignore[arg-type]

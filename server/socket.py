@@ -64,7 +64,7 @@ class Socket(asyncio.Protocol):
         # The second by which something must have happened.
         self._due = 0
         # What leaves together at the end of this turn of the loop.
-        self._corked: list[bytes] | None = None
+        self._corked: bytes | list[bytes] | None = None
         self.admitted = False
         self.codec: Codec = JSON
         self.full = False
@@ -216,22 +216,30 @@ class Socket(asyncio.Protocol):
 
     def write(self, frame: bytes) -> None:
         """A whole frame, ready made; dropped unless hello was answered and nothing has ended since."""
-        if self._stage is Stage.OPEN:
+        if self._stage is not Stage.OPEN:
+            return
+        if self._corked is None:
+            self._corked = frame
+            self._gateway.cork(self)
+        else:
             self._put(frame)
 
     def _put(self, frame: bytes) -> None:
         """A write costs more than all that led to it, so those of one turn of the loop are joined."""
-        if self._corked is None:
-            self._corked = [frame]
+        corked = self._corked
+        if corked is None:
+            self._corked = frame
             self._gateway.cork(self)
+        elif type(corked) is list:
+            corked.append(frame)
         else:
-            self._corked.append(frame)
+            self._corked = [corked, frame]  # type: ignore[list-item]
 
     def uncork(self) -> None:
         """Hand what was put to the transport."""
         corked, self._corked = self._corked, None
         if corked:
-            self._transport.write(corked[0] if len(corked) == 1 else b"".join(corked))
+            self._transport.write(b"".join(corked) if type(corked) is list else corked)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
