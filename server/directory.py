@@ -13,7 +13,8 @@ TIMEOUT_S = 10.0
 
 
 class Directory:
-    """Profiles as one login sees them. Raises OSError when the server cannot be reached."""
+    """Profiles as one login sees them. Raises OSError when the server cannot be reached or is in trouble,
+    AuthenticationFailed when the login is over."""
 
     def __init__(self, url: str, login: Login) -> None:
         self._url = url
@@ -33,18 +34,21 @@ class Directory:
         return str(found["id"]) if found else None
 
     async def _get(self, path: str) -> dict[str, Any] | None:
-        token = await self._login()
-        return await asyncio.to_thread(_get, self._url + path, token)
+        """What is there; None if nothing is. An access token lives for minutes: a refused one is renewed, once."""
+        url, token = self._url + path, await self._login()
+        status, found = await asyncio.to_thread(_get, url, token)
+        if status == 401:
+            status, found = await asyncio.to_thread(_get, url, await self._login(token))
+        if status in (200, 400, 404):
+            return found
+        raise OSError(f"the server answers {status}")
 
 
-def _get(url: str, token: str) -> dict[str, Any] | None:
+def _get(url: str, token: str) -> tuple[int, dict[str, Any] | None]:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            found: dict[str, Any] = json.load(response)
-            return found
+            return response.status, json.load(response)
     except urllib.error.HTTPError as fault:
         with fault:
-            if fault.code in (400, 404):
-                return None
-            raise OSError(f"the server answers {fault.code}") from None
+            return fault.code, None

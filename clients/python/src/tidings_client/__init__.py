@@ -42,7 +42,8 @@ from .events import (
     Snapshot,
     Typing,
 )
-from .session import Session, Settings
+from .session import Session
+from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
 
 __all__ = [

@@ -22,12 +22,13 @@ from .conversations import (
     read_page,
     read_sent,
 )
-from .driver import Driver, TokenSource
+from .credential import TokenSource
+from .driver import Driver
 from .errors import AuthenticationFailed
 from .events import Conversation, Event
 from .greeting import APP, PLATFORM, described
 from .reading import map_of
-from .session import Settings
+from .settings import Settings
 from .store import MemoryStore, Store, Unsent
 
 EVENTS: Final = 1_024

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, assert_never
+from collections.abc import Callable
+from typing import Any, Final, assert_never
 
 from .addresses import safe_redirect
 from .codec import Codec, check
+from .credential import Credential, TokenSource
 from .effects import Answer, Close, Connect, Effect, HandOn, Keep, Stop, Welcomed, Write
 from .errors import AuthenticationFailed, Malformed, Refused, Stopped, TidingsError
 from .event_queue import EventQueue
 from .greeting import MESSAGE_BYTES
 from .link import Ended, Link, Unreachable, open_link
 from .requests import Result
-from .session import Phase, Session, Settings
+from .session import Phase, Session
+from .settings import Settings
 from .store import Change, Store, Unsent
 
-TokenSource: TypeAlias = Callable[[str | None], Awaitable[str]]
 log: Final = logging.getLogger("tidings_client")
 
 
@@ -47,9 +48,7 @@ class Driver:
         self._listens = settings.queue > 0
         self._url = url
         self._codec = codec
-        self._token_source = token_source
-        self._token: str | None = None
-        self._presented: str | None = None
+        self._credential = Credential(token_source)
         self._store = store
         self._largest = MESSAGE_BYTES
         self._link: Link | None = None
@@ -169,7 +168,7 @@ class Driver:
 
     async def _attempt(self, plan: Connect) -> Ended:
         try:
-            token = await self._fetch_token(fresh=plan.fresh_token)
+            token = await self._credential.token(fresh=plan.fresh_token)
             link = await open_link(safe_redirect(self._url, plan.url) or self._url, self._codec)
         except Stopped as error:
             self._perform(self.session.give_up(error))
@@ -183,7 +182,8 @@ class Driver:
         except (OSError, TimeoutError, Malformed) as error:
             self._warn(f"no token: {error!r}")
             return None, ""
-        self._link, self._presented = link, token
+        self._credential.presented()
+        self._link = link
         try:
             self._perform(self.session.opened(token, self._now()))
             return await link.run(self._received, self._room)
@@ -202,11 +202,6 @@ class Driver:
             self._trouble = trouble
             level = logging.INFO if self.user else logging.WARNING
             log.log(level, "%s cannot be used and is tried again: %s", self._url.rpartition("@")[2], trouble)
-
-    async def _fetch_token(self, *, fresh: bool) -> str:
-        if self._token is None or (fresh and self._token == self._presented):
-            self._token = await self._token_source(self._token)
-        return self._token
 
     def _received(self, frame: bytes | str) -> None:
         try:

@@ -9,38 +9,25 @@ Whoever drives it reports what happens, with the time, and carries out the effec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
 from .backlog import Backlog
 from .closing import DETACH, GOODBYE, NOT_TO_BE_RESENT
-from .effects import Answer, Close, Connect, Effect, Keep, Stop, Welcomed, Write
-from .errors import Closed, Malformed, ProtocolFault, Stopped, TidingsError, WrongUser
-from .events import Offline, Online
-from .greeting import HELLO_ID, Welcome, hello, read_welcome
+from .effects import Answer, Close, Connect, Effect, Stop, Write
+from .errors import Closed, Malformed, ProtocolFault, Stopped, TidingsError
+from .greeting import HELLO_ID, Greeting, Welcome
 from .heartbeat import Heartbeat
 from .inbox import Inbox
+from .live import Live
 from .questions import Questions
-from .reading import Body, int_of, int_or_none, map_of, text_of
+from .reading import Body
 from .reconnect import Reconnect
-from .requests import FINAL, REPLY_MS, Requests
+from .requests import Requests
 from .sends import SendQueues
-from .store import Change, Stored, Unsent
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a session is told once. `pipeline` sends of one conversation may be in flight; `waiting` bounds requests,
-    `queue` the events handed on and not taken (`backlog`)."""
-
-    device: Mapping[str, str]
-    follow: bool = True
-    background: bool = False
-    pipeline: int = 1
-    waiting: int = 16_384
-    queue: int = 1_024
+from .settings import Settings
+from .store import Stored, Unsent
 
 
 class Phase(Enum):
@@ -62,21 +49,20 @@ class Session:
 
     def __init__(self, settings: Settings, stored: Stored, random: Callable[[], float]) -> None:
         self.phase = Phase.AWAY
-        self._device = settings.device
         self._out: list[Effect] = []
-        self._requests = Requests(lambda message: self._emit(Write(message)), random)
-        self._inbox = Inbox(stored, self._requests, self._emit, self._stop)
-        self._progress = self._inbox.progress
-        self._sends = SendQueues(self._requests, settings.pipeline, self._emit, self._inbox.hand_on)
-        self._questions = Questions(self._requests, self._sends, settings.waiting, self._emit, self._inbox.adopt)
+        requests = self._requests = Requests(lambda message: self._emit(Write(message)), random)
+        inbox = self._inbox = Inbox(stored, requests, self._emit, self._stop)
+        self._progress = inbox.progress
+        self._sends = SendQueues(requests, settings.pipeline, self._emit, inbox.hand_on)
+        self._questions = Questions(requests, self._sends, settings.waiting, self._emit, inbox.adopt)
         self._backlog = Backlog(self._progress, self._questions, settings.queue)
         self._heartbeat = Heartbeat(self._progress, self._emit, background=settings.background)
         self._reconnect = Reconnect(random, follow=settings.follow)
+        self._greeting = Greeting(
+            settings.device, inbox, self._heartbeat, self._reconnect, requests, self._emit, self._close, self._stop
+        )
+        self._live = Live(requests, inbox, self._heartbeat, self._reconnect, self._backlog, self._emit)
         self._welcome: Welcome | None = None
-        self._hello_due = 0
-        self._told_online = False
-        # Closed only because the application was behind: none of its business, unless coming back fails.
-        self._catching_up = False
         self._end: Stopped = Closed("the client was closed")
         for unsent in stored.unsent.values():
             self._sends.restore(unsent)
@@ -106,7 +92,7 @@ class Session:
         """When `tick` has something to do, or None."""
         times = [self._heartbeat.ack_at]
         if self.phase is Phase.GREETING:
-            times.append(self._hello_due)
+            times.append(self._greeting.due)
         elif self.phase is Phase.LIVE:
             times += [self._heartbeat.silent_at, self._requests.next_at(), self._backlog.skip_at]
         return min((at for at in times if at is not None), default=None)
@@ -120,19 +106,8 @@ class Session:
     def opened(self, token: str, now: int) -> list[Effect]:
         """The connection asked for is open, and this is the access token to greet with."""
         self._requests.now = now
-        self.phase, self._hello_due = Phase.GREETING, now + REPLY_MS
-        self._reconnect.stale_token = False
-        progress, inbox = self._progress, self._inbox
-        resume = None if progress.epoch is None or inbox.awaits_snapshot else (progress.epoch, progress.u)
-        message = hello(
-            token,
-            self._device,
-            resume,
-            follow=self._reconnect.follow,
-            snapshot=inbox.wants_snapshot,
-            background=self._heartbeat.background,
-        )
-        self._emit(Write(message))
+        self.phase = Phase.GREETING
+        self._greeting.hello(token)
         return self._drain()
 
     def give_up(self, error: Stopped) -> list[Effect]:
@@ -146,9 +121,13 @@ class Session:
         self._backlog.moved(now)
         try:
             if self._welcome is not None:
-                self._live(self._welcome, message)
+                self._live.received(self._welcome, message)
+                if self._requests.stale_token:
+                    self._close()
             elif self.phase is Phase.GREETING and message.get("re") == HELLO_ID:
-                self._greeted(message)
+                self._welcome = self._greeting.answered(message)
+                if self._welcome is not None:
+                    self.phase = Phase.LIVE
         except Malformed:
             self._fault()
         self._heartbeat.check(now)
@@ -194,7 +173,7 @@ class Session:
                 self._inbox.hold()
             if heartbeat.silent_at is not None and heartbeat.silent_at <= now:
                 self._close()
-        elif self.phase is Phase.GREETING and self._hello_due <= now:
+        elif self.phase is Phase.GREETING and self._greeting.due <= now:
             self._close()
         return self._drain()
 
@@ -258,7 +237,7 @@ class Session:
         self._heartbeat.check(now)
         self._backlog.moved(now)
         if self._backlog.ready and self.phase is Phase.LIVE:
-            self._catching_up = True
+            self._live.catching_up = True
             self._reconnect.replayed()
             self._close()
         return self._drain()
@@ -274,85 +253,12 @@ class Session:
             self._stop(self._end)
         return self._drain()
 
-    def _greeted(self, reply: Body) -> None:
-        if "ok" in reply:
-            self._welcomed(read_welcome(map_of(reply, "ok")))
-            return
-        error = map_of(reply, "err")
-        code = text_of(error, "code")
-        if code == "unauthenticated":
-            # The close code that follows tells an expired token from a bad one; a cut instead of it means: try afresh.
-            self._reconnect.stale_token = True
-        elif code in FINAL:
-            self._stop(ProtocolFault(f"the server refused hello: {code}"))
-        else:
-            self._reconnect.retry_ms = int_or_none(error, "retry_ms")
-            self._close()
-
-    def _welcomed(self, welcome: Welcome) -> None:
-        inbox, wants_snapshot = self._inbox, self._inbox.wants_snapshot
-        if inbox.me and inbox.me != welcome.user:
-            self._stop(WrongUser("the store belongs to another user"))
-            return
-        if not inbox.me:
-            self._emit(Keep(Change(user=welcome.user)))
-        self.phase, self._welcome, inbox.me = Phase.LIVE, welcome, welcome.user
-        self._reconnect.welcomed()
-        self._requests.connected(welcome.requests)
-        self._heartbeat.welcomed(welcome.ping_ms, self._requests.now)
-        self._emit(Welcomed(welcome.user, welcome.outcome, welcome.message_bytes))
-        if welcome.outcome != "resumed":
-            inbox.new_stream(welcome.epoch, welcome.u, snapshot=wants_snapshot)
-        inbox.reconnected()
-
-    def _live(self, welcome: Welcome, message: Body) -> None:
-        if "re" in message:
-            self._requests.reply(message)
-            if self._requests.stale_token:
-                self._close()
-            return
-        skipping = self._backlog.skipping
-        match message.get("ev"):
-            case "ping":
-                if skipping or self._agrees(message):
-                    self._reconnect.pinged()
-                    self._heartbeat.pinged(self._requests.now)
-            case _ if skipping:
-                return
-            case "synced":
-                if self._agrees(message):
-                    self._reconnect.replayed()
-                    self._inbox.replayed(welcome.now)
-                    if not self._told_online or welcome.outcome != "resumed":
-                        self._told_online = True
-                        self._emit(self._inbox.hand_on(Online(welcome.outcome)))
-            case "snapshot":
-                self._inbox.snapshot(message)
-            case "continuity":
-                epoch, u = text_of(message, "epoch"), int_of(message, "u")
-                self._inbox.new_stream(epoch, u, snapshot=self._inbox.awaits_snapshot)
-            case _ if self._backlog.crowded and "u" not in message:
-                return
-            case _:
-                if not self._inbox.event(message):
-                    self._fault()
-
-    def _agrees(self, message: Body) -> bool:
-        """Whether the server has sent what was received; if not, the connection is given up."""
-        agrees = int_of(message, "u") == self._progress.u
-        if not agrees:
-            self._fault()
-        return agrees
-
     def _come_back(self, code: int | None, plan: Connect | Stopped) -> None:
         if isinstance(plan, Stopped):
             self._stop(plan)
-            return
-        if self._told_online and not self._catching_up:
-            self._told_online = False
-            self._emit(self._inbox.hand_on(Offline(code, plan.after_ms)))
-        self._catching_up = False
-        self._emit(plan)
+        else:
+            self._live.lost(code, plan)
+            self._emit(plan)
 
     def _may_ask(self, ticket: int) -> bool:
         if self.phase not in (Phase.STOPPED, Phase.LEAVING):
