@@ -29,8 +29,8 @@ def memory(thing: object, counted: set[int]) -> int:
     return sys.getsizeof(thing) + sum(memory(part, counted) for part in inner)
 
 
-def test_a_user_with_one_device_and_an_empty_ring_takes_at_most_700_bytes() -> None:
-    actor = User(UserId("7" * 18), "e" * 22, POLICY)
+def test_a_user_with_one_device_and_an_empty_ring_takes_at_most_600_bytes() -> None:
+    actor = User(UserId("7" * 18), "e" * 11, POLICY)
     hello = Attach(Asked(70_000, 1), "d" * 36, None, snapshot=False, background=False)
     actor.handle(hello, NOW)
-    assert memory(actor, set()) <= 700
+    assert memory(actor, set()) <= 600
