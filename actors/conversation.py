@@ -98,6 +98,11 @@ class Conversation:
         """Nothing is under way that only this object knows."""
         return not self._waiting and not any(member.due for member in self.members.values())
 
+    def put_off(self) -> tuple[ConversationCommand, ...]:
+        """Marks wait for up to a second to be told together, and nobody says them again."""
+        marks = ((member.user, max(member.wanted_c, member.delivered_c)) for member in self.members.values())
+        return tuple(MarkDelivered(user, c) for user, c in marks if c)
+
     def _wait(self, command: Asking) -> list[Effect]:
         waiting = self._waiting[command.user]
         if len(waiting) >= WAITING:

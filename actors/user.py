@@ -89,6 +89,10 @@ class User:
         """No device is here or may still resume."""
         return not self._sessions
 
+    def put_off(self) -> tuple[UserCommand, ...]:
+        """Nothing: what devices have stored they say again to the next one."""
+        return ()
+
     @property
     def ring_bytes(self) -> int:
         """What is kept for whoever is behind or away."""

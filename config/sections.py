@@ -22,6 +22,10 @@ class Node(Struct, frozen=True, kw_only=True):
     private: Address = Address("127.0.0.1:8180")
     trusted_proxies: tuple[Network, ...] = ()
 
+    def private_of(self, number: int) -> Address:
+        """Where the node of that number, from 1, listens privately when a supervisor runs it."""
+        return self.private.at(self.listen.port + 100 + number)
+
 
 class Postgres(Struct, frozen=True, kw_only=True):
     """The database that is the truth."""
@@ -44,8 +48,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     origins: tuple[Origin, ...] = ()
     max_connections: Count = 19_000
     max_http: Count = 500
-    ping_ms: Annotated[int, Meta(ge=50, le=600_000)] = 25_000
-    background_ping_ms: Annotated[int, Meta(ge=50, le=600_000)] = 50_000
+    ping_ms: Annotated[int, Meta(ge=50, le=100_000)] = 25_000
+    background_ping_ms: Annotated[int, Meta(ge=50, le=100_000)] = 50_000
     hello_ms: Annotated[int, Meta(ge=50, le=60_000)] = 10_000
     resume_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 300_000
     requests_per_s: Count = 20

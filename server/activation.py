@@ -29,6 +29,9 @@ class Actor(Protocol):
     def may_rest(self) -> bool:
         """Dropping this object loses nothing."""
 
+    def put_off(self) -> tuple[Command, ...]:
+        """What it was told and may not have done yet, for the one that takes its place."""
+
 
 class Ticket(Protocol):
     """The right to write for one address: held from an activation until a later one voids it."""

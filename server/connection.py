@@ -197,8 +197,8 @@ class Connection(Socket):
         elif isinstance(request, Hello):
             self.close(PROTOCOL_ERROR)
         elif isinstance(request, Ack):
-            # Not stored, and the next one says as much again; but its sender is alive.
-            self._alive = True
+            # It has no answer in which to refuse it, and what it says may never be said again.
+            self._ack(request)
         elif not isinstance(request, Type):
             self._refuse(request.id, RATE_LIMITED)
 

@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import structlog
+
 from actors.effects import Address, Asked
 from actors.stream import Numbered
 from actors.user_commands import Delivered, Policy, Reattach, Report
@@ -23,6 +25,9 @@ from server.tokens import Caller, Expired, Invalid
 from server.wheel import Wheel
 
 JITTER = 0.2
+
+
+log = structlog.get_logger()
 
 
 class Waiter(Protocol):
@@ -118,7 +123,11 @@ class Gateway:
     def _uncork(self) -> None:
         corked, self._corked = self._corked, []
         for connection in corked:
-            connection.uncork()
+            try:
+                connection.uncork()
+            except Exception:
+                log.exception("write failed", connection=connection.number)
+                connection.abort()
 
     def leave(self, number: int) -> None:
         self._connections.pop(number, None)

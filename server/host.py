@@ -114,14 +114,14 @@ class Host:
         for place, mail in enumerate(mails):
             try:
                 effects = actor.handle(mail.command, now)
+                if not activation.hold(mail, effects):
+                    self._act(activation, effects)
             except Exception:
                 log.exception("actor crashed", address=activation.address, command=type(mail.command).__name__)
                 activation.crashed(mail, now)
                 activation.mailbox = mails[place:] + (activation.mailbox or [])
                 self._reload(activation)
                 return
-            if not activation.hold(mail, effects):
-                self._act(activation, effects)
             if activation.alone:
                 activation.alone -= 1
                 self._launch(activation)
@@ -152,9 +152,13 @@ class Host:
             assert activation.ticket is not None
             activation.ticket.landed(row.facts)
             activation.flying = None
-            self._act(activation, row.effects)
-            self._launch(activation)
-            self._ready(activation)
+            try:
+                self._act(activation, row.effects)
+                self._launch(activation)
+                self._ready(activation)
+            except Exception:
+                log.exception("effects failed", address=activation.address)
+                self._reload(activation)
             return
         if answer == "poison":
             if len(row.mails) == 1:
@@ -216,7 +220,11 @@ class Host:
 
     def _reload(self, activation: Activation) -> None:
         """The one answer to a lost or unknown commit and to a crash; who crashes again and again waits first."""
+        put_off = activation.actor.put_off() if activation.actor else ()
         activation.reset()
+        for command in put_off:
+            self._numbers += 1
+            activation.post(Mail(command, self._numbers, self._clock()))
         if activation.shut:
             self._give_up(activation)
             activation.timers = {"": asyncio.get_running_loop().call_later(REFUSE_S, self._load, activation)}
@@ -295,7 +303,7 @@ class Host:
         """Refuse what is not under way and return when everything decided has left."""
         self.draining = True
         # Polled: an event would burden every turn for what happens once.
-        while any(a.mailbox or a.open or a.flying for a in self.population):  # noqa: ASYNC110
+        while any(a.mailbox or a.open or a.flying or a.asking for a in self.population):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """One node: the composition root, where concrete classes meet. `python -m server.node --config FILE [--number I]`.
 
-Prints `ready` on stdout when it serves. Ends on SIGTERM or SIGINT by draining, at once when its parent is gone (its
-stdin ends), and with status 2 and one sentence on stderr when a setting is wrong.
+Prints `ready` on stdout when it serves. Ends on SIGTERM or SIGINT, or when its parent is gone (its stdin
+ends), by draining, and with status 2 and one sentence on stderr when a setting is wrong.
 """
 
 import asyncio
@@ -247,8 +247,7 @@ def main(config: Path | None, number: int) -> None:
     try:
         settings = load(config, os.environ)
         if number:
-            private = settings.node.private.at(settings.node.listen.port + 100 + number)
-            settings = load(config, os.environ, {"node.private": private})
+            settings = load(config, os.environ, {"node.private": settings.node.private_of(number)})
         start_logging(settings.log.level)
         uvloop.run(run(settings, number))
     except* (SettingError, DurabilityError) as faults:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, assert_never
 
 import structlog
@@ -58,10 +59,10 @@ Replying = Callable[[Asked, Result], None]
 
 
 class _Question(NamedTuple):
-    """`since` is when it came, by the loop's clock."""
+    """`reply` is None when nobody waits; `since` is when it came, by the loop's clock."""
 
-    asked: Asked | None
-    answer: Callable[[], Awaitable[Result | None]]
+    reply: Callable[[Any], None] | None
+    answer: Callable[[], Awaitable[Any]]
     since: float
 
 
@@ -87,7 +88,7 @@ class Requests:
             case Hello() | Background() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
-                self._question(asked, lambda: self._answer(user, request))
+                self._question(partial(self._reply, asked), lambda: self._answer(user, request))
 
     def typing(self, user: UserId, typing: Type) -> None:
         self._host.tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
@@ -105,7 +106,8 @@ class Requests:
                 known = tuple((known.cid, Answered(known.digest, known.c, known.at)) for known in found)
                 return Looked(question.user, known)
             case ReadSnapshot():
-                return SnapshotRead(question.connection, await self._snapshot(question.user))
+                read = await self._in_turn(lambda: self._snapshot(question.user))
+                return SnapshotRead(question.connection, read if isinstance(read, Snapshot) else None)
             case _:
                 raise TypeError(question)
 
@@ -119,16 +121,19 @@ class Requests:
         while True:
             question = await self._questions.get()
             result = await self._answered(question)
-            if question.asked is not None and result is not None:
-                self._reply(question.asked, result)
+            try:
+                if question.reply is not None:
+                    question.reply(result)
+            except Exception:
+                log.exception("reply failed")
 
-    async def _answered(self, question: "_Question") -> Result | None:
+    async def _answered(self, question: _Question) -> Any:
         """The answer, or that there is none for now.
 
         What has waited for long is refused at once, so that what is begun has the time it needs: with more questions
         than the store can answer, all of them would else be given up half answered.
         """
-        if question.asked and asyncio.get_running_loop().time() - question.since > WAIT_S:
+        if question.reply and asyncio.get_running_loop().time() - question.since > WAIT_S:
             return UNAVAILABLE
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -140,12 +145,23 @@ class Requests:
             log.exception("question failed")
             return FAILED
 
-    def _question(self, asked: Asked | None, answer: Callable[[], Awaitable[Result | None]]) -> None:
+    def _question(self, reply: Callable[[Any], None] | None, answer: Callable[[], Awaitable[Any]]) -> None:
         try:
-            self._questions.put_nowait(_Question(asked, answer, asyncio.get_running_loop().time()))
+            self._questions.put_nowait(_Question(reply, answer, asyncio.get_running_loop().time()))
         except asyncio.QueueFull:
-            if asked is not None:
-                self._reply(asked, UNAVAILABLE)
+            if reply is not None:
+                reply(UNAVAILABLE)
+
+    async def _in_turn(self, answer: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer to a question of our own, which waits its turn like those of clients."""
+        told = asyncio.get_running_loop().create_future()
+
+        def reply(result: Any) -> None:
+            if not told.done():
+                told.set_result(result)
+
+        self._question(reply, answer)
+        return await told
 
     async def _answer(self, user: UserId, request: AnyRequest) -> Result:
         store = self._conversations
@@ -228,15 +244,10 @@ class Requests:
             self._host.tell(conversation_address(id), MarkDelivered(user, c))
 
     async def _snapshot(self, user: UserId) -> Snapshot | None:
-        """None when it cannot be read now."""
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                account = await self._people.account(user)
-                page = await self._conversations.page(user, "inbox", None, NEWEST)
-                now = await self._conversations.now()
-        except Exception as fault:
-            log.warning("snapshot failed", fault=repr(fault))
-            return None
+        """None for somebody who does not exist any more."""
+        account = await self._people.account(user)
+        page = await self._conversations.page(user, "inbox", None, NEWEST)
+        now = await self._conversations.now()
         return None if account is None else Snapshot(page.items, _me(account), now, page.next)
 
 

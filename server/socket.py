@@ -241,6 +241,10 @@ class Socket(asyncio.Protocol):
         if corked:
             self._transport.write(b"".join(corked) if type(corked) is list else corked)
 
+    def abort(self) -> None:
+        """End the connection without another word."""
+        self._transport.abort()
+
     # -- the end ------------------------------------------------------------------------------------------------
 
     def close(self, close: Close) -> None:

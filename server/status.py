@@ -16,7 +16,7 @@ TIMEOUT_S = 5.0
 
 def show(settings: Settings, number: int) -> None:
     """Print node `number` as a table. Raises click.ClickException when it does not answer."""
-    private = f"http://{settings.node.private.at(settings.node.listen.port + 100 + number)}"
+    private = f"http://{settings.node.private_of(number)}"
     ready = _get(private + "/health/ready")
     try:
         figures = _figures(_get(private + "/metrics"))

@@ -220,8 +220,8 @@ def write_secret(file: Path, text: str) -> None:
 
 def check_free(settings: Settings) -> None:
     """Nodes share their port, so a foreign listener would go unnoticed. Raises SettingError when there is one."""
-    listen, private = settings.node.listen, settings.node.private
-    for address in (listen, listen.at(listen.port + 1), private.at(listen.port + 101)):
+    listen = settings.node.listen
+    for address in (listen, listen.at(listen.port + 1), settings.node.private_of(1)):
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

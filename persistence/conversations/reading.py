@@ -86,8 +86,7 @@ def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
 
 
 def _unread(tables: Tables, id: ConversationId, mine: Membership, last_c: int) -> int:
-    first = max(mine.read_c, mine.joined_c)
-    rows = tables.events.get(id, [])[first : min(last_c, first + UNREAD_WITHIN)]
+    rows = tables.events.get(id, [])[max(mine.read_c, mine.joined_c, last_c - UNREAD_WITHIN) : last_c]
     said = (row for row in rows if isinstance(row.event, MessageSent) and row.event.sender != mine.user)
     return sum(1 for _ in islice(said, UNREAD))
 

@@ -121,8 +121,7 @@ select k.id, k.kind, k.title, b.last_c, b.at, m.role, m.joined_c, m.left_c, m.de
   m.settings, others.*,
   (select body from event e where e.conversation = m.conversation and e.c = b.last_c),
   (select count(*) from (select from event e where e.conversation = m.conversation
-    and e.c > greatest(m.read_c, m.joined_c)
-    and e.c <= least(b.last_c, greatest(m.read_c, m.joined_c) + {UNREAD_WITHIN})
+    and e.c > greatest(m.read_c, m.joined_c, b.last_c - {UNREAD_WITHIN}) and e.c <= b.last_c
     and e.kind = {MESSAGE} and e.sender <> $1 limit {UNREAD}) u),
   array(select body from event e where w.head is not null and e.conversation = m.conversation
     and e.c > w.head and e.c <= b.last_c order by e.c limit $4)

@@ -21,7 +21,7 @@ EVENTS_EACH = 50
 EVENTS_EACH_BYTES = 64 * 1024
 UNREAD = 100
 UNREAD_WITHIN = 10_000
-"""Others' messages are counted up to 100, among so many events after what was read."""
+"""Others' messages are counted up to 100, among so many of the newest events."""
 LOOK_BACK = 60_000
 KINDS: dict[type[AnyLogEvent], int] = {MessageSent: 1, ConversationChanged: 2}
 MESSAGE = KINDS[MessageSent]

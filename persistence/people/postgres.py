@@ -83,8 +83,6 @@ from unnest($1::text[], $2::bytea[], $3::bytea[]) w (username, family, secret)
 join account a on lower(a.username) = lower(w.username) and a.password_hash is null
 returning account, id, family"""
 
-# A connection that was lost, a statement cut short, a server going down or full, a lock not granted, a deadlock.
-
 
 class PostgresPeople:
     """`PeopleStore` on a pool of connections."""

@@ -56,6 +56,15 @@ def test_receipts_within_a_second_become_one_that_says_the_latest() -> None:
     assert actor.handle(Woken(BEN), later(2_000)) == []
 
 
+def test_marks_that_wait_for_their_second_are_put_off_to_the_actor_that_comes_next() -> None:
+    actor, successor = conversation(last_c=9), conversation(last_c=9)
+    actor.handle(MarkDelivered(BEN, 1), NOW)
+    actor.handle(MarkDelivered(BEN, 4), later(10))
+    moved = ReceiptMoved(ID, BEN, delivered_c=4)
+    effects = [effect for command in actor.put_off() for effect in successor.handle(command, later(20))]
+    assert effects == [Commit(Marked(moved, shown=True)), Deliver((user_address(ANN),), moved)]
+
+
 def test_a_read_mark_that_waited_is_told_without_a_second_commit() -> None:
     actor = conversation(last_c=9)
     actor.handle(MarkDelivered(BEN, 1), NOW)

@@ -102,6 +102,7 @@ def test_events_that_came_while_no_device_could_resume_are_not_passed_over() -> 
     actor.handle(attach(3), NOW)
     actor.handle(message(1), NOW)
     actor.handle(Detach(3, goodbye=True), NOW)
+    assert actor.put_off() == ()
     assert actor.may_rest()
     assert actor.handle(message(2), NOW) == []
     reply = actor.handle(attach(4, resume=1), NOW)[0]

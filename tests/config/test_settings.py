@@ -88,7 +88,7 @@ def test_a_missing_setting_is_named_with_what_to_set(name: str) -> None:
 def test_a_wrong_value_is_shown_with_its_place_and_its_range(tmp_path: Path) -> None:
     path = written(tmp_path, "[gateway]\nping_ms = 5\n")
     assert refusal(path) == (
-        f"gateway.ping_ms (TIDINGS_GATEWAY__PING_MS) is 5 in {path}: set it to a whole number from 50 to 600000."
+        f"gateway.ping_ms (TIDINGS_GATEWAY__PING_MS) is 5 in {path}: set it to a whole number from 50 to 100000."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from actors.conversation_commands import Announce
-from actors.effects import Address, Effect
+from actors.effects import Address, Command, Effect
 from persistence.conversations.contract import DataFault
 from persistence.conversations.database import Answer, ConnectionLost, Database, Fault, Point, Transaction, no_fault
 from protocol.errors import Refusal
@@ -126,6 +126,9 @@ class Crashing:
 
     def may_rest(self) -> bool:
         return self._actor.may_rest()
+
+    def put_off(self) -> tuple[Command, ...]:
+        return self._actor.put_off()
 
 
 class CrashingKind:
