@@ -1,6 +1,6 @@
 """Activations: one live actor and what is under way for it. The host's own words for kinds, tickets and mail."""
 
-from asyncio import TimerHandle
+import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from protocol.facts import Fact
 from protocol.ids import Millis
 from protocol.replies import Result
 
+ACTIVATE_S = 2.0
 TRIES = 3
 WITHIN_MS = 3_000
 CRASHES = 3
@@ -80,6 +81,14 @@ class Kind(Protocol):
         """The actor as it stands, `ticket` being the last one held here. None: there is no such thing to activate."""
 
 
+async def soon(loading: Activated | Awaitable[Activated | None]) -> Activated | None:
+    """What an activation comes to. Raises TimeoutError after `ACTIVATE_S`."""
+    if isinstance(loading, Activated):
+        return loading
+    async with asyncio.timeout(ACTIVATE_S):
+        return await loading
+
+
 class Mail:
     """One command on its way, and how often it was tried. Number 0: meant for one actor only, gone with it."""
 
@@ -120,7 +129,7 @@ class Activation(Struct, eq=False):
     flying: Row | None = None
     # Requests that the actor holds without an answer yet: they go along into a reload.
     asking: dict[Asked, Mail] | None = None
-    timers: dict[str, TimerHandle] | None = None
+    timers: dict[str, asyncio.TimerHandle] | None = None
     crashed_at: tuple[Millis, ...] = ()
     # It has crashed too often: for a while nobody is answered.
     shut: bool = False
@@ -137,6 +146,11 @@ class Activation(Struct, eq=False):
         if self.actor is None or self.mailbox or self.open or self.flying or self.asking:
             return False
         return now - self.used >= self.kind.idle_ms and self.actor.may_rest()
+
+    def activate(self) -> "Activated | Awaitable[Activated | None]":
+        """Have its kind bring it to life, for the mail that waits."""
+        commands = [mail.command for mail in self.mailbox or ()]
+        return self.kind.activate(self.address, commands, self.ticket)
 
     def undone(self) -> list[Mail]:
         """All mail whose effects have not left, in the order of arrival; forgets it."""
@@ -206,7 +220,7 @@ class Activation(Struct, eq=False):
             else:
                 self.post(mail)
 
-    def forget_timer(self, key: str) -> TimerHandle | None:
+    def forget_timer(self, key: str) -> asyncio.TimerHandle | None:
         timer = (self.timers or {}).pop(key, None)
         self.timers = self.timers or None
         return timer

@@ -27,12 +27,11 @@ import structlog
 from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from protocol.ids import Millis
-from server.activation import REFUSE_S, Activated, Activation, Mail, Outside
+from server.activation import REFUSE_S, Activated, Activation, Mail, Outside, soon
 from server.committer import Answer, Committer
 from server.population import Population
 
 TURNS = 64
-ACTIVATE_S = 2.0
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 log = structlog.get_logger()
@@ -50,7 +49,7 @@ class Host:
         self._clock = clock
         self._turns: deque[Activation] = deque()
         self._running = False
-        self._numbers = 0
+        self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
 
@@ -69,15 +68,12 @@ class Host:
         if activation and activation.overflow() and activation.actor:
             log.error("mailbox overflows", address=address)
             self._reload(activation)
-        self._numbers += 1
-        mail = Mail(command, self._numbers, self._clock())
-        if activation is None:
-            activation = self.population.add(address)
-            activation.post(mail)
-            self._load(activation)
-        else:
+        mail = Mail(command, next(self._numbers), self._clock())
+        if activation:
             activation.post(mail)
             self._ready(activation)
+        else:
+            self._load(self.population.add(address, mail))
 
     def _inform(self, activation: Activation, command: Any) -> None:
         """What this very actor asked for: meaningless to another one, so it has no number to outlive a reload."""
@@ -223,8 +219,7 @@ class Host:
         put_off = activation.actor.put_off() if activation.actor else ()
         activation.reset()
         for command in put_off:
-            self._numbers += 1
-            activation.post(Mail(command, self._numbers, self._clock()))
+            activation.post(Mail(command, next(self._numbers), self._clock()))
         if activation.shut:
             self._give_up(activation)
             activation.timers = {"": asyncio.get_running_loop().call_later(REFUSE_S, self._load, activation)}
@@ -233,19 +228,15 @@ class Host:
 
     def _load(self, activation: Activation) -> None:
         activation.shut = False
-        activated = self._activate(activation)
+        activated = activation.activate()
         if isinstance(activated, Activated):
             try:
                 self._loaded(activation, activated)
                 return
             except Exception:
                 log.exception("actor crashed", address=activation.address)
-                activated = self._activate(activation)
+                activated = activation.activate()
         self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
-
-    def _activate(self, activation: Activation) -> Activated | Awaitable[Activated | None]:
-        commands = [mail.command for mail in activation.mailbox or ()]
-        return activation.kind.activate(activation.address, commands, activation.ticket)
 
     async def _loading(
         self, activation: Activation, loading: Activated | Awaitable[Activated | None], asked: int
@@ -256,7 +247,7 @@ class Host:
         """
         for attempt in itertools.count():
             try:
-                if activated := await self._soon(loading):
+                if activated := await soon(loading):
                     self._loaded(activation, activated)
                     return
                 for mail in activation.mailbox[:asked] if activation.mailbox else ():
@@ -269,13 +260,7 @@ class Host:
             if activation.ticket is None and not activation.mailbox:
                 self.population.forget(activation)
                 return
-            loading, asked = self._activate(activation), len(activation.mailbox or ())
-
-    async def _soon(self, loading: Activated | Awaitable[Activated | None]) -> Activated | None:
-        if isinstance(loading, Activated):
-            return loading
-        async with asyncio.timeout(ACTIVATE_S):
-            return await loading
+            loading, asked = activation.activate(), len(activation.mailbox or ())
 
     def _loaded(self, activation: Activation, activated: Activated) -> None:
         """What was left unsaid goes out before the new ticket counts: a crash here leaves it for the next attempt."""

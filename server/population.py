@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from actors.effects import Address
 from protocol.ids import Millis
-from server.activation import Activation, Actor, Kind
+from server.activation import Activation, Actor, Kind, Mail
 
 SWEEP = 1_024
 EVERY_S = 0.25
@@ -43,9 +43,10 @@ class Population:
     def get(self, address: Address) -> Activation | None:
         return self._live[address.kind].get(address.key)
 
-    def add(self, address: Address) -> Activation:
-        """A new activation, not loaded yet."""
+    def add(self, address: Address, mail: Mail) -> Activation:
+        """A new activation, not loaded yet, with its first mail."""
         activation = Activation(self._kinds[address.kind], address.key, self.lately)
+        activation.post(mail)
         self._live[address.kind][address.key] = activation
         return activation
 

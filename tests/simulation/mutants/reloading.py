@@ -111,7 +111,7 @@ def no_continuity_after_a_crash(patch: pytest.MonkeyPatch) -> None:
 def a_crash_while_reloading_ends_the_host(patch: pytest.MonkeyPatch) -> None:
     def mutated(self: Host, activation: Activation) -> None:
         activation.shut = False
-        activated = self._activate(activation)
+        activated = activation.activate()
         if isinstance(activated, Activated):
             self._loaded(activation, activated)
         else:
