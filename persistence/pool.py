@@ -5,11 +5,14 @@ tables are small would read them whole, and would be kept; `SESSION` leaves it o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TypeAlias
 
 import asyncpg
+
+from persistence.faults import UnavailableError
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -32,7 +35,6 @@ UNANSWERED = (
 """Postgres is away, was too slow, or gave up."""
 
 SESSION = {
-    "application_name": "tidings",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -46,10 +48,30 @@ SESSION = {
     "default_transaction_isolation": "read committed",
 }
 
+SCANNING = {
+    # Only so can an index be read that knows of pages and not of rows.
+    "enable_bitmapscan": "on",
+    # A scan is rare and may find little or much: it is planned each time, for tables as large as they are by then.
+    "plan_cache_mode": "force_custom_plan",
+}
+"""Settings of a pool for `ConversationStore.scan` and `count_undelivered`."""
+
+_NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
+
+
+def always() -> bool:
+    """Nothing stands against it."""
+    return True
+
 
 @asynccontextmanager
-async def open_pool(url: str, connections: int) -> AsyncIterator[Pool]:
+async def open_pool(
+    url: str, connections: int, name: str = "tidings", settings: Mapping[str, str] = _NOTHING_ELSE
+) -> AsyncIterator[Pool]:
     """A pool of up to that many. Statements that take longer than `CLOSE_S` after the end are cut off.
+
+    `name` is what Postgres calls these connections; it begins with "tidings", as what writes the log is known by that.
+    With "tidings " and an incarnation they end with that life (`NodeStore.cut_off`). `settings` go before `SESSION`.
 
     No statement changes its session, so a connection goes back without the round trip that would reset it; should it
     be in a transaction still, asyncpg rolls that back first.
@@ -67,7 +89,7 @@ async def open_pool(url: str, connections: int) -> AsyncIterator[Pool]:
         max_inactive_connection_lifetime=0,
         max_cached_statement_lifetime=0,
         reset=keep,
-        server_settings=SESSION,
+        server_settings=SESSION | {"application_name": name} | dict(settings),
     )
     try:
         yield pool
@@ -77,3 +99,32 @@ async def open_pool(url: str, connections: int) -> AsyncIterator[Pool]:
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def fetch(
+    pool: Pool, within_s: float, statement: str, *arguments: object, may: Callable[[], bool] = always
+) -> list[asyncpg.Record]:
+    """Run one statement within that time, the wait for a connection included. Raises `UnavailableError`.
+
+    A connection that does not answer in time is dropped: to cancel politely may hang. `may` is asked when there is a
+    connection: what it forbids then is not said on any that could outlive the reason.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _fetched(pool, may, statement, *arguments)
+    except UNANSWERED as fault:
+        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
+
+
+async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *arguments: object) -> list[asyncpg.Record]:
+    connection = await pool.acquire()
+    try:
+        if not may():
+            raise UnavailableError("the lease of this node may have run out")
+        found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    finally:
+        await pool.release(connection)
+    return found

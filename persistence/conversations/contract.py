@@ -67,6 +67,37 @@ class Created(Struct, frozen=True, gc=False):
     again: bool
 
 
+class Heard(Struct, frozen=True, gc=False):
+    """A stored event, and those users asked about whose membership contains its place."""
+
+    event: AnyLogEvent
+    users: tuple[UserId, ...]
+
+
+class Moved(Struct, frozen=True, gc=False):
+    """How far a member has got and what they set. `mine`: they are among the users asked about.
+
+    `others` are the members asked about to whom the marks are told: none when they are not shown, or the conversation
+    is too large for that.
+    """
+
+    conversation: ConversationId
+    user: UserId
+    delivered_c: int
+    read_c: int
+    settings: MemberSettings
+    mine: bool
+    others: tuple[UserId, ...]
+
+
+class Scanned(Struct, frozen=True, gc=False):
+    """What the log and the memberships say has happened. `then`: ask again from there on, there is more."""
+
+    heard: tuple[Heard, ...]
+    moved: tuple[Moved, ...]
+    then: str | None
+
+
 class ConversationStore(Protocol):
     """Every method raises `UnavailableError`, and `DataFault` for data that is refused."""
 
@@ -137,3 +168,16 @@ class ConversationStore(Protocol):
 
         Raises ValueError for a `cursor` that is not of a sync.
         """
+
+    async def scan(self, since: Millis, shards: bytes, then: str | None) -> Scanned:
+        """All that was stored since, by the database's clock, for the users of these shards (8,192 bits, the lowest of
+        a byte first).
+
+        Events as they were stored, some thousands at a time, each with those asked about whose membership contains its
+        place; with the first of them all marks and settings that moved since. Whom nothing concerns is left out. `then`
+        is that of the page before; raises ValueError when it is not of a scan.
+        """
+
+    async def count_undelivered(self, since: Millis, until: Millis, shards: bytes) -> int:
+        """How often a message stored from `since` to before `until`, in a conversation of these shards, has not reached
+        somebody who is a member, was one then, and did not say it."""

@@ -8,7 +8,7 @@ becomes visible at once, when it commits; row locks are held from the lock to th
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -119,15 +119,21 @@ class _Locks:
 
 
 class Transaction:
-    """One statement at work: what it has locked and what it will write."""
+    """One statement at work: what it has locked and what it will write. `begun` tells when all that run began."""
 
-    def __init__(self, name: str, tables: Tables, locks: _Locks, fault: Fault) -> None:
+    def __init__(self, name: str, tables: Tables, locks: _Locks, fault: Fault, begun: Mapping[object, Millis]) -> None:
         self.tables = tables
         self._name = name
         self._locks = locks
         self._fault = fault
+        self._begun = begun
         self._held: list[object] = []
         self._writes: list[Callable[[], None]] = []
+
+    @property
+    def settled(self) -> Millis:
+        """When the oldest statement that runs began, this one included."""
+        return min(self._begun.values())
 
     async def lock(self, keys: Iterable[object], *, skip: bool = False) -> set[object]:
         """Lock these rows in this order; with `skip`, those that are free. Returns what it got."""
@@ -166,6 +172,7 @@ class Database:
         self.tables = Tables()
         self._locks = _Locks()
         self._running: dict[asyncio.Task[None], asyncio.Future[Any]] = {}
+        self._begun: dict[object, Millis] = {}
         self._drawn = 0
 
     def next_id(self, shard: int) -> ConversationId:
@@ -180,10 +187,10 @@ class Database:
         """Run one statement in a transaction of its own. Raises DataFault, or ConnectionLost: outcome unknown."""
         await fault(name, "before")
         answer: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
-        transaction = Transaction(name, self.tables, self._locks, fault)
+        transaction = Transaction(name, self.tables, self._locks, fault, self._begun)
         task = asyncio.get_running_loop().create_task(_execute(transaction, statement, answer), name=name)
-        self._running[task] = answer
-        task.add_done_callback(lambda ended: self._running.pop(ended, None))
+        self._running[task], self._begun[task] = answer, self.now()
+        task.add_done_callback(self._ended)
         try:
             await fault(name, "sent")
             result = await answer
@@ -210,6 +217,11 @@ class Database:
             if not answer.done():
                 answer.set_result(ConnectionLost("the database crashed"))
         self._running.clear()
+        self._begun.clear()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        self._begun.pop(task, None)
 
     async def settle(self) -> None:
         """Wait until no statement is running, those included whose caller is gone."""

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET
 
 from persistence.conversations import reading
-from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Unit
+from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Scanned, Unit
 from persistence.conversations.database import Database, Fault, Head, Row, Tables, Transaction, no_fault
-from persistence.conversations.views import Membership, chosen, encode, head_after, read_cursor, shape
+from persistence.conversations.views import Membership, chosen, encode, head_after, read_cursor, read_place, shape
 from protocol.events import Conversation, ConversationChanged, Member
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
@@ -167,6 +167,15 @@ class MemoryConversations:
             return reading.sync(self._tables, user, heads, since, only, end, now)
 
         return await self._database.read("sync", sync, self._fault)
+
+    async def scan(self, since: Millis, shards: bytes, then: str | None) -> Scanned:
+        end = None if then is None else read_place(then)
+        return await self._database.read("scan", lambda: reading.scan(self._tables, since, shards, end), self._fault)
+
+    async def count_undelivered(self, since: Millis, until: Millis, shards: bytes) -> int:
+        return await self._database.read(
+            "count undelivered", lambda: reading.count_undelivered(self._tables, since, until, shards), self._fault
+        )
 
 
 def _put(tables: Tables, unit: Unit, transaction: Transaction, now: Millis) -> Outcome:

@@ -1,19 +1,20 @@
 """The conversation store in Postgres. The SQL is in `statements`, what is made of rows in `views`."""
 
-import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import asyncpg
 from msgspec import UNSET
 
 from persistence.conversations import rows, statements
-from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Unit
+from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Scanned, Unit
 from persistence.conversations.views import (
+    EVENTS_A_SCAN,
     EVENTS_EACH,
     KINDS,
     LIST_BYTES,
     LOOK_BACK,
+    RECEIPTS_UP_TO,
     SYNC_BYTES,
     Candidate,
     Page,
@@ -21,11 +22,11 @@ from persistence.conversations.views import (
     cut_history,
     encode,
     read_cursor,
+    read_place,
     shape,
     shape_with_events,
 )
-from persistence.faults import UnavailableError
-from persistence.pool import UNANSWERED, Pool
+from persistence.pool import Pool, always, fetch
 from protocol.events import Conversation, ConversationChanged, Gone, Member
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
@@ -43,12 +44,15 @@ _FIRST = (2**63 - 1, ConversationId(str(2**63 - 1)))
 class PostgresConversations:
     """Every write is one statement that commits by itself; `activate` and lists read in further ones.
 
-    Each lane of the committer has an instance of its own, on a pool of one connection; questions share another.
+    Each lane of the committer has an instance of its own, on a pool of one connection; questions share another. `scan`
+    and `count_undelivered` are asked of one whose pool has the settings `persistence.pool.SCANNING`.
     """
 
-    def __init__(self, pool: Pool, within_s: float = WITHIN_S) -> None:
+    def __init__(self, pool: Pool, within_s: float = WITHIN_S, may: Callable[[], bool] = always) -> None:
+        """`may`: whether this node may ask and write at all, asked before each statement."""
         self._pool = pool
         self._within_s = within_s
+        self._may = may
 
     async def activate(
         self,
@@ -173,6 +177,16 @@ class PostgresConversations:
         found = (rows.candidate(row) for row in changed if row[3] or str(row[0]) not in heads)
         return await self._filled(user, list(found), now)
 
+    async def scan(self, since: Millis, shards: bytes, then: str | None) -> Scanned:
+        # Marks before events: a mark that is told is then of an event that this scan finds, or an earlier one.
+        moved = () if then else await self._rows(statements.MOVED, since, shards, RECEIPTS_UP_TO)
+        place = (since * 1_000, 0, 0) if then is None else read_place(then)
+        return rows.scanned(await self._rows(statements.HEARD, *place, shards, EVENTS_A_SCAN), moved)
+
+    async def count_undelivered(self, since: Millis, until: Millis, shards: bytes) -> int:
+        ((count,),) = await self._rows(statements.UNDELIVERED, since, until, shards)
+        return int(count)
+
     async def _filled(self, user: UserId, candidates: Sequence[Candidate], now: Millis) -> SyncPage:
         page = Page(SYNC_BYTES)
         for start in range(0, len(candidates), AT_ONCE):
@@ -197,24 +211,9 @@ class PostgresConversations:
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         try:
-            async with asyncio.timeout(self._within_s):
-                return await self._fetched(statement, *arguments)
-        except UNANSWERED as fault:
-            raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
-
-    async def _fetched(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Run one statement. A connection that does not answer in time is dropped: to cancel politely may hang."""
-        connection = await self._pool.acquire()
-        try:
-            found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+            return await fetch(self._pool, self._within_s, statement, *arguments, may=self._may)
         except _REFUSED as fault:
             raise DataFault(str(fault)) from fault
-        except asyncio.CancelledError:
-            connection.terminate()
-            raise
-        finally:
-            await self._pool.release(connection)
-        return found
 
 
 def _told(candidate: Candidate, seen: Seen | None) -> Conversation | Gone:

@@ -1,17 +1,19 @@
 """The questions of the memory twin: functions over the committed tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
 import msgspec
 
-from persistence.conversations.contract import Activated, Known, MemberState
-from persistence.conversations.database import Head, Tables
+from persistence.conversations.contract import Activated, Heard, Known, MemberState, Moved, Scanned
+from persistence.conversations.database import Head, Row, Tables
 from persistence.conversations.views import (
+    EVENTS_A_SCAN,
     EVENTS_EACH,
     LIST_BYTES,
     LOOK_BACK,
+    RECEIPTS_UP_TO,
     SYNC_BYTES,
     UNREAD,
     UNREAD_WITHIN,
@@ -19,7 +21,9 @@ from persistence.conversations.views import (
     Membership,
     Page,
     Seen,
+    asked,
     cut_history,
+    place,
     shape,
     shape_with_events,
 )
@@ -181,3 +185,64 @@ def undelivered(tables: Tables, user: UserId, heads: Mapping[ConversationId, int
         if mine and not mine.left_c and (c := min(heads[id], tables.heads[id].last_c)) > mine.delivered_c:
             ahead.append((id, c))
     return ahead
+
+
+def scan(tables: Tables, since: Millis, shards: bytes, then: tuple[int, int, int] | None) -> Scanned:
+    """The page after the place `then`, or the first with all that moved."""
+    rows = (row for rows in tables.events.values() for row in rows if row.stored_at >= (then[0] if then else since))
+    rest = sorted((row for row in rows if then is None or _place(row) > then), key=_place)
+    page = rest[:EVENTS_A_SCAN]
+    heard = ((row.event, _audience(tables, row, shards)) for row in page)
+    return Scanned(
+        tuple(Heard(event, users) for event, users in heard if users),
+        () if then else tuple(_moved(tables, since, shards)),
+        place(*_place(page[-1])) if len(page) == EVENTS_A_SCAN else None,
+    )
+
+
+def _place(row: Row) -> tuple[int, int, int]:
+    return row.stored_at, int(row.event.conversation), row.event.c
+
+
+def _audience(tables: Tables, row: Row, shards: bytes) -> tuple[UserId, ...]:
+    """Those asked about whose membership contains the place of this event."""
+    c = row.event.c
+    return tuple(
+        member.user
+        for member in members(tables, row.event.conversation)
+        if member.joined_c <= c and (not member.left_c or c <= member.left_c) and asked(shards, member.user)
+    )
+
+
+def _moved(tables: Tables, since: Millis, shards: bytes) -> Iterator[Moved]:
+    for id in sorted(tables.members, key=int):
+        there = [member for member in members(tables, id) if not member.left_c]
+        for member in there:
+            mine, others = asked(shards, member.user), _told_marks(member, there, shards)
+            if member.state_at >= since and (mine or others):
+                state = _state(member)
+                yield Moved(id, member.user, state.delivered_c, state.read_c, state.settings, mine, others)
+
+
+def _told_marks(member: Membership, there: Sequence[Membership], shards: bytes) -> tuple[UserId, ...]:
+    """Those asked about who are told how far this member has got."""
+    if len(there) > RECEIPTS_UP_TO or not member.settings.get("send_receipts", True):
+        return ()
+    return tuple(other.user for other in there if other is not member and asked(shards, other.user))
+
+
+def count_undelivered(tables: Tables, since: Millis, until: Millis, shards: bytes) -> int:
+    """Pairs of a message stored in that time and a member, not its sender, who has not got so far."""
+    messages = (
+        row.event
+        for id, rows in tables.events.items()
+        if asked(shards, id)
+        for row in rows
+        if since <= row.stored_at < until and isinstance(row.event, MessageSent)
+    )
+    return sum(_lacks(member, event) for event in messages for member in members(tables, event.conversation))
+
+
+def _lacks(member: Membership, event: MessageSent) -> bool:
+    lasts = not member.left_c and member.joined_c <= event.c
+    return lasts and member.user != event.sender and max(member.delivered_c, member.read_c) < event.c

@@ -7,8 +7,19 @@ import asyncpg
 import msgspec
 from msgspec import UNSET
 
-from persistence.conversations.contract import Created, Known, MemberState, Unit
-from persistence.conversations.views import KINDS, Candidate, Membership, Seen, chosen, decode, encode, head_after
+from persistence.conversations.contract import Created, Heard, Known, MemberState, Moved, Scanned, Unit
+from persistence.conversations.views import (
+    EVENTS_A_SCAN,
+    KINDS,
+    Candidate,
+    Membership,
+    Seen,
+    chosen,
+    decode,
+    encode,
+    head_after,
+    place,
+)
 from protocol.events import NOTHING_SET, AnyLogEvent, ConversationChanged, MemberSettings
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, UserId
@@ -144,3 +155,16 @@ def _other(
     """What is told of a member; of their settings only what decides that."""
     settings = {"send_receipts": send_receipts}
     return Membership(UserId(str(user)), role, joined_c, left_c, delivered_c, read_c, "inbox", settings)
+
+
+def scanned(events: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> Scanned:
+    """The rows of the statements HEARD and MOVED."""
+    then = place(*events[-1][:3]) if len(events) == EVENTS_A_SCAN else None
+    heard = tuple(Heard(decode(body), tuple(users)) for *_, body, users in events if users)
+    return Scanned(heard, tuple(map(_moved, members)), then)
+
+
+def _moved(row: asyncpg.Record) -> Moved:
+    id, user, delivered_c, read_c, own, mine, others = row
+    settings = _settings(own) if own else NOTHING_SET
+    return Moved(ConversationId(str(id)), UserId(str(user)), delivered_c, read_c, settings, mine, tuple(others or ()))

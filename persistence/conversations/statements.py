@@ -175,3 +175,42 @@ where not $5 and m.user_id = $1 and m.conversation > $6
   and to_timestamp($4 / 1000.0) < case when m.left_c = 0 then greatest(k.state_at, m.state_at, k.stored_at) else
     (select stored_at from event e where e.conversation = m.conversation and e.c = m.left_c) end
 order by 1"""
+
+# `{0}` is one of the shards asked about: 8,192 bits.
+_ASKED = "get_bit({0}, (({1} >> 10) & 8191)::int) = 1"
+
+# The time is in microseconds, as it is kept, so that a page ends exactly where the next begins.
+HEARD = f"""
+with page as materialized (
+  select conversation, c, stored_at, body from event
+  where stored_at >= timestamptz 'epoch' + $1::bigint * interval '1 microsecond'
+    and (stored_at, conversation, c) > (timestamptz 'epoch' + $1 * interval '1 microsecond', $2::bigint, $3::bigint)
+  order by stored_at, conversation, c limit $5)
+select (extract(epoch from p.stored_at) * 1000000)::bigint, p.conversation, p.c,
+  case when o.users is not null then p.body end, o.users
+from page p cross join lateral (
+  select array_agg(m.user_id::text order by m.user_id) as users from member m
+  where m.conversation = p.conversation and m.joined_c <= p.c and (m.left_c = 0 or p.c <= m.left_c)
+    and {_ASKED.format("$4::bytea", "m.user_id")}) o
+order by p.stored_at, p.conversation, p.c"""
+
+MOVED = f"""
+select m.conversation, m.user_id, m.delivered_c, m.read_c, nullif(m.settings, '{{}}'), a.mine, o.others
+from member m
+cross join lateral (select {_ASKED.format("$2::bytea", "m.user_id")} as mine) a
+left join lateral (
+  select array_agg(o.user_id::text order by o.user_id)
+    filter (where o.user_id <> m.user_id and {_ASKED.format("$2::bytea", "o.user_id")}) as others
+  from (
+    select user_id from member o where o.conversation = m.conversation and o.left_c = 0
+      and coalesce((m.settings ->> 'send_receipts')::bool, true) limit $3 + 1) o
+  having count(*) <= $3) o on true
+where m.state_at >= to_timestamp($1::bigint / 1000.0) and m.left_c = 0 and (a.mine or o.others is not null)
+order by m.conversation, m.user_id"""
+
+UNDELIVERED = f"""
+select count(*) from event e
+join member m on m.conversation = e.conversation and m.user_id <> e.sender and m.left_c = 0 and m.joined_c <= e.c
+  and greatest(m.delivered_c, m.read_c) < e.c
+where e.stored_at >= to_timestamp($1::bigint / 1000.0) and e.stored_at < to_timestamp($2::bigint / 1000.0)
+  and e.kind = {MESSAGE} and {_ASKED.format("$3::bytea", "e.conversation")}"""

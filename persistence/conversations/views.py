@@ -11,7 +11,7 @@ from persistence.conversations.contract import DataFault, Unit
 from protocol.codec import JSON, MSGPACK, settings_of
 from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Gone, Member, MemberSettings, MessageSent
 from protocol.facts import Chosen, Said
-from protocol.ids import ConversationId, Millis, UserId
+from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
 
 SYNC_BYTES = 240 * 1024
@@ -23,11 +23,16 @@ UNREAD = 100
 UNREAD_WITHIN = 10_000
 """Others' messages are counted up to 100, among so many of the newest events."""
 LOOK_BACK = 60_000
+EVENTS_A_SCAN = 5_000
+"""Events read at a time by a scan of the log."""
+RECEIPTS_UP_TO = 32
+"""In larger conversations nobody is told how far others have got (`actors.conversation`)."""
 KINDS: dict[type[AnyLogEvent], int] = {MessageSent: 1, ConversationChanged: 2}
 MESSAGE = KINDS[MessageSent]
 
 _decode = msgspec.msgpack.Decoder(AnyLogEvent).decode
 _CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
+_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,18})", re.ASCII)
 
 
 class Membership(Struct, frozen=True, gc=False):
@@ -195,3 +200,22 @@ def read_cursor(text: str) -> tuple[int, ConversationId]:
     if not match or int(match[2]) >= 2**63:
         raise ValueError("this is no cursor of ours")
     return int(match[1]), ConversationId(match[2])
+
+
+def asked(shards: bytes, id: UserId | ConversationId) -> bool:
+    """Whether this id is of one of the shards: one bit for each, the lowest of a byte first."""
+    shard = shard_of(id)
+    return bool(shards[shard >> 3] >> (shard & 7) & 1)
+
+
+def place(at: int, conversation: int, c: int) -> str:
+    """Where a page of a scan ended: a time as the store counts it, and a place in a conversation."""
+    return f"{at}-{conversation}-{c}"
+
+
+def read_place(text: str) -> tuple[int, int, int]:
+    """Raises ValueError for anything that `place` did not make."""
+    match = _PLACE.fullmatch(text)
+    if not match or int(match[2]) >= 2**63:
+        raise ValueError("this is no place of a scan of ours")
+    return int(match[1]), int(match[2]), int(match[3])

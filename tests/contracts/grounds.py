@@ -17,7 +17,7 @@ from persistence.conversations.postgres import PostgresConversations
 from persistence.pool import open_pool
 from protocol.events import MessageSent, ReceiptMoved, SettingsChanged
 from protocol.facts import Chosen, Fact, Marked, Said
-from protocol.ids import EPOCH, ConversationId, Millis, UserId
+from protocol.ids import EPOCH, SHARDS, ConversationId, Millis, UserId, shard_of
 
 START = Millis(EPOCH + 40_000_000_000)
 
@@ -35,6 +35,19 @@ class Users:
         return self.draw(), self.draw()
 
 
+def elsewhere(user: UserId, shards: int = 1) -> UserId:
+    """Somebody whose home is so many shards further on; of the same test."""
+    return UserId(str(int(user) + (shards << 10)))
+
+
+def shards_of(*ids: UserId | ConversationId) -> bytes:
+    """The shards of these, as stores are asked about them."""
+    bits = 0
+    for id in ids:
+        bits |= 1 << shard_of(id)
+    return bits.to_bytes(SHARDS // 8, "little")
+
+
 class Ground(Protocol):
     """`store` is what the tests judge."""
 
@@ -48,7 +61,7 @@ class Ground(Protocol):
         """Set from where to where a membership reaches."""
 
     async def age(self, id: ConversationId) -> None:
-        """Whatever happened there was an hour ago, by the database's clock."""
+        """Marks moved there an hour ago, by the database's clock, and whatever was said came an hour earlier."""
 
 
 class MemoryGround:
@@ -84,6 +97,8 @@ class MemoryGround:
         tables.put_head(msgspec.structs.replace(tables.heads[id], state_at=ago, stored_at=ago))
         for member in tables.members[id].values():
             tables.put_member(id, msgspec.structs.replace(member, state_at=ago))
+        rows = tables.events.get(id, [])
+        rows[:] = [msgspec.structs.replace(row, stored_at=Millis(row.stored_at - 3_600_000)) for row in rows]
 
 
 class PostgresGround:
@@ -122,6 +137,9 @@ class PostgresGround:
         )
         await self._pool.execute(
             "update member set state_at = statement_timestamp() - interval '1 hour' where conversation = $1", int(id)
+        )
+        await self._pool.execute(
+            "update event set stored_at = stored_at - interval '1 hour' where conversation = $1", int(id)
         )
 
     async def span(self, id: ConversationId, user: UserId, joined_c: int, left_c: int) -> None:
