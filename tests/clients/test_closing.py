@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clients.socket_server import socket_server
 from tidings_client import (
     AuthenticationFailed,
+    Client,
     ProtocolFault,
     Revoked,
     Stopped,
@@ -107,6 +110,19 @@ def test_after_three_moves_in_a_row_the_client_asks_to_be_relayed() -> None:
     assert not reconnect.follow
     reconnect.welcomed()
     assert reconnect.follow
+
+
+def test_who_does_not_follow_stays_with_the_configured_address() -> None:
+    assert connects((4002, ELSEWHERE), follow=False) == [Connect(500)]
+
+
+async def test_an_address_that_does_not_answer_is_left_for_the_configured_one_and_in_the_end_for_a_relay() -> None:
+    async with socket_server() as server:
+        nowhere = {"code": "moved", "url": "ws://127.0.0.1:1/v1/socket"}
+        server.refuse = lambda message: (4002, nowhere) if message.get("follow") else None
+        async with asyncio.timeout(10), Client(server.url, token="t", random=lambda: 0.01) as client:
+            assert client.outcome == "fresh"
+        assert [message.get("follow", False) for message in server.heard[:4]] == [True, True, True, False]
 
 
 def test_a_home_that_moves_under_a_live_session_is_followed_after_jitter() -> None:

@@ -373,6 +373,18 @@ def test_the_position_of_a_new_stream_is_not_kept_before_its_sync_is_stored() ->
     assert desk.writes()[-1] == {"op": "ack", "epoch": "e", "u": 0}
 
 
+def test_what_was_stored_of_the_old_stream_is_no_position_in_the_new_one() -> None:
+    desk = Desk(Stored("me", ("e", 5), 900, {"7": 2}))
+    desk.hello()
+    desk.welcome("resumed", u=5)
+    desk.hear({"ev": "synced", "u": 5})
+    desk.hear(message(3, 6))
+    desk.session.taken(10**6, desk.now)
+    desk.hear({"ev": "continuity", "epoch": "f", "u": 0})
+    desk.wait(500)
+    assert [(effect.change.position, effect.change.heads) for effect in desk.pick(Keep)] == [(None, {"7": 3})]
+
+
 def test_more_than_a_thousand_heads_are_synced_in_several_requests() -> None:
     desk = Desk(Stored("me", ("old", 5), 900, {f"{n}": 1 for n in range(2_500)}))
     desk.hello()
@@ -420,6 +432,46 @@ def test_an_unnamed_conversation_of_a_sync_is_read_from_my_joining_on() -> None:
     assert [(write["op"], write["after"]) for write in desk.writes()] == [("message.history", 4)]
 
 
+def test_a_sync_tells_of_more_in_a_conversation_that_is_being_asked_for() -> None:
+    desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
+    desk.hello()
+    desk.welcome("resumed", u=5)
+    desk.hear(message(1, 6, "8"))
+    desk.lose()
+    desk.hello()
+    desk.welcome("resync")
+    asked, sync = sorted(desk.writes(), key=lambda request: str(request["op"]))
+    desk.hear({"re": sync["id"], "ok": {"conversations": [conversation("8", last_c=3)], "now": 2_000}})
+    desk.hear({"re": asked["id"], "ok": conversation("8", last_c=3)})
+    assert places(desk.events()) == [1]
+    assert [(write["op"], write["after"]) for write in desk.writes()] == [("message.history", 1)]
+
+
+def test_an_answer_that_was_under_way_does_not_undo_the_settings_told_since() -> None:
+    desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
+    desk.hello()
+    desk.welcome("resync")
+    desk.hear({"ev": "settings", "conversation": "7", "draft": "new", "u": 1})
+    shown = conversation(last_c=2, settings={"draft": "old", "pinned": True}) | {"events": [], "more": False}
+    desk.hear({"re": 2, "ok": {"conversations": [shown], "now": 2_000}})
+    (state,) = desk.events()
+    assert state.conversation.settings == {"draft": "new", "pinned": True}
+
+
+def test_settings_that_an_answer_shows_count_until_an_event_tells_of_later_ones() -> None:
+    desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
+    desk.hello()
+    desk.welcome("resync")
+    desk.hear(message(1, 1, "8"))
+    (asked,) = desk.writes()
+    desk.hear({"ev": "settings", "conversation": "8", "draft": "first", "u": 2})
+    desk.hear({"ev": "continuity", "epoch": "f", "u": 0})
+    (sync,) = desk.writes()
+    desk.hear({"re": sync["id"], "ok": {"conversations": [conversation("8", settings={"draft": "second"})], "now": 5}})
+    desk.hear({"re": asked["id"], "ok": conversation("8", last_c=1, settings={})})
+    assert desk.events()[0].conversation.settings == {"draft": "second"}
+
+
 def test_an_answer_that_could_not_be_read_is_asked_for_again_on_the_next_connection() -> None:
     desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
     desk.hello()
@@ -440,6 +492,16 @@ def test_a_snapshot_never_moves_a_head_that_is_known() -> None:
     desk.hear({"ev": "snapshot", "conversations": [conversation(last_c=9)], "me": {}, "now": 5})
     assert isinstance(desk.events()[0], Snapshot)
     assert desk.session.heads == {}
+
+
+def test_a_snapshot_tells_of_more_in_a_conversation_that_is_known() -> None:
+    desk = Desk()
+    desk.hello()
+    desk.welcome()
+    desk.ask(1, "conversation.open")
+    desk.hear({"re": 2, "ok": {"conversation": conversation(last_c=1)}})
+    desk.hear({"ev": "snapshot", "conversations": [conversation(last_c=1)], "me": {}, "now": 5})
+    assert [(write["op"], write["after"]) for write in desk.writes()] == [("message.history", 0)]
 
 
 def snapshot(*conversations: Body, **more: Any) -> Body:

@@ -157,7 +157,7 @@ class Conversation:
 @dataclass(frozen=True, slots=True)
 class ConversationState:
     """A conversation's state as learned by sync, by listing on where a snapshot ended, or on the first event of a
-    conversation not known before."""
+    conversation not known before. Its `settings` are never older than the last SettingsChanged; `read_c` may be."""
 
     conversation: Conversation
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, assert_never
 
+from .choices import Choices
 from .conversations import read_conversation, read_history, read_page, read_snapshot
 from .effects import Effect, HandOn, Keep
 from .errors import ProtocolFault, Refused, Stopped, TidingsError
@@ -17,6 +18,7 @@ from .events import (
     Event,
     LogEvent,
     Other,
+    SettingsChanged,
     read_event,
 )
 from .logs import Logs, Need
@@ -47,6 +49,7 @@ class Inbox:
         self._requests = requests
         self._emit = emit
         self._fail = fail
+        self._choices = Choices()
         self._asked: dict[str, Request] = {}
         self._sync: SyncRun | None = None
         self._sync_asked: Request | None = None
@@ -107,6 +110,8 @@ class Inbox:
         if isinstance(event, ConversationGone):
             self._gone(event)
         else:
+            if isinstance(event, SettingsChanged):
+                self._choices.heard(event)
             self._emit(self.hand_on(event))
         if u is not None:
             self.progress.counted(u)
@@ -137,6 +142,9 @@ class Inbox:
         for conversation in conversations:
             if self.logs.starts(conversation.id, conversation.last_c):
                 self.progress.carries(effect.order, conversation.id, conversation.last_c, numbered=False)
+            else:
+                self.logs.reaches(conversation.id, conversation.last_c)
+                self._ask(conversation.id)
         self._emit(effect)
 
     def _log_event(self, event: LogEvent) -> None:
@@ -165,9 +173,10 @@ class Inbox:
         if conversation in self._asked:
             return
         fields: dict[str, Any] = {"conversation": conversation}
+        then: Callable[[str, Body], None]
         match self.logs.need(conversation):
             case Need.CONVERSATION:
-                op, then = "conversation.get", self._conversation
+                op, then = "conversation.get", partial(self._conversation, self._dated())
             case Need.HISTORY:
                 op, then = "message.history", self._history
                 fields |= {"after": self.logs.head(conversation), "limit": HISTORY_LIMIT}
@@ -179,6 +188,11 @@ class Inbox:
         answered = partial(self._answered, conversation, then)
         self._asked[conversation] = self._requests.ask(op, fields, answered, after_ms=after_ms)
 
+    def _dated(self) -> int:
+        """When a question is asked whose answer shows conversations."""
+        alone = not self._asked and self._sync_asked is None and self._list_asked is None
+        return self._choices.mark(alone=alone)
+
     def _answered(self, conversation: str, then: Callable[[str, Body], None], result: Result) -> None:
         del self._asked[conversation]
         if isinstance(result, Refused):
@@ -188,8 +202,8 @@ class Inbox:
         else:
             then(conversation, result)
 
-    def _conversation(self, conversation: str, body: Body) -> None:
-        state = read_conversation(body)
+    def _conversation(self, asked: int, conversation: str, body: Body) -> None:
+        state = self._choices.shown(read_conversation(body), asked)
         moved, events = self.logs.joined(conversation, state.joined_c)
         if moved is not None:
             self.progress.start_head(conversation, moved)
@@ -207,15 +221,16 @@ class Inbox:
     def _ask_list(self) -> None:
         if self._list_before is not None and self._list_asked is None:
             fields = {"folder": "inbox", "before": self._list_before, "limit": LIST_LIMIT}
-            self._list_asked = self._requests.ask("conversation.list", fields, self._listed)
+            self._list_asked = self._requests.ask("conversation.list", fields, partial(self._listed, self._dated()))
 
-    def _listed(self, result: Result) -> None:
+    def _listed(self, asked: int, result: Result) -> None:
         self._list_asked = None
         if isinstance(result, Refused):
             self._list_before = None
         elif not isinstance(result, TidingsError):
             page = read_page(result)
-            for conversation in page.items:
+            for item in page.items:
+                conversation = self._choices.shown(item, asked)
                 self._start_at_last(ConversationState(conversation), [conversation])
             self._list_before = page.next
         self._ask_list()
@@ -226,41 +241,40 @@ class Inbox:
             self.progress.caught_up(self._since)
 
     def _ask_sync(self, sync: SyncRun) -> None:
-        self._sync_asked = self._requests.ask("sync", sync.fields(), partial(self._synced, sync))
+        self._sync_asked = self._requests.ask("sync", sync.fields(), partial(self._synced, sync, self._dated()))
 
-    def _synced(self, sync: SyncRun, result: Result) -> None:
+    def _synced(self, sync: SyncRun, asked: int, result: Result) -> None:
         self._sync_asked = None
         if isinstance(result, Refused):
             if not sync.restart():
                 self._fail(ProtocolFault(f"the server refused sync: {result}"))
                 return
         elif not isinstance(result, TidingsError):
-            self._sync_page(sync, result)
+            self._sync_page(sync, asked, result)
         if not sync.asked_all:
             self._ask_sync(sync)
         self._is_current(None)
 
-    def _sync_page(self, sync: SyncRun, body: Body) -> None:
+    def _sync_page(self, sync: SyncRun, asked: int, body: Body) -> None:
         for item in maps_of(body, "conversations"):
             if item.get("gone") is True:
                 if text_of(item, "id") in self.logs:
                     self._gone(ConversationGone(item["id"]))
             else:
-                self._sync_item(sync, item)
+                self._sync_item(sync, asked, item)
         if "notifications" in body:
             self._emit(self.hand_on(Other("notifications", body["notifications"])))
         sync.answered(body)
 
-    def _sync_item(self, sync: SyncRun, item: dict[str, Any]) -> None:
-        state, history = read_conversation(item), read_history(item)
+    def _sync_item(self, sync: SyncRun, asked: int, item: dict[str, Any]) -> None:
+        state, history = self._choices.shown(read_conversation(item), asked), read_history(item)
         self._emit(self.hand_on(ConversationState(state)))
         first = max(0, state.joined_c - 1)
         if self.logs.starts(state.id, first):
             self.progress.start_head(state.id, first)
         self._hand_on_log(self.logs.page(state.id, history.events, more=history.more))
-        head = self.logs.head(state.id)
-        if "events" not in item and head is not None and head < state.last_c:
-            self.logs.behind(state.id)
+        if "events" not in item:
+            self.logs.reaches(state.id, state.last_c)
         sync.behind.add(state.id)
         self._ask(state.id)
 

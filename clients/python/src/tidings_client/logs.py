@@ -99,9 +99,13 @@ class Logs:
                 ready.append(event)
         return ready + self._from_aside(log)
 
-    def behind(self, conversation: str) -> None:
-        """The server has more of this conversation than it will send by itself."""
-        self._logs[conversation].behind = True
+    def reaches(self, conversation: str, last_c: int) -> None:
+        """The server says so while it begins a stream: what lies between the head and here it will not send by itself.
+
+        Where the head is not known yet, it is not known either how much that is: whoever asks for it finds out.
+        """
+        log = self._logs[conversation]
+        log.behind = log.behind or log.head is None or log.head < last_c
 
     def need(self, conversation: str) -> Need | None:
         """What the conversation waits for."""

@@ -49,7 +49,8 @@ class Progress:
     def begin(self, epoch: str, u: int) -> None:
         """A stream begins that does not continue the last one: fresh, resync, continuity."""
         self.epoch, self.u = epoch, u
-        self._stored_u = 0
+        # What was stored of the old stream and not remembered yet stays so: its number means nothing in this one.
+        self._stored_u, self._unkept = 0, False
         self._marks.clear()
         # Acks no longer cover numbers of the old stream: what still waits to be stored is told by its heads.
         self._handed = deque((order, conversation, c, False) for order, conversation, c, _ in self._handed)

@@ -54,7 +54,7 @@ class Reconnect:
         url = None
         if code == MOVED:
             self._moved += 1
-            url = advice.url if self._moved < MOVED_IN_A_ROW else None
+            url = advice.url if self.follow else None
         at_once = url is not None and greeting
         delay, self.retry_ms = self._delay(advice, at_once=at_once), None
         self._attempts += not at_once
