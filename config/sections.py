@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from config.values import Address, Network, Origin, PostgresUrl, SigningKey
+from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, SigningKey, SocketUrl
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=4_096, le=1 << 40)]
@@ -16,11 +16,28 @@ MAX_SERVER_MESSAGE = 262_144
 
 
 class Node(Struct, frozen=True, kw_only=True):
-    """Where a node listens, and whom it believes about a client's address."""
+    """Where a node listens, how others reach it, and whom it believes about a client's address.
+
+    A supervisor's nodes have numbers from 1 and share `listen`; number 0 is a node without a supervisor.
+    """
 
     listen: Address = Address("127.0.0.1:8080")
     private: Address = Address("127.0.0.1:8180")
+    url: SocketUrl = SocketUrl("")
+    address: PeerAddress = PeerAddress("")
     trusted_proxies: tuple[Network, ...] = ()
+
+    def own_port(self, number: int) -> int:
+        """The port on which the node of that number alone accepts sockets."""
+        return self.listen.port + number
+
+    def address_of(self, number: int) -> Address:
+        """Where the other nodes reach the sockets of the node of that number; also its name."""
+        return self.address or self.listen.at(self.own_port(number))
+
+    def url_of(self, number: int) -> SocketUrl:
+        """Where clients are sent who shall reach the node of that number."""
+        return self.url or SocketUrl(f"ws://{self.listen.at(self.own_port(number))}/v1/socket")
 
     def private_of(self, number: int) -> Address:
         """Where the node of that number, from 1, listens privately when a supervisor runs it."""
@@ -31,7 +48,13 @@ class Postgres(Struct, frozen=True, kw_only=True):
     """The database that is the truth."""
 
     url: PostgresUrl = PostgresUrl("")
-    connections: Annotated[int, Meta(ge=4, le=500)] = 12
+    connections: Annotated[int, Meta(ge=8, le=500)] = 14
+
+
+class Nats(Struct, frozen=True, kw_only=True):
+    """The bus between the nodes, which only hastens: without one they read the log every second."""
+
+    url: NatsUrl = NatsUrl("")
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
@@ -52,6 +75,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     background_ping_ms: Annotated[int, Meta(ge=50, le=100_000)] = 50_000
     hello_ms: Annotated[int, Meta(ge=50, le=60_000)] = 10_000
     resume_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 300_000
+    resumes_per_s: Count = 5_000
+    fresh_per_s: Count = 2_000
     requests_per_s: Count = 20
     burst: Count = 200
     typing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 3_000
@@ -77,6 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     node: Node = Node()
     postgres: Postgres = Postgres()
+    nats: Nats = Nats()
     tokens: Tokens = Tokens()
     gateway: Gateway = Gateway()
     actors: Actors = Actors()

@@ -7,7 +7,7 @@ Every class takes the raw text and raises ValueError when it is not one of its k
 import base64
 import binascii
 import ipaddress
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 KEY_BYTES = 32
@@ -31,7 +31,7 @@ class Address(Value, str):
     host: str
     port: int
 
-    def __new__(cls, text: str) -> "Address":
+    def __new__(cls, text: str) -> Self:
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not colon or not host or (":" in host and not bracketed) or not port.isascii() or not port.isdigit():
@@ -46,6 +46,19 @@ class Address(Value, str):
     def at(self, port: int) -> "Address":
         """The same host with another port. Raises ValueError when there is no such port."""
         return Address(f"{self.rpartition(':')[0]}:{port}")
+
+
+class PeerAddress(Address):
+    """How others reach what listens here: `host:port` as in Address; empty, with port 0, while it is not set."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if text:
+            return super().__new__(cls, text)
+        unset = str.__new__(cls, text)
+        unset.host, unset.port = "", 0
+        return unset
 
 
 class Network(Value):
@@ -77,7 +90,7 @@ class Origin(Value, str):
     __slots__ = ()
     expects: ClassVar[str] = "an origin such as https://app.example.com, without a path"
 
-    def __new__(cls, text: str) -> "Origin":
+    def __new__(cls, text: str) -> Self:
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
             raise ValueError(cls.expects)
@@ -91,13 +104,53 @@ class PostgresUrl(Value, str):
     expects: ClassVar[str] = "a URL such as postgresql://user:password@host:5432/tidings"
     secret: ClassVar[bool] = True
 
-    def __new__(cls, text: str) -> "PostgresUrl":
+    def __new__(cls, text: str) -> Self:
         if text and not text.startswith(("postgresql://", "postgres://")):
             raise ValueError(cls.expects)
         return super().__new__(cls, text)
 
     def __repr__(self) -> str:
         return "PostgresUrl(…)"
+
+
+class NatsUrl(Value, str):
+    """How to reach NATS, password included; empty while it is not set."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "a URL such as nats://user:password@host:4222"
+    secret: ClassVar[bool] = True
+
+    def __new__(cls, text: str) -> Self:
+        if text and not _names_host(text, ("nats", "tls")):
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return "NatsUrl(…)"
+
+
+LONGEST_URL = 98
+"""What `{"code":"moved","url":"…"}` leaves of the 123 bytes of a reason (RFC 6455 §5.5)."""
+
+
+class SocketUrl(Value, str):
+    """Where clients open a WebSocket (wire contract §1); empty while it is not set. A close frame has to hold it."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "a URL such as wss://node1.example.com/v1/socket, of 98 bytes at most"
+
+    def __new__(cls, text: str) -> Self:
+        if len(text.encode()) > LONGEST_URL:
+            raise ValueError(cls.expects)
+        if text and not (_names_host(text, ("ws", "wss")) and text.endswith("/v1/socket")):
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text)
+
+
+def _names_host(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether the URL has one of these schemes, a host and, if any, a usable port. May raise ValueError instead."""
+    parts = urlsplit(url)
+    return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
 
 
 class SigningKey(Value):

@@ -16,11 +16,14 @@ from config.settings import SettingError, Settings, load
 from persistence.durability import DurabilityError
 from persistence.migrate import MigrationError
 from server.embedded import EmbeddedError
+from server.starting import MOST_NODES, load_for
 
 TOLD = (SettingError, EmbeddedError, DurabilityError, MigrationError)
 """What an operator can mend: its message is one sentence for them."""
 
 DATA = Path(".tidings/data")
+
+NODES = click.IntRange(1, MOST_NODES)
 
 data_option = click.option(
     "--data",
@@ -64,34 +67,51 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--embedded", is_flag=True, help="Bring Postgres along, in --data.")
-@click.option("--nodes", type=click.IntRange(1, 1), default=1, show_default=True, help="Nodes on this machine.")
+@click.option("--embedded", is_flag=True, help="Bring Postgres and NATS along, in --data.")
+@click.option("--nodes", type=NODES, default=1, show_default=True, help="Nodes on this machine.")
 @click.option("--port", type=click.IntRange(1, 65_000), default=None, help="Port of all nodes.  [default: 8080]")
 @data_option
 @config_option
 def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path | None) -> None:
     """Serve until interrupted. Prints one line when ready.
 
-    The node answers on the port and on the next one, its own; privately (health, metrics) 101 above.
+    All nodes answer on the port, node I also on the port I above, its own, and privately (health, metrics) 100 + I
+    above. The NATS of --embedded is 99 above.
     """
     from server.observe import start_logging
-    from server.supervisor import Supervisor, load_for, supervise
+    from server.supervisor import Supervisor, supervise
 
     if embedded and config:
         raise click.UsageError("--embedded takes its settings from the environment: leave out --config, or --embedded.")
     overrides: dict[str, object] = {} if port is None else {"node.listen": f"127.0.0.1:{port}"}
-    settings = load_for(data if embedded else None, config, overrides)
+    folder = data if embedded else None
+    settings = load_for(folder, config, overrides, nodes)
     start_logging(settings.log.level)
-    supervisor = Supervisor(settings, data if embedded else None, config, lambda text: click.echo(text, err=True))
-    asyncio.run(supervise(supervisor, settings))
+    supervisor = Supervisor(settings, folder, config, lambda text: click.echo(text, err=True), nodes)
+    asyncio.run(supervise(supervisor, settings, folder))
+
+
+@main.command()
+@click.option("--rolling", is_flag=True, help="One node after the other, while the others serve.")
+@data_option
+def restart(rolling: bool, data: Path) -> None:
+    """Start the nodes of a running installation anew. Returns when all of them serve again."""
+    from rich.console import Console
+
+    from server.restarting import restart as renew
+
+    if not rolling:
+        raise click.UsageError("There is only --rolling: to restart everything at once, end `tidings serve` instead.")
+    renew(data, Console())
 
 
 @main.command()
 @click.option("--people", type=click.IntRange(2, 1_000), default=30, show_default=True, help="How many.")
 @click.option("--port", type=click.IntRange(1, 65_000), default=8080, show_default=True, help="Port to serve on.")
+@click.option("--nodes", type=NODES, default=2, show_default=True, help="Nodes of the server that is started.")
 @click.option("--url", default=None, help="A server that runs already, instead of starting one.")
 @data_option
-def demo(people: int, port: int, url: str | None, data: Path) -> None:
+def demo(people: int, port: int, nodes: int, url: str | None, data: Path) -> None:
     """Simulated people who talk, with a live table; starts a server of its own in --data."""
     from rich.console import Console
 
@@ -99,7 +119,7 @@ def demo(people: int, port: int, url: str | None, data: Path) -> None:
     from server.demo import run_demo
 
     with told(url or f"http://127.0.0.1:{port}"):
-        asyncio.run(run_demo(url, port, people, data, Console()))
+        asyncio.run(run_demo(url, port, people, data, Console(), nodes))
 
 
 @main.command()
@@ -116,14 +136,18 @@ def chat(name: str, password: str, url: str) -> None:
 
 
 @main.command()
-@click.option("--node", type=click.IntRange(1, 100), default=1, show_default=True, help="Which node.")
+@click.option("--node", type=NODES, default=None, help="Everything about this one.")
 @data_option
 @config_option
-def status(node: int, data: Path, config: Path | None) -> None:
-    """What a running node does."""
-    from server.status import show
+def status(node: int | None, data: Path, config: Path | None) -> None:
+    """What the nodes of the cluster do."""
+    from server.status import show, show_cluster
 
-    show(_installed(data, config), node)
+    settings = _installed(data, config)
+    if node is None:
+        show_cluster(settings)
+    else:
+        show(settings, node)
 
 
 @main.command()

@@ -18,8 +18,10 @@ from rich.table import Table
 
 from server.chat import enter
 from server.embedded import EmbeddedError
+from server.embedded.secret_file import write_secret
 from server.observe import start_logging
-from server.supervisor import Supervisor, load_for, write_secret
+from server.starting import load_for
+from server.supervisor import Supervisor
 from tidings_client import Client, Login, Message, Offline, Refused, TidingsError
 
 NAMES = (
@@ -111,7 +113,7 @@ class Person:
             self._figures.acked(time.monotonic() - began)
 
 
-async def run_demo(url: str | None, port: int, people: int, data: Path, console: Console) -> None:
+async def run_demo(url: str | None, port: int, people: int, data: Path, console: Console, nodes: int) -> None:
     """The demo against `url`, or against a server that is started for it and stopped with it."""
     loop = asyncio.get_running_loop()
     if url is not None:
@@ -121,9 +123,9 @@ async def run_demo(url: str | None, port: int, people: int, data: Path, console:
         with suppress(asyncio.CancelledError):
             await talking
         return
-    settings = load_for(data, None, {"node.listen": f"127.0.0.1:{port}", "log.level": "warning"})
+    settings = load_for(data, None, {"node.listen": f"127.0.0.1:{port}", "log.level": "warning"}, nodes)
     start_logging(settings.log.level)
-    supervisor = Supervisor(settings, data, None, console.print)
+    supervisor = Supervisor(settings, data, None, console.print, nodes)
     for stopping in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stopping, supervisor.stop)
     ready = asyncio.Event()

@@ -1,65 +1,95 @@
-"""`tidings status`: what a running node says of itself, read from its private port."""
+"""`tidings status`: the whole cluster as one table, or one node in detail."""
 
-import http.client
-import urllib.error
-import urllib.request
+import asyncio
+from contextlib import AsyncExitStack
 
 import click
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
-from rich.table import Table
 
-from config.settings import Settings
+from config.settings import SettingError, Settings
+from persistence.nodes.contract import View
+from persistence.nodes.postgres import PostgresNodes
+from persistence.pool import open_pool
+from server.reach import reaching_postgres
+from server.scrape import Absent, Silent, Strange, scrape
+from server.starting import MOST_NODES
+from server.status_table import Seen, details, overview
 
-TIMEOUT_S = 5.0
+WIDE = 1_000
+"""Columns for a reader that is no terminal: a line for each node."""
+
+RUNNING = "is `tidings serve` running?"
 
 
 def show(settings: Settings, number: int) -> None:
-    """Print node `number` as a table. Raises click.ClickException when it does not answer."""
-    private = f"http://{settings.node.private_of(number)}"
-    ready = _get(private + "/health/ready")
+    """Print node `number` in detail. Raises click.ClickException when it does not answer."""
+    private = settings.node.private_of(number)
     try:
-        figures = _figures(_get(private + "/metrics"))
-    except ValueError as fault:
-        raise click.ClickException(f"{private} is something else than a node: is node.private right?") from fault
-    table = Table(title=f"node {number} at {settings.node.listen}", show_header=False)
-    table.add_row("ready", ready)
-    for label, name in (
-        ("connections", "tidings_connections"),
-        ("HTTP connections", "tidings_http_connections"),
-        ("sessions", "tidings_sessions"),
-        ("actors", "tidings_actors"),
-        ("commands waiting", "tidings_mailbox_depth"),
-        ("requests", "tidings_requests_total"),
-        ("commits", "tidings_commit_seconds_count"),
-        ("messages per commit", "tidings_commit_batch_size"),
-        ("commit time", "tidings_commit_seconds"),
-        ("ack time", "tidings_ack_seconds"),
-        ("loop lag", "tidings_loop_lag_seconds"),
-    ):
-        table.add_row(label, figures.get(name, "–"))
-    Console().print(table)
+        said = asyncio.run(scrape(str(private)))
+    except Silent as fault:
+        raise click.ClickException(f"http://{private} does not answer ({fault}): {RUNNING}") from fault
+    except Strange as fault:
+        raise click.ClickException(f"http://{private} is something else than a node: is node.private right?") from fault
+    Console().print(details(f"node {number} at {settings.node.address_of(number)}", said))
 
 
-def _get(url: str) -> str:
+def show_cluster(settings: Settings) -> None:
+    """Print all nodes. Raises click.ClickException when neither the database nor a node answers."""
+    asyncio.run(_show_cluster(settings))
+
+
+async def _show_cluster(settings: Settings) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
-            text: str = response.read().decode()
-            return text
-    except urllib.error.HTTPError as fault:
-        with fault:
-            return fault.read().decode()
-    except (OSError, http.client.HTTPException) as fault:
-        raise click.ClickException(f"{url} does not answer ({fault}): is `tidings serve` running?") from fault
+        view = await _leases(settings)
+    except SettingError as fault:
+        await _show_nodes_here(settings, fault)
+        return
+    if not view.members:
+        raise click.ClickException(f"no node holds a lease: {RUNNING}")
+    seen = [
+        _seen(member.node.name, member.node.private, f"it holds a lease and acts by version {member.confirmed}")
+        for member in view.members
+    ]
+    console = _console()
+    _print(console, overview(await asyncio.gather(*seen), console.width))
+    late = [member.node.name for member in view.members if member.confirmed != view.version]
+    agreed = f"not yet acted by: {', '.join(late)}" if late else "all nodes act by it"
+    _print(console, f"placement version {view.version}: {agreed}")
 
 
-def _figures(text: str) -> dict[str, str]:
-    """Counters and gauges as they are; histograms as their mean."""
-    figures: dict[str, str] = {}
-    for family in text_string_to_metric_families(text):
-        values = {sample.name: sample.value for sample in family.samples if not sample.labels}
-        figures |= {name: f"{value:g}" for name, value in values.items()}
-        if count := values.get(f"{family.name}_count"):
-            mean = values[f"{family.name}_sum"] / count
-            figures[family.name] = f"{mean * 1000:.2f} ms" if family.name.endswith("_seconds") else f"{mean:.1f}"
-    return figures
+async def _leases(settings: Settings) -> View:
+    """Who holds a lease. Raises SettingError when the database does not tell."""
+    async with AsyncExitStack() as stack:
+        with reaching_postgres():
+            pool = await stack.enter_async_context(open_pool(str(settings.postgres.url), 1))
+            return await PostgresNodes(pool).look()
+
+
+async def _show_nodes_here(settings: Settings, fault: SettingError) -> None:
+    """Whoever listens where the nodes of this machine do."""
+    node = settings.node
+    places = [(str(node.address_of(0)), str(node.private))]
+    places += [(str(node.address_of(number)), str(node.private_of(number))) for number in range(1, MOST_NODES + 1)]
+    found = await asyncio.gather(*(_seen(name, private, "") for name, private in places))
+    nodes = [seen for seen in found if not isinstance(seen.said, Absent)]
+    if not nodes:
+        raise click.ClickException(f"{str(fault).rstrip('.')}; no node answers here either: {RUNNING}") from fault
+    console = _console()
+    _print(console, overview(nodes, console.width))
+    _print(console, f"{fault} Who holds a lease is not known: these are the nodes of this machine.")
+
+
+async def _seen(name: str, private: str, lease: str) -> Seen:
+    try:
+        return Seen(name, lease, await scrape(private))
+    except (Silent, Strange) as fault:
+        return Seen(name, lease, fault)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
+
+
+def _print(console: Console, what: object) -> None:
+    console.print(what, markup=False, highlight=False)

@@ -2,4 +2,4 @@
 
 
 class EmbeddedError(Exception):
-    """The embedded Postgres cannot run; the message is one sentence that says why and what to do."""
+    """An embedded service cannot run; the message is one sentence that says why and what to do."""

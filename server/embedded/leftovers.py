@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from server.embedded.failure import EmbeddedError
@@ -37,8 +38,8 @@ async def clear(cluster: Path) -> None:
         else:
             addressed = running
         for pid in addressed:
-            _send(pid, number)
-        if await _gone(cluster, patience):
+            send(pid, number)
+        if await gone(lambda: residents(cluster), patience):
             _drop_stale_claim(cluster)
             return
     raise EmbeddedError(f"Process {residents(cluster)} in {cluster} does not end: end it, then start again.")
@@ -68,16 +69,18 @@ def _lives_in(cluster: Path, pid: int) -> bool:
     return folder == str(cluster) and os.path.basename(program).removesuffix(" (deleted)") == "postgres"
 
 
-def _send(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """Signal a process, which may have ended meanwhile."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         return
 
 
-async def _gone(cluster: Path, patience: float) -> bool:
+async def gone(running: Callable[[], Collection[int]], patience: float) -> bool:
+    """Whether none of them is `running` within `patience` seconds."""
     deadline = time.monotonic() + patience
-    while residents(cluster):
+    while running():
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(0.02)

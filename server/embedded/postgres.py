@@ -20,15 +20,13 @@ from persistence.provision import provision
 from server.embedded import cluster, leftovers, socket_folder
 from server.embedded.account import Account
 from server.embedded.failure import EmbeddedError
+from server.embedded.service_log import appending, last_words
 
 ROLE = DATABASE = "tidings"
 READY_S = 60.0
 """How long recovery after a crash may take."""
 
 SHUTDOWN = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
-LOG_BYTES = 16 << 20
-"""A log longer than this is set aside at the next start, one old one being kept."""
-
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -163,10 +161,8 @@ class EmbeddedPostgres:
         command += ["-D", str(self._cluster), "-k", str(self._host)]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
-        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
-            self._log.replace(self._log.with_suffix(".log.1"))
-        with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-            begin = os.fstat(log.fileno()).st_size
+        with appending(self._log) as log:
+            begin = log.tell()
             self._process = subprocess.Popen(
                 command,
                 cwd="/",
@@ -183,11 +179,11 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             if not self.alive():
-                raise EmbeddedError(f"Postgres did not start: {self._last_words(begin)}")
+                raise EmbeddedError(f"Postgres did not start: {last_words(self._log, begin)}")
             if connection := await self._try():
                 return connection
             await asyncio.sleep(0.02)
-        raise EmbeddedError(f"Postgres was not ready within {READY_S:.0f} s: {self._last_words(begin)}")
+        raise EmbeddedError(f"Postgres was not ready within {READY_S:.0f} s: {last_words(self._log, begin)}")
 
     async def _try(self) -> asyncpg.Connection | None:
         try:
@@ -205,9 +201,3 @@ class EmbeddedPostgres:
             with suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(process.wait, patience)
                 return
-
-    def _last_words(self, begin: int) -> str:
-        with open(self._log, "rb") as log:
-            log.seek(begin)
-            lines = log.read().decode(errors="replace").strip().split("\n")
-        return f"{' | '.join(lines[-5:])} (see {self._log})"

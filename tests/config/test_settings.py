@@ -98,6 +98,11 @@ def test_a_wrong_value_is_shown_with_its_place_and_its_range(tmp_path: Path) -> 
         ("node.listen", "8080"),
         ("node.listen", "::1:8080"),
         ("node.listen", "localhost:70000"),
+        ("node.address", "node1"),
+        ("node.url", "https://node1.example.com/v1/socket"),
+        ("node.url", "wss:///v1/socket"),
+        ("node.url", "wss://node1.example.com"),
+        ("node.url", "wss://node1.example.com:99999/v1/socket"),
         ("node.trusted_proxies", "10.0.0.1/8"),
         ("gateway.origins", "app.example.com"),
         ("gateway.origins", "https://app.example.com/"),
@@ -118,6 +123,9 @@ def test_every_wrong_value_is_told_with_what_is_expected(name: str, value: str) 
     ("name", "value"),
     [
         ("postgres.url", "mysql://root:hunter2@db"),
+        ("nats.url", "http://root:hunter2@bus:4222"),
+        ("nats.url", "nats://root:hunter2@"),
+        ("nats.url", "nats://root:hunter2@bus:hunter2"),
         ("tokens.keys", "a:hunter2"),
         ("tokens.keys", "hunter2"),
         ("tokens.keys", ":" + "A" * 44),
@@ -169,10 +177,25 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
 
 
 def test_secrets_do_not_show_in_the_representation() -> None:
-    shown = repr(load(None, COMPLETE))
+    shown = repr(load(None, COMPLETE | {"TIDINGS_NATS__URL": "nats://tidings:hunter2@bus:4222"}))
     assert "hunter2" not in shown
     assert repr(bytes(32)) not in shown
     assert "AAAA" not in shown
+
+
+def test_the_nodes_of_a_supervisor_follow_from_the_listening_address() -> None:
+    node = load(None, COMPLETE | {"TIDINGS_NODE__LISTEN": "[::1]:8080"}).node
+    assert [node.own_port(number) for number in (0, 1, 2)] == [8080, 8081, 8082]
+    assert node.address_of(2) == Address("[::1]:8082")
+    assert node.url_of(2) == "ws://[::1]:8082/v1/socket"
+    assert node.private_of(2) == Address("127.0.0.1:8182")
+
+
+def test_a_node_may_be_reached_elsewhere_than_it_listens() -> None:
+    reached = {"TIDINGS_NODE__URL": "wss://n1.example.com/v1/socket", "TIDINGS_NODE__ADDRESS": "10.0.0.1:8081"}
+    node = load(None, COMPLETE | reached).node
+    assert node.url_of(0) == "wss://n1.example.com/v1/socket"
+    assert (node.address_of(0), node.address_of(0).port) == ("10.0.0.1:8081", 8081)
 
 
 def test_settings_are_frozen() -> None:

@@ -6,12 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from config.settings import load
+from persistence.nodes.contract import RENEW_MS, Joining
+from persistence.nodes.postgres import PostgresNodes
+from persistence.pool import open_pool
 from server.embedded import EmbeddedPostgres
-from tests.server.running import Installation, free_port
+from tests.server.running import Installation, free_port, working_in
 
 KEY = "k1:" + "A" * 43 + "="
 
@@ -45,7 +50,22 @@ def tidings(*arguments: object, environ: dict[str, str] | None = None) -> "subpr
         (("serve", "--embedded"), {"TIDINGS_TOKENS__KEYS": KEY}, ("tokens.keys", "--embedded")),
         (("serve", "--embedded"), {"TIDINGS_NODE__LISTEN": "127.0.0.1:65500"}, ("node.listen", "65500", "1 to 65000")),
         (("serve", "--embedded"), {"TIDINGS_NODE__LISTEN": "127.0.0.1:0"}, ("node.listen", "1 to 65000")),
-        (("serve", "--embedded"), {"TIDINGS_NATS__URL": "nonsense"}, ("TIDINGS_NATS__URL", "no setting")),
+        (("serve", "--embedded"), {"TIDINGS_NATS__URL": "hunter2"}, ("nats.url", "TIDINGS_NATS__URL", "nats://")),
+        (
+            ("serve", "--embedded", "--nodes", 2),
+            {"TIDINGS_NODE__URL": "wss://n1.example.com/v1/socket"},
+            ("node.url", "TIDINGS_NODE__URL", "--nodes"),
+        ),
+        (
+            ("serve", "--embedded", "--nodes", 2),
+            {"TIDINGS_NODE__ADDRESS": "10.0.0.1:8081"},
+            ("node.address", "TIDINGS_NODE__ADDRESS", "--nodes"),
+        ),
+        (
+            ("serve", "--embedded", "--nodes", 2),
+            {"TIDINGS_NODE__LISTEN": "0.0.0.0:8080"},
+            ("node.listen", "TIDINGS_NODE__LISTEN", "--nodes"),
+        ),
         (("status", "--data", "nowhere"), {}, ("--data", "nowhere", "tidings serve --embedded")),
         (("admin", "mint", "--users", 1, "--data", "nowhere"), {}, ("--data", "nowhere")),
     ],
@@ -69,6 +89,9 @@ def test_what_is_wrong_ends_in_one_sentence_that_names_it(
         (("demo", "--url", "http://127.0.0.1:1", "--data", "DATA"), ("--url", "http://127.0.0.1:1")),
         (("demo", "--data", "DATA/file/data"), ("data folder", "DATA/file/data", "choose another")),
         (("serve", "--embedded", "--config", "x.toml"), ("--embedded", "--config")),
+        (("serve", "--embedded", "--nodes", "51"), ("--nodes", "51")),
+        (("restart", "--data", "DATA"), ("--rolling",)),
+        (("restart", "--rolling", "--data", "DATA"), ("--data", "DATA", "tidings serve")),
         (("serve", "--embedded", "--data", "DATA/file/data"), ("data folder", "DATA/file/data", "choose another")),
         (("docs", "--out", "DATA/file/docs"), ("--out", "DATA/file/docs")),
         (("status", "--data", "DATA"), ("tidings serve",)),
@@ -90,13 +113,13 @@ def test_whatever_goes_wrong_ends_without_a_traceback(
         assert word.replace("DATA", str(tmp_path)) in ended.stderr
 
 
-@pytest.mark.parametrize("above", [0, 1, 101])
+@pytest.mark.parametrize("above", [0, 1, 2, 99, 101, 102])
 def test_a_port_in_use_is_named_before_anything_is_started(above: int, tmp_path: Path) -> None:
-    port = free_port()
+    port = free_port(nodes=2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + above))
         taken.listen()
-        ended = tidings("serve", "--embedded", "--port", port, "--data", tmp_path / "data")
+        ended = tidings("serve", "--embedded", "--nodes", 2, "--port", port, "--data", tmp_path / "data")
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
     assert f"127.0.0.1:{port + above}" in ended.stderr
@@ -137,25 +160,68 @@ async def test_ctrl_c_ends_everything_that_was_started(said: str, tmp_path: Path
     os.killpg(serve.pid, signal.SIGINT)
     rest, _ = await serve.communicate()
     assert (serve.returncode, rest) == (0, b"")
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if os.fsencode(tmp_path) in _text(path)]
-    assert left == []
+    assert working_in(tmp_path) == []
 
 
-def _text(path: Path) -> bytes:
-    """What stands there, if the process has not ended meanwhile."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    running = Installation(tmp_path_factory.mktemp("pair"), nodes=2).start()
+    yield running
+    running.stop()
 
 
-def test_status_shows_a_running_node_and_says_when_there_is_none(installation: Installation) -> None:
-    shown = tidings("status", "--data", installation.data)
-    assert shown.returncode == 0
-    assert "connections" in shown.stdout
+def rows(shown: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
+    """The cells of a table, without the first of each row, by that one."""
+    assert shown.returncode == 0, shown.stderr
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.stdout.splitlines() if "│" in line]
+    return {first: rest for first, *rest in cells}
+
+
+def test_status_shows_one_node_in_detail_and_says_when_there_is_none(installation: Installation) -> None:
+    shown = rows(tidings("status", "--data", installation.data, "--node", 1))
+    assert shown["ready"] == ["yes"]
+    assert {"connections", "requests", "messages per commit"} <= shown.keys()
     missing = tidings("status", "--data", installation.data, "--node", 50)
     assert missing.returncode == 1
     assert "does not answer" in missing.stderr
+
+
+def test_status_shows_all_nodes_and_that_they_act_by_one_placement(pair: Installation) -> None:
+    shown = tidings("status", "--data", pair.data)
+    table = rows(shown)
+    one, two, both = (table[name] for name in (f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}", "all"))
+    assert one[0] == two[0] == "yes"
+    assert one[1] == two[1]
+    assert int(one[2]) + int(two[2]) == int(both[2]) == 8_192
+    assert f"placement version {one[1]}: all nodes act by it" in shown.stdout
+
+
+async def test_status_shows_what_the_lease_of_a_node_says_that_does_not_answer(pair: Installation) -> None:
+    settings = load(pair.data / "tidings.toml", {})
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with open_pool(str(settings.postgres.url), 1) as pool:
+        leases = PostgresNodes(pool)
+        await leases.join(Joining("mute", "mute", "ws://mute/v1/socket", nowhere, nowhere))
+        showing = asyncio.create_task(asyncio.to_thread(tidings, "status", "--data", pair.data))
+        while not (await asyncio.wait([showing], timeout=RENEW_MS / 1000))[0]:
+            await leases.renew("mute", 0)
+        await leases.leave("mute")
+    shown = showing.result()
+    assert rows(shown).keys() >= {"mute", f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}"}
+    unfolded = " ".join(shown.stdout.replace("│", " ").split())
+    assert "does not answer" in unfolded
+    assert "it holds a lease and acts by version 0" in unfolded
+    assert "mute" in shown.stdout.partition("not yet acted by: ")[2]
+
+
+def test_status_shows_the_nodes_of_this_machine_while_postgres_is_away(pair: Installation, tmp_path: Path) -> None:
+    told = (pair.data / "tidings.toml").read_text()
+    apart = tmp_path / "apart.toml"
+    url = str(load(pair.data / "tidings.toml", {}).postgres.url)
+    apart.write_text(told.replace(url, f"postgresql:///x?host={tmp_path}"))
+    shown = tidings("status", "--config", apart)
+    assert set(rows(shown)) == {f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}", "all"}
+    assert "start Postgres there" in shown.stdout
 
 
 async def _chat(installation: Installation, name: str) -> asyncio.subprocess.Process:

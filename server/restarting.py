@@ -1,0 +1,102 @@
+"""`tidings restart --rolling`: asks the supervisor of an installation to renew its nodes, and follows how that goes."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from server.renewal import Renewal, read_renewal
+
+LOOK_S = 0.2
+SILENT_S = 120.0
+"""Longer than one node may take to end, to be ready again and to be known to the others."""
+
+
+def restart(data: Path, console: Console) -> None:
+    """Have every node renewed, one after the other; returns when all are.
+
+    Raises click.ClickException, one sentence, when there is nobody to ask or it does not work.
+    """
+    with _supervisor(data) as supervisor:
+        try:
+            earlier = read_renewal(data).number
+            signal.pidfd_send_signal(supervisor, signal.SIGHUP)
+            _follow(data, supervisor, earlier, console)
+        except (OSError, msgspec.DecodeError) as fault:
+            raise click.ClickException(f"The supervisor of {data} cannot be followed ({fault}).") from fault
+
+
+@contextmanager
+def _supervisor(data: Path) -> Iterator[int]:
+    """A descriptor of the process that serves this folder: the one that holds its lock."""
+    absent = click.ClickException(f"--data: no `tidings serve --embedded` runs in {data}: name the folder of one.")
+    try:
+        pid = int((data / "supervisor.pid").read_text())
+        process = os.pidfd_open(pid)
+    except (OSError, ValueError):
+        raise absent from None
+    try:
+        if not _holds_lock(pid, data):
+            raise absent
+        yield process
+    finally:
+        os.close(process)
+
+
+def _holds_lock(pid: int, data: Path) -> bool:
+    lock = str(data.resolve() / "postgres.lock")
+    try:
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        raise click.ClickException(f"--data: {data} is served by another user: do this as that user.") from None
+    except OSError:
+        return False
+    return any(_target(descriptor) == lock for descriptor in descriptors)
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except OSError:
+        return ""
+
+
+def _follow(data: Path, supervisor: int, earlier: int, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("waiting for the supervisor", total=None)
+        told = 0
+        for renewal in _news(data, supervisor, earlier):
+            done = len(renewal.took)
+            for number in range(told + 1, done + 1):
+                progress.print(f"node {number} renewed in {renewal.took[number - 1]:.1f} s")
+            told = done
+            doing = "all renewed" if done == renewal.nodes else f"renewing node {done + 1}"
+            progress.update(bar, description=doing, completed=done, total=renewal.nodes)
+    if renewal.fault:
+        raise click.ClickException(f"The rolling restart stopped: {renewal.fault}.")
+
+
+def _news(data: Path, supervisor: int, earlier: int) -> Iterator[Renewal]:
+    """Every step of the first renewal after the one numbered `earlier`, to its end."""
+    seen = read_renewal(data)
+    changed = time.monotonic()
+    while seen.number <= earlier or not seen.ended:
+        gone, _, _ = select.select([supervisor], [], [], LOOK_S)
+        renewal = read_renewal(data)
+        if renewal != seen:
+            seen, changed = renewal, time.monotonic()
+            if renewal.number > earlier:
+                yield renewal
+        elif gone:
+            raise click.ClickException("The supervisor ended before all nodes were renewed: its output says why.")
+        elif time.monotonic() - changed > SILENT_S:
+            raise click.ClickException(f"The supervisor has not gone on for {SILENT_S:.0f} s: its output says why.")
