@@ -1,4 +1,4 @@
-"""What a conversation can be told, and what it asks the store."""
+"""What a conversation can be told, and what it asks the store. What has a tag may come from another node."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from protocol.ids import ConversationId, Millis, UserId
 from protocol.requests import ChangeSettings, SendMessage
 
 
-class Send(Struct, frozen=True, gc=False):
+class Send(Struct, frozen=True, gc=False, tag=True):
     request: Asked
     user: UserId
     wire: SendMessage
@@ -22,7 +22,7 @@ class Send(Struct, frozen=True, gc=False):
         return (self.wire.cid,) if after is UNSET else (self.wire.cid, after)
 
 
-class Read(Struct, frozen=True, gc=False):
+class Read(Struct, frozen=True, gc=False, tag=True):
     request: Asked
     user: UserId
     c: int
@@ -32,7 +32,7 @@ class Read(Struct, frozen=True, gc=False):
         return ()
 
 
-class Choose(Struct, frozen=True, gc=False):
+class Choose(Struct, frozen=True, gc=False, tag=True):
     request: Asked
     user: UserId
     wire: ChangeSettings
@@ -42,7 +42,7 @@ class Choose(Struct, frozen=True, gc=False):
         return ()
 
 
-class MarkDelivered(Struct, frozen=True, gc=False):
+class MarkDelivered(Struct, frozen=True, gc=False, tag=True):
     """One of the user's devices has stored everything up to `c`."""
 
     user: UserId
@@ -50,13 +50,13 @@ class MarkDelivered(Struct, frozen=True, gc=False):
     request: None = None
 
 
-class Type(Struct, frozen=True, gc=False):
+class Type(Struct, frozen=True, gc=False, tag=True):
     user: UserId
     kind: Literal["text", "voice", "media", "stop"]
     request: None = None
 
 
-class Announce(Struct, frozen=True, gc=False):
+class Announce(Struct, frozen=True, gc=False, tag=True):
     """Deliver what is durable already: a creation, or the events, marks and settings that a lost answer left unsaid.
 
     `reads` and `settings` are for the members' own devices, `receipts` for the other members.
@@ -92,4 +92,6 @@ class Looked(Struct, frozen=True, gc=False):
 
 
 Asking = Send | Read | Choose
-ConversationCommand = Asking | MarkDelivered | Type | Announce | Looked | Woken
+Mailed = Asking | MarkDelivered | Type | Announce
+"""What anybody can tell it, from any node."""
+ConversationCommand = Mailed | Looked | Woken

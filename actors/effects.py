@@ -20,10 +20,11 @@ class Address(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Where the answer to one request goes."""
+    """Where the answer to one request goes; `node` is the incarnation that has the connection, "" being this one."""
 
     connection: int
     id: int
+    node: str = ""
 
 
 class Command(Protocol):

@@ -62,6 +62,13 @@ class Stream(Struct, gc=False, eq=False):
             self._heads = {**dict(zip(ids, heads[1::2], strict=True)), id: c}
         return True
 
+    def lacks(self, conversation: ConversationId, c: int) -> bool:
+        """Nothing of `conversation` from this place on is on the stream."""
+        id, heads = int(conversation), self._heads
+        if isinstance(heads, dict):
+            return heads.get(id, -1) < c
+        return id not in heads[::2] or heads[2 * heads[::2].index(id) + 1] < c
+
     def holds(self, u: int) -> bool:
         """Everything after `u` can be replayed."""
         return self.base <= u <= self.u

@@ -34,7 +34,7 @@ from actors.user_commands import (
 )
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, MessageSent, Synced, Typing
+from protocol.events import Continuity, LogEvent, MessageSent, Synced, Typing
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Welcome
 
@@ -93,6 +93,10 @@ class User:
         """Nothing: what devices have stored they say again to the next one."""
         return ()
 
+    def lacks(self, event: LogEvent) -> bool:
+        """Neither this event nor a later one of its conversation was delivered."""
+        return self._stream.lacks(event.conversation, event.c)
+
     @property
     def ring_bytes(self) -> int:
         """What is kept for whoever is behind or away."""
@@ -109,6 +113,9 @@ class User:
         session = self._sessions.of_device(hello.device) or self._join(hello.device)
         if session is None:
             return [Reply(hello.request, UNAVAILABLE), _close(hello.request.connection, OVERLOADED)]
+        if session.connection > hello.request.connection:
+            # Numbers go up as sockets are accepted: what stood in a queue while its client came back is the older one.
+            return [_close(hello.request.connection, SUPERSEDED)]
         effects: list[Effect] = [_close(session.connection, SUPERSEDED)] if session.connection else []
         stream, resume = self._stream, hello.resume
         outcome: Literal["fresh", "resumed", "resync"] = "fresh" if resume is None else "resync"

@@ -129,9 +129,10 @@ class Encoded:
 
     __slots__ = ("_json", "_msgpack", "event")
 
-    def __init__(self, event: Struct) -> None:
+    def __init__(self, event: Struct, msgpack: bytes | None = None) -> None:
+        """`msgpack` when it has been encoded before, by another node or into the store."""
         self.event = event
-        self._msgpack: bytes | None = None
+        self._msgpack = msgpack
         self._json: bytes | None = None
 
     @property

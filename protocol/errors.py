@@ -43,6 +43,7 @@ class Close(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 DRAINING = Close(4001, "draining")
+CONTINUITY_LOST = Close(4010, "continuity_lost")
 INTERNAL = Close(4100, "internal")
 OVERLOADED = Close(4103, "overloaded")
 TOO_SLOW = Close(4108, "too_slow")
@@ -53,6 +54,13 @@ SUPERSEDED = Close(4301, "superseded")
 AUTHENTICATION_FAILED = Close(4303, "authentication_failed")
 REVOKED = Close(4304, "revoked")
 PROTOCOL_ERROR = Close(4307, "protocol_error")
+
+
+
+def moved(url: str) -> Close:
+    """The home of the user is elsewhere. The reason has room for a URL of 98 bytes (RFC 6455 §5.5)."""
+    return Close(4002, "moved", url=url)
+
 
 NOT_FOUND = Refusal("not_found", "there is no such conversation")
 ID_REUSED = Refusal("id_reused", "this cid was used before for another request: take a new one")

@@ -103,3 +103,10 @@ class ProfilePatch(Struct, frozen=True, gc=False):
     name: DisplayName | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     settings: Annotated[dict[SettingName, Setting], Meta(max_length=64)] | UnsetType = UNSET
+
+
+class SocketRoute(Struct, frozen=True, gc=False):
+    """Where my sessions live: the name of the node, and the URL at which it takes my sockets."""
+
+    url: str
+    node: str

@@ -22,6 +22,7 @@ from protocol.people import (
     RefreshLogin,
     SignIn,
     SignUp,
+    SocketRoute,
     Username,
 )
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Welcome
@@ -216,6 +217,13 @@ ROUTES: tuple[Route, ...] = (
         place=ByUsername,
         cached=True,
         refusals=("not_found",),
+    ),
+    Route(
+        name="socket.route",
+        method="GET",
+        path="/v1/socket/route",
+        summary="My home node, and the URL of its socket",
+        answer=SocketRoute,
     ),
     _twin("GET", "/v1/conversations", "A folder, the newest activity first", ListConversations),
     _twin(

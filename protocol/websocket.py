@@ -118,6 +118,27 @@ def frame(opcode: int, payload: bytes) -> bytes:
     return header(opcode, len(payload)) + payload
 
 
+def frame_size(data: bytes, start: int) -> int | None:
+    """Bytes of the unmasked frame at `start`, its head included; None while its head is not whole.
+
+    For frames of a server of ours: nothing is checked.
+    """
+    size = len(data) - start
+    if size < 2:
+        return None
+    length = data[start + 1]
+    if length < 126:
+        return 2 + length
+    extended = 2 if length == 126 else 8
+    return 2 + extended + int.from_bytes(data[start + 2 : start + 2 + extended]) if size >= 2 + extended else None
+
+
+def masked(opcode: int, payload: bytes) -> bytes:
+    """One whole frame as a client sends it, under a mask that changes nothing (RFC 6455 §5.3)."""
+    plain = header(opcode, len(payload))
+    return b"%c%c%b\0\0\0\0%b" % (plain[0], plain[1] | 0x80, plain[2:], payload)
+
+
 def close_frame(code: int, reason: str = "") -> bytes:
     """A close frame; the reason is cut to 123 bytes between two code points.
 

@@ -1,7 +1,7 @@
 """Activations: one live actor and what is under way for it. The host's own words for kinds, tickets and mail."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -75,13 +75,19 @@ class Kind(Protocol):
     idle_ms: int
     absent: Refusal
 
-    def activate(
-        self, address: Address, commands: Sequence[Any], ticket: Ticket | None
-    ) -> "Activated | Awaitable[Activated | None]":
+    def activate(self, address: Address, commands: Sequence[Any], ticket: Ticket | None) -> "Activated | Loading":
         """The actor as it stands, `ticket` being the last one held here. None: there is no such thing to activate."""
 
 
-async def soon(loading: Activated | Awaitable[Activated | None]) -> Activated | None:
+class Loading(Protocol):
+    """What is to be awaited, or closed if nobody will."""
+
+    def __await__(self) -> Generator[Any, Any, Activated | None]: ...
+
+    def close(self) -> None: ...
+
+
+async def soon(loading: Activated | Loading) -> Activated | None:
     """What an activation comes to. Raises TimeoutError after `ACTIVATE_S`."""
     if isinstance(loading, Activated):
         return loading
@@ -89,12 +95,20 @@ async def soon(loading: Activated | Awaitable[Activated | None]) -> Activated | 
         return await loading
 
 
+def monotonic() -> int:
+    """Milliseconds of a clock that nobody sets: the loop's."""
+    return int(asyncio.get_running_loop().time() * 1_000)
+
+
 class Mail:
-    """One command on its way, and how often it was tried. Number 0: meant for one actor only, gone with it."""
+    """One command on its way, and how often it was tried. Number 0: meant for one actor only, gone with it.
+
+    `arrived` is milliseconds of a clock that nobody sets, as are the times in which an activation crashed.
+    """
 
     __slots__ = ("arrived", "command", "crashes", "number", "tries")
 
-    def __init__(self, command: Any, number: int, arrived: Millis) -> None:
+    def __init__(self, command: Any, number: int, arrived: int) -> None:
         self.command = command
         self.number = number
         self.arrived = arrived
@@ -130,7 +144,7 @@ class Activation(Struct, eq=False):
     # Requests that the actor holds without an answer yet: they go along into a reload.
     asking: dict[Asked, Mail] | None = None
     timers: dict[str, asyncio.TimerHandle] | None = None
-    crashed_at: tuple[Millis, ...] = ()
+    crashed_at: tuple[int, ...] = ()
     # It has crashed too often: for a while nobody is answered.
     shut: bool = False
     # So many of the next commands each get a row of their own: one of them is poison.
@@ -147,7 +161,7 @@ class Activation(Struct, eq=False):
             return False
         return now - self.used >= self.kind.idle_ms and self.actor.may_rest()
 
-    def activate(self) -> "Activated | Awaitable[Activated | None]":
+    def activate(self) -> Activated | Loading:
         """Have its kind bring it to life, for the mail that waits."""
         commands = [mail.command for mail in self.mailbox or ()]
         return self.kind.activate(self.address, commands, self.ticket)
@@ -190,9 +204,9 @@ class Activation(Struct, eq=False):
         self.open.effects += effects
         return True
 
-    def crashed(self, mail: Mail, now: Millis) -> None:
+    def crashed(self, mail: Mail, now: int) -> None:
         mail.crashes += 1
-        self.crashed_at = (*(at for at in self.crashed_at if 0 <= now - at < CRASH_WINDOW_MS), now)
+        self.crashed_at = (*(at for at in self.crashed_at if now - at < CRASH_WINDOW_MS), now)
         self.shut = len(self.crashed_at) >= CRASHES
 
     def full(self, command: Command) -> bool:
@@ -206,7 +220,7 @@ class Activation(Struct, eq=False):
         self.mailbox = [mail for mail in self.mailbox or () if mail.command.request is not None]
         return True
 
-    def give_up(self, now: Millis) -> Iterator[tuple[Mail, Refusal]]:
+    def give_up(self, now: int) -> Iterator[tuple[Mail, Refusal]]:
         """Take out the mail that was tried enough, crashes its actor, or whose asker has waited too long, each with its
         answer. What nobody waits for may be news of something durable, and that is never too late."""
         waiting, self.mailbox = self.mailbox or [], None

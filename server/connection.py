@@ -16,13 +16,16 @@ from protocol.errors import (
     RATE,
     TOKEN_EXPIRED,
     Refusal,
+    moved,
 )
 from protocol.events import Ping
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
+from server.admission import come_back_ms
 from server.conduct import Conduct
 from server.inflight import InFlight
-from server.socket import Socket
+from server.load import Sheds
+from server.relayed import Relayed
 from server.stage import Stage
 from server.tokens import Caller, Expired, Invalid
 
@@ -35,23 +38,22 @@ AFTER_HELLO = 64 * 1024
 ACK_WITHIN_S = 10.0
 ATTACH_WITHIN_S = 10.0
 
+CROWDED = Refusal("unavailable", "too many sessions begin on this node at once")
 RATE_LIMITED = Refusal("rate_limited", "too many requests on this connection", 1_000)
 BAD_TOKEN = Refusal("unauthenticated", "token: it was not issued here or has been revoked: log in again")
 OLD_TOKEN = Refusal("unauthenticated", "token: it has expired: take a fresh one")
 
 
-class Connection(Socket):
+class Connection(Relayed):
     """`u` is the last durable event written to it; `login`, `device` and `background` are what its hello said.
 
     `synced`: it has been told all that it asked for in hello, so it can go on with another actor of its user.
     """
 
     __slots__ = (
-        "_alive",
         "_conduct",
         "_flying",
         "_paid_until",
-        "_unsent",
         "background",
         "device",
         "epoch",
@@ -65,10 +67,6 @@ class Connection(Socket):
         self._flying: InFlight | None = None
         self._paid_until = 0.0
         self._conduct: Conduct | None = None
-        # Since the last ping something was acked or drained.
-        self._alive = False
-        # Bytes that the transport held when the last ping went out; None when no ack of one is due.
-        self._unsent: int | None = None
         self.background = self.synced = False
         self.device = self.epoch = ""
         self.u = self.login = 0
@@ -86,6 +84,9 @@ class Connection(Socket):
     def _message(self, payload: bytes) -> None:
         stage = self._stage
         if stage is Stage.CLOSING or stage is Stage.GONE:
+            return
+        if stage is Stage.RELAYING:
+            self._gateway.relays.send(self.number, payload)
             return
         request = self.codec.read(payload)
         if stage is Stage.OPEN or (stage is Stage.ATTACHING and type(request) is not Hello):
@@ -109,13 +110,30 @@ class Connection(Socket):
                 self._refuse(hello.id, BAD_TOKEN)
                 self.close(AUTHENTICATION_FAILED)
             case Caller():
-                self.user, self.login = caller.user, int(caller.login)
-                self.device, self.background = hello.device.id, hello.background
-                self._move(Stage.ATTACHING)
-                self._due = self._gateway.wheel.after(ATTACH_WITHIN_S)
-                resume = hello.resume if hello.resume is not msgspec.UNSET else None
-                asked = Asked(self.number, hello.id)
-                self._tell_user(Attach(asked, hello.device.id, resume, hello.snapshot, hello.background))
+                home = self._gateway.home(caller.user)
+                if home is None:
+                    self._attach(hello, caller)
+                elif hello.follow:
+                    self.close(moved(home.url))
+                else:
+                    self.user, self.login = caller.user, int(caller.login)
+                    self._move(Stage.RELAYING)
+                    self._gateway.relays.begin(self, hello, home)
+
+    def _attach(self, hello: Hello, caller: Caller) -> None:
+        gateway, resumes = self._gateway, hello.resume is not msgspec.UNSET
+        if (gateway.load.sheds >= Sheds.SESSIONS and not resumes) or not gateway.admission.admit(resumes=resumes):
+            retry_ms = come_back_ms()
+            self._refuse(hello.id, msgspec.structs.replace(CROWDED, retry_ms=retry_ms))
+            self.close(msgspec.structs.replace(OVERLOADED, retry_ms=retry_ms))
+            return
+        self.user, self.login = caller.user, int(caller.login)
+        self.device, self.background = hello.device.id, hello.background
+        self._move(Stage.ATTACHING)
+        self._due = self._gateway.wheel.after(ATTACH_WITHIN_S)
+        resume = hello.resume if hello.resume is not msgspec.UNSET else None
+        asked = Asked(self.number, hello.id)
+        self._tell_user(Attach(asked, hello.device.id, resume, hello.snapshot, hello.background))
 
     def _request(self, request: AnyRequest | Unreadable) -> None:
         self._gateway.metrics.requests += 1
@@ -171,6 +189,8 @@ class Connection(Socket):
 
     def _typing(self, typing: Type) -> None:
         now = self._gateway.now()
+        if self._gateway.load.sheds >= Sheds.TYPING:
+            return
         conduct = self._conduct = self._conduct or Conduct()
         if self.user and conduct.may_type(now, self._gateway.typing_s, stops=typing.kind == "stop"):
             self._gateway.requests.typing(self.user, typing)
@@ -255,6 +275,7 @@ class Connection(Socket):
             self._tell_user(Drained(self.number))
 
     def _flow(self) -> None:
+        super()._flow()
         if self.full:
             self._tell_user(Filled(self.number))
         else:
@@ -264,6 +285,7 @@ class Connection(Socket):
                 self._start_waiting(self._flying)
 
     def _leave(self, *, goodbye: bool) -> None:
+        super()._leave(goodbye=goodbye)
         self._tell_user(Detach(self.number, goodbye))
 
     def _tell_user(self, command: Any) -> None:
@@ -277,6 +299,8 @@ class Connection(Socket):
             self.close(AUTHENTICATION_FAILED)
         elif self._stage is Stage.ATTACHING:
             self.close(OVERLOADED)
+        elif self._stage is Stage.RELAYING:
+            super()._overdue()
         elif self._unsent is None:
             self._ping()
         else:

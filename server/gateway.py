@@ -9,16 +9,20 @@ import structlog
 
 from actors.effects import Address, Asked
 from actors.stream import Numbered
-from actors.user_commands import Delivered, Policy, Reattach, Report
+from actors.user_commands import Policy, Reattach, Report
+from persistence.nodes.contract import Joining
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
 from protocol.events import Continuity, MessageSent, Synced
 from protocol.ids import LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.websocket import header
+from server.admission import Admission
 from server.connection import Connection
 from server.host import Host
+from server.load import Load
 from server.observe import Metrics
+from server.relay import Relays
 from server.requests import Requests
 from server.socket import Socket
 from server.tokens import Caller, Expired, Invalid
@@ -49,6 +53,7 @@ class Gateway:
         self,
         *,
         policy: Policy,
+        admission: Admission,
         origins: frozenset[str],
         max_connections: int,
         hello_ms: int,
@@ -59,6 +64,7 @@ class Gateway:
         metrics: Metrics,
     ) -> None:
         self.policy = policy
+        self.admission = admission
         self.origins = origins
         self.hello_s = hello_ms / 1000
         self.typing_s = typing_ms / 1000
@@ -67,6 +73,8 @@ class Gateway:
         self.now = now
         self.metrics = metrics
         self.wheel = Wheel(now)
+        self.relays = Relays()
+        self.load = Load(metrics)
         self._clock = clock
         self._max = max_connections
         self._connections: dict[int, Socket | Waiter] = {}
@@ -75,10 +83,13 @@ class Gateway:
         self._corked: list[Socket] = []
         self._draining = False
 
-    def join(self, host: Host, requests: Requests, hand_over: HandOver) -> None:
-        """What connections speak to; called once, before the first of them."""
+    def join(
+        self, host: Host, requests: Requests, home: Callable[[UserId], Joining | None], hand_over: HandOver
+    ) -> None:
+        """What connections speak to, and where a home is that is not here; called once, before the first of them."""
         self.host = host
         self.requests = requests
+        self.home = home
         self.hand_over = hand_over
 
     # -- connections --------------------------------------------------------------------------------------------
@@ -98,7 +109,7 @@ class Gateway:
 
     def admit(self, connection: Socket) -> bool:
         """Room for one more socket?"""
-        if self._sockets >= self._max or self._draining:
+        if self._sockets + len(self.relays) >= self._max or self._draining:
             return False
         self._sockets += 1
         connection.admitted = True
@@ -171,16 +182,8 @@ class Gateway:
         if waiter := self._connections.get(request.connection):
             waiter.reply(request.id, result)
 
-    def deliver(self, audience: tuple[Address, ...], body: Any) -> None:
-        """An event to users, or a user's message to connections: encoded once per codec, whoever receives it."""
-        if type(body) is Numbered or type(body) is Encoded:
-            self._write(audience, body)
-            return
-        delivered = Delivered(Encoded(body))
-        for address in audience:
-            self.host.tell(address, delivered, activate=False)
-
-    def _write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
+    def write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
+        """An event of one user to connections, encoded once per codec."""
         frames: dict[Codec, bytes] = {}
         connections = self._connections
         numbered = type(body) is Numbered
@@ -218,9 +221,6 @@ class Gateway:
                 connection.close(command)
             case Report():
                 connection.report()
-
-    async def ask(self, address: Address, question: Any) -> Any:
-        return await self.requests.ask(question)
 
     def answered(self, result: Result, since: float) -> None:
         if type(result) is Sent:

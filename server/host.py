@@ -19,7 +19,7 @@ One turn of one activation:
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, assert_never
 
 import structlog
@@ -27,7 +27,7 @@ import structlog
 from actors.effects import Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from protocol.ids import Millis
-from server.activation import REFUSE_S, Activated, Activation, Mail, Outside, soon
+from server.activation import REFUSE_S, Activated, Activation, Loading, Mail, Outside, monotonic, soon
 from server.committer import Answer, Committer
 from server.population import Population
 
@@ -68,7 +68,7 @@ class Host:
         if activation and activation.overflow() and activation.actor:
             log.error("mailbox overflows", address=address)
             self._reload(activation)
-        mail = Mail(command, next(self._numbers), self._clock())
+        mail = Mail(command, next(self._numbers), monotonic())
         if activation:
             activation.post(mail)
             self._ready(activation)
@@ -77,7 +77,7 @@ class Host:
 
     def _inform(self, activation: Activation, command: Any) -> None:
         """What this very actor asked for: meaningless to another one, so it has no number to outlive a reload."""
-        activation.post(Mail(command, 0, self._clock()))
+        activation.post(Mail(command, 0, monotonic()))
         self._ready(activation)
 
     def _ready(self, activation: Activation) -> None:
@@ -114,7 +114,7 @@ class Host:
                     self._act(activation, effects)
             except Exception:
                 log.exception("actor crashed", address=activation.address, command=type(mail.command).__name__)
-                activation.crashed(mail, now)
+                activation.crashed(mail, monotonic())
                 activation.mailbox = mails[place:] + (activation.mailbox or [])
                 self._reload(activation)
                 return
@@ -185,9 +185,7 @@ class Host:
 
     def _tell(self, activation: Activation, effect: Tell) -> None:
         address = effect.address
-        if self.population.holds(address.kind):
-            self.tell(address, effect.command)
-        elif address.kind == "store":
+        if address.kind == "store":
             self._spawn(self._ask(activation, activation.generation, effect))
         else:
             self._outside.tell(address, effect.command)
@@ -219,7 +217,7 @@ class Host:
         put_off = activation.actor.put_off() if activation.actor else ()
         activation.reset()
         for command in put_off:
-            activation.post(Mail(command, next(self._numbers), self._clock()))
+            activation.post(Mail(command, next(self._numbers), monotonic()))
         if activation.shut:
             self._give_up(activation)
             activation.timers = {"": asyncio.get_running_loop().call_later(REFUSE_S, self._load, activation)}
@@ -236,11 +234,13 @@ class Host:
             except Exception:
                 log.exception("actor crashed", address=activation.address)
                 activated = activation.activate()
-        self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
+        task = self._spawn(self._loading(activation, activated, len(activation.mailbox or ())))
+        if not isinstance(activated, Activated):
+            # A task that is cancelled before its first step leaves it unawaited.
+            loading: Loading = activated
+            task.add_done_callback(lambda _: loading.close())
 
-    async def _loading(
-        self, activation: Activation, loading: Activated | Awaitable[Activated | None], asked: int
-    ) -> None:
+    async def _loading(self, activation: Activation, loading: Activated | Loading, asked: int) -> None:
         """Until it succeeds: events that became durable unsaid must be delivered, however long the store is away.
 
         The first `asked` commands are those that `loading` knows of: what does not exist for them may for later ones.
@@ -272,17 +272,18 @@ class Host:
         self._ready(activation)
 
     def _give_up(self, activation: Activation) -> None:
-        for mail, refusal in activation.give_up(self._clock()):
+        for mail, refusal in activation.give_up(monotonic()):
             self._refuse(mail.command, refusal)
 
     def _refuse(self, command: Any, refusal: Refusal) -> None:
         if command.request is not None:
             self._outside.reply(command.request, refusal)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def drain(self) -> None:
         """Refuse what is not under way and return when everything decided has left."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 from config.settings import SettingError
 
@@ -13,15 +13,36 @@ UNSENT = 32 * 1024
 """Bytes that the kernel takes from us ahead of a slow peer: megabytes of its own choice would hide that it reads."""
 
 
+@contextmanager
+def reserved(host: str, port: int, setting: str) -> Iterator[list[socket.socket]]:
+    """Sockets on `host:port` at which clients may already wait in a queue; closed in the end.
+
+    Raises SettingError, naming `setting`, when they cannot be had.
+    """
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(_bind(host, port, setting)) for _ in range(LISTENERS)]
+        for listening in sockets:
+            listening.listen(BACKLOG)
+        yield sockets
+
+
+@asynccontextmanager
+async def accepting(factory: Callable[[], asyncio.Protocol], sockets: Iterable[socket.socket]) -> AsyncIterator[None]:
+    """Take in whoever comes to these sockets, until the context ends."""
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        for listening in sockets:
+            listener = await loop.create_server(factory, sock=listening, backlog=BACKLOG)
+            stack.push_async_callback(_close, listener)
+        yield
+
+
 @asynccontextmanager
 async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int, setting: str) -> AsyncIterator[None]:
     """Accept on `host:port` until the context ends. Raises SettingError, naming `setting`, when that cannot be had."""
-    loop = asyncio.get_running_loop()
-    async with AsyncExitStack() as stack:
-        for _ in range(LISTENERS):
-            listener = await loop.create_server(factory, sock=_bind(host, port, setting), backlog=BACKLOG)
-            stack.push_async_callback(_close, listener)
-        yield
+    with reserved(host, port, setting) as sockets:
+        async with accepting(factory, sockets):
+            yield
 
 
 def _bind(host: str, port: int, setting: str) -> socket.socket:

@@ -11,26 +11,30 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import asyncpg
 import click
 import structlog
 import uvloop
 from prometheus_client import generate_latest
 
+from actors.effects import user_address
 from actors.user import User
 from actors.user_commands import Policy
 from config.settings import SettingError, Settings, load
 from persistence.conversations.postgres import PostgresConversations
-from persistence.durability import DurabilityError, check_durability
+from persistence.durability import DurabilityError
 from persistence.faults import UnavailableError
+from persistence.nodes.contract import Joining
+from persistence.nodes.postgres import PostgresNodes
 from persistence.people.postgres import PostgresPeople
-from persistence.pool import open_pool
-from protocol.ids import Millis
+from protocol.ids import Millis, UserId
 from protocol.replies import Limits
+from server.admission import Admission
+from server.bus import NatsBus
+from server.cluster import Cluster
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.gateway import Gateway
@@ -39,9 +43,11 @@ from server.http.app import make_app
 from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
-from server.listeners import listen
+from server.listeners import accepting, reserved
+from server.membership import Evicted
 from server.observe import Metrics, start_logging
 from server.passwords import Passwords
+from server.pools import Pools, connected
 from server.population import Population
 from server.reach import reaching_postgres
 from server.requests import Requests
@@ -50,7 +56,6 @@ from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.web import Door, Web
 
-LANES = 2
 DRAIN_S = 8.0
 
 log = structlog.get_logger()
@@ -74,22 +79,46 @@ def policy_of(settings: Settings) -> Policy:
 
 
 class Node:
-    """Everything of one node, wired together. `serve` runs it until `stop` is called."""
+    """One life of a node, wired together. `serve` runs it until `stop` is called, or its lease is gone."""
 
-    def __init__(self, settings: Settings, pools: Sequence[asyncpg.Pool], number: int) -> None:
-        questions, *lanes = pools
+    def __init__(self, settings: Settings, pools: Pools, node: Joining, number: int) -> None:
         self._settings = settings
         self._number = number
         self._stopping = asyncio.Event()
+        self._evicted = False
         self.metrics = Metrics()
-        people = PostgresPeople(questions)
-        conversations = self._conversations = PostgresConversations(questions)
-        policy = policy_of(settings)
+        people = self._people = PostgresPeople(pools.questions)
+        self._gateway()
+        self.cluster = Cluster(
+            node,
+            PostgresNodes(pools.nodes),
+            PostgresConversations(pools.scans),
+            self.gateway,
+            self.gateway.load,
+            time.monotonic,
+        )
+        membership, router = self.cluster.membership, self.cluster.router
+        conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
+        lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
+        self.committer = Committer([lane.commit for lane in lanes], self.metrics)
+        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
+        kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
+        self.host = Host(Population(kinds, clock), router, self.committer, clock)
+        self.requests = Requests(router.tell, conversations, people, router.reply)
+        self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
+        self._passwords = Passwords()
+        private = make_private_app(self._ready, self._exposition())
+        self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
+        self.gateway.join(self.host, self.requests, membership.home, self.web.take)
+
+    def _gateway(self) -> None:
+        settings = self._settings
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         self._tokens = Tokens(keys, settings.tokens.access_s, clock)
-        self.committer = Committer([PostgresConversations(lane).commit for lane in lanes], self.metrics)
         self.gateway = Gateway(
-            policy=policy,
+            policy=policy_of(settings),
+            admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
             origins=frozenset(settings.gateway.origins),
             max_connections=settings.gateway.max_connections,
             hello_ms=settings.gateway.hello_ms,
@@ -99,20 +128,14 @@ class Node:
             now=time.monotonic,
             metrics=self.metrics,
         )
-        self.revocations = Revocations(people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
-        users = UserKind(policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
-        self.host = Host(
-            Population([ConversationKind(conversations, settings.actors.conversation_idle_ms), users], clock),
-            self.gateway,
-            self.committer,
-            clock,
-        )
-        self.requests = Requests(self.host, conversations, people, self.gateway.reply)
-        self._people = people
-        self._passwords = Passwords()
-        private = make_private_app(self._ready, self._exposition())
-        self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
-        self.gateway.join(self.host, self.requests, self.web.take)
+        self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
+
+    def _may_write(self) -> bool:
+        return self.cluster.membership.held
+
+    def _user(self, user: UserId) -> User | None:
+        activation = self.host.population.get(user_address(user))
+        return activation.actor if activation and isinstance(activation.actor, User) else None
 
     def _services(self) -> Services:
         settings = self._settings
@@ -122,6 +145,7 @@ class Node:
             passwords=self._passwords,
             revocations=self.revocations,
             ask=Door(self.gateway, self.requests).ask,
+            home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
@@ -142,6 +166,8 @@ class Node:
         gauges["tidings_sessions"] = ("Devices here, or away and allowed to resume", self._devices)
         gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.population.waiting)
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
+        gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
+        self.cluster.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -162,8 +188,11 @@ class Node:
     def stop(self) -> None:
         self._stopping.set()
 
-    async def serve(self) -> None:
-        """Serve until stopped, then drain: refuse new work, finish commits, close sockets in slices."""
+    async def serve(self, ready: Callable[[], None]) -> bool:
+        """Serve until stopped, then drain; call `ready` when clients may come. False: the lease was lost.
+
+        To drain: take nobody in, finish commits, give up the lease, close sockets in slices.
+        """
         await self.revocations.poll()
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -173,63 +202,92 @@ class Node:
                     self.requests.run(),
                     self.gateway.wheel.run(),
                     self.revocations.run(),
-                    self.metrics.watch_loop(),
+                    self.gateway.load.run(),
                     self.host.population.let_rest(),
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
+                    self.bus.run(),
+                    *self.cluster.works(),
                 )
             ]
             async with AsyncExitStack() as stack:
+                stack.enter_context(self.metrics.watching_collections())
                 await self._open(stack)
-                sys.stdout.write("ready\n")
-                sys.stdout.flush()
+                tasks.append(group.create_task(self._stay()))
+                ready()
                 await self._stopping.wait()
-            try:
-                async with asyncio.timeout(DRAIN_S):
-                    await self.host.drain()
-            except TimeoutError:
-                log.warning("drain took too long: stopping all the same")
+            if self._evicted:
+                self.host.stop()
+            else:
+                await self._drain()
             await self.gateway.drain()
             self.host.stop()
             for task in tasks:
                 task.cancel()
+        return not self._evicted
+
+    async def _stay(self) -> None:
+        try:
+            await self.cluster.membership.run()
+        except Evicted:
+            if not self._stopping.is_set():
+                log.warning("the lease is gone: beginning anew")
+                self._evicted = True
+                self.stop()
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self.host.drain()
+        except TimeoutError:
+            log.warning("drain took too long: stopping all the same")
+        await self.cluster.membership.leave()
 
     async def _open(self, stack: AsyncExitStack) -> None:
+        """Whoever is sent to this node while it joins waits for it; everybody else comes when it is a member."""
         stack.callback(self._passwords.close)
         node = self._settings.node
-        ports = {node.listen.port, node.listen.port + self._number}
-        for port in ports:
-            sockets = listen(lambda: Connection(self.gateway), node.listen.host, port, "node.listen")
-            await stack.enter_async_context(sockets)
         await stack.enter_async_context(self.web.serving(node.private.host, node.private.port))
+        ports = {node.own_port(self._number), node.listen.port}
+        sockets = [stack.enter_context(reserved(node.listen.host, port, "node.listen")) for port in sorted(ports)]
+        with reaching_postgres():
+            await self.cluster.membership.join()
+        for reservation in sockets:
+            await stack.enter_async_context(accepting(lambda: Connection(self.gateway), reservation))
         # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
 
 
-@asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[list[asyncpg.Pool]]:
-    """One pool for questions, and a connection of its own for each lane of the committer."""
-    url = str(settings.postgres.url)
-    async with AsyncExitStack() as stack:
-        sizes = [settings.postgres.connections - LANES, *[1] * LANES]
-        with reaching_postgres():
-            pools = [await stack.enter_async_context(open_pool(url, size)) for size in sizes]
-            async with pools[0].acquire() as connection:
-                await check_durability(connection)
-        yield pools
-
-
 async def run(settings: Settings, number: int) -> None:
-    """A node from settings to its end."""
-    async with connected(settings) as pools:
-        node = Node(settings, pools, number)
-        loop = asyncio.get_running_loop()
-        for stopping in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(stopping, node.stop)
-        if number:
-            loop.add_reader(sys.stdin.fileno(), _watch_parent, node)
-        await node.serve()
+    """A node from settings to its end: one life, and another one whenever its lease was lost."""
+    loop = asyncio.get_running_loop()
+    told = False
+
+    def ready() -> None:
+        nonlocal told
+        if not told:
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+        told = True
+
+    lost = True
+    while lost:
+        life = joining(settings, number)
+        async with connected(settings, life.incarnation) as pools:
+            node = Node(settings, pools, life, number)
+            for stopping in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(stopping, node.stop)
+            if number:
+                loop.add_reader(sys.stdin.fileno(), _watch_parent, node)
+            lost = not await node.serve(ready)
+
+
+def joining(settings: Settings, number: int) -> Joining:
+    """A new life of the node of that number."""
+    node = settings.node
+    address = str(node.address_of(number))
+    return Joining(secrets.token_hex(8), address, str(node.url_of(number)), address, str(node.private))
 
 
 def _watch_parent(node: Node) -> None:

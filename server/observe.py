@@ -1,6 +1,5 @@
 """What can be seen of a node: metrics in the Prometheus text format, logs as JSON lines without content or tokens."""
 
-import asyncio
 import gc
 import logging
 import sys
@@ -43,7 +42,7 @@ class Histogram:
 
 
 class Metrics:
-    """One node's figures. Gauges are read from their owners when somebody asks."""
+    """One node's figures. Gauges and counters are read from their owners when somebody asks."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
@@ -59,6 +58,7 @@ class Metrics:
         self.refused: dict[str, int] = {}
         self.closed: dict[int, int] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
 
     @contextmanager
     def commit(self, units: int) -> Iterator[None]:
@@ -86,21 +86,20 @@ class Metrics:
         yield requests
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
+        for name, (text, read) in self.counters.items():
+            yield CounterMetricFamily(name, text, value=read())
 
     def registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()
         registry.register(self)
         return registry
 
-    async def watch_loop(self) -> None:
-        """Measure each garbage collection, and twice a second how late a timer comes, until cancelled."""
-        loop = asyncio.get_running_loop()
+    @contextmanager
+    def watching_collections(self) -> Iterator[None]:
+        """Measure each garbage collection."""
         gc.callbacks.append(self._collecting)
         try:
-            while True:
-                due = loop.time() + 0.5
-                await asyncio.sleep(0.5)
-                self.loop_lag.observe(max(0.0, loop.time() - due))
+            yield
         finally:
             gc.callbacks.remove(self._collecting)
 

@@ -36,9 +36,9 @@ class Population:
     def full(self) -> bool:
         return len(self) >= self._most
 
-    def holds(self, kind: str) -> bool:
-        """Actors of this kind live here."""
-        return kind in self._kinds
+    def keys(self, kind: str) -> list[str | int]:
+        """Who of this kind lives here."""
+        return list(self._live[kind])
 
     def get(self, address: Address) -> Activation | None:
         return self._live[address.kind].get(address.key)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, assert_never
 import structlog
 from msgspec import UNSET
 
-from actors.conversation_commands import Announce, Answered, Choose, Find, Looked, MarkDelivered, Read, Send
+from actors.conversation_commands import Announce, Answered, Choose, Find, Looked, Mailed, MarkDelivered, Read, Send
 from actors.conversation_commands import Type as TypeCommand
-from actors.effects import Asked, conversation_address
+from actors.effects import Address, Asked, conversation_address
 from actors.user_commands import ReadSnapshot, SnapshotRead
 from persistence.conversations.contract import ConversationStore
 from persistence.faults import UnavailableError
@@ -38,7 +38,6 @@ from protocol.requests import (
     Sync,
     Type,
 )
-from server.host import Host
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -67,10 +66,19 @@ class _Question(NamedTuple):
 
 
 class Requests:
-    """`take` answers later by `reply`. At most `QUESTIONS` wait for the store; then: `unavailable`."""
+    """`tell` gives commands to conversations, wherever they live; `take` answers later by `reply`.
 
-    def __init__(self, host: Host, conversations: ConversationStore, people: PeopleStore, reply: Replying) -> None:
-        self._host = host
+    At most `QUESTIONS` wait for the store; then: `unavailable`.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[Address, Mailed], None],
+        conversations: ConversationStore,
+        people: PeopleStore,
+        reply: Replying,
+    ) -> None:
+        self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
@@ -80,18 +88,18 @@ class Requests:
         """Start what is asked; exactly one reply to `asked` follows."""
         match request:
             case SendMessage():
-                self._host.tell(conversation_address(request.conversation), Send(asked, user, request))
+                self._tell(conversation_address(request.conversation), Send(asked, user, request))
             case MarkRead():
-                self._host.tell(conversation_address(request.conversation), Read(asked, user, request.c))
+                self._tell(conversation_address(request.conversation), Read(asked, user, request.c))
             case ChangeSettings():
-                self._host.tell(conversation_address(request.conversation), Choose(asked, user, request))
+                self._tell(conversation_address(request.conversation), Choose(asked, user, request))
             case Hello() | Background() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
 
     def typing(self, user: UserId, typing: Type) -> None:
-        self._host.tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
+        self._tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
 
     def stored(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
         """A client has stored these places: delivered. Only conversations where that is news are woken."""
@@ -211,7 +219,7 @@ class Requests:
         if created.digest != sameness:
             return ID_REUSED
         id = created.event.conversation
-        self._host.tell(conversation_address(id), Announce((created.event,)))
+        self._tell(conversation_address(id), Announce((created.event,)))
         conversation = await self._conversations.get(user, id)
         return NOT_FOUND if conversation is None else Opened(conversation, created.again)
 
@@ -241,7 +249,7 @@ class Requests:
 
     async def _mark(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
         for id, c in await self._conversations.undelivered(user, heads):
-            self._host.tell(conversation_address(id), MarkDelivered(user, c))
+            self._tell(conversation_address(id), MarkDelivered(user, c))
 
     async def _snapshot(self, user: UserId) -> Snapshot | None:
         """None for somebody who does not exist any more."""

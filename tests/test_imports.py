@@ -23,7 +23,7 @@ LAZILY = {("server/cli.py", "bench")}
 """Imports beyond these directions, allowed inside a function."""
 
 PURE = {"protocol", "actors"}
-PURE_PACKAGES = {"msgspec", "websockets"}
+PURE_PACKAGES = {"msgspec", "websockets", "xxhash"}
 """The packages whose parts without I/O the pure rooms may use."""
 
 IMPURE = {

@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from config.values import Network
+from persistence.nodes.contract import Joining
 from persistence.people.contract import PeopleStore
 from protocol.errors import Refusal
-from protocol.ids import Millis
+from protocol.ids import Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
 from server.http.rates import Rate
@@ -34,8 +35,9 @@ class Rates(Struct, frozen=True, kw_only=True):
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """`ask` carries out an op for a caller; `ready` says why the node cannot do its job, or None when it can.
+    """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
+    `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
     unused for `refresh_s` is void; a request's body must be there within `body_s`.
     """
@@ -45,6 +47,7 @@ class Services(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     revocations: Revocations
     ask: Ask
+    home: Callable[[UserId], Joining]
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -19,8 +19,9 @@ from websockets.frames import Opcode as OracleOpcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from websockets.utils import apply_mask
 
-from protocol.websocket import Message, Opcode, WebSocket, frame
+from protocol.websocket import Message, Opcode, WebSocket, frame, frame_size, masked
 from tests.protocol.frames import BINARY, CONTINUATION, TEXT, client_frame, close_payload, feed
 
 LIMIT = 1_000
@@ -148,3 +149,42 @@ def test_what_websockets_client_sends_is_read(messages: list[tuple[bool, bytes]]
 def test_our_frames_are_those_of_websockets(opcode: Opcode, size: int) -> None:
     payload = b"x" * (min(size, 125) if opcode == Opcode.PING else size)
     assert frame(opcode, payload) == Frame(OracleOpcode(opcode), payload).serialize(mask=False)
+
+
+@given(
+    st.sampled_from([TEXT, BINARY, Opcode.PING, Opcode.CLOSE]),
+    st.sampled_from([0, 1, 125, 126, 127, 65_535, 65_536, 262_144]),
+)
+@settings(deadline=None)
+def test_our_masked_frames_are_those_of_a_client_of_websockets(opcode: Opcode, size: int) -> None:
+    payload = b"\x03\xe8" + b"x" * (min(size, 125) - 2) if opcode == Opcode.CLOSE else b"x" * size
+    payload = payload[:125] if opcode == Opcode.PING else payload
+    sent = masked(opcode, payload)
+    theirs = Frame(OracleOpcode(opcode), payload).serialize(mask=True)
+    # Under the mask that was drawn there, and the one that changes nothing, the same.
+    place = len(theirs) - len(payload) - 4
+    key = theirs[place : place + 4]
+    assert sent == theirs[:place] + bytes(4) + apply_mask(theirs[place + 4 :], key)
+    oracle = ServerProtocol(state=OPEN, max_size=None)
+    oracle.receive_data(sent)
+    [read] = [event for event in oracle.events_received() if isinstance(event, Frame)]
+    assert (int(read.opcode), bytes(read.data), read.fin) == (int(opcode), payload, True)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([TEXT, BINARY, Opcode.PONG]), st.sampled_from([0, 125, 126, 65_535, 65_536])))
+)
+@settings(deadline=None)
+def test_frames_of_a_server_of_websockets_are_told_apart_however_they_are_cut(parts: list[tuple[Opcode, int]]) -> None:
+    frames = [
+        Frame(OracleOpcode(opcode), b"x" * (min(size, 125) if opcode == Opcode.PONG else size)).serialize(mask=False)
+        for opcode, size in parts
+    ]
+    stream, start = b"".join(frames), 0
+    for whole in frames:
+        head = 2 if len(whole) < 128 else 4 if len(whole) < 65_540 else 10
+        for cut in range(head):
+            assert frame_size(stream[: start + cut], start) is None
+        assert frame_size(stream[: start + head], start) == len(whole)
+        start += len(whole)
+    assert frame_size(stream, start) is None

@@ -9,10 +9,14 @@ from typing import Any
 from actors.user_commands import Policy
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
+from persistence.nodes.contract import Joining
+from persistence.nodes.memory import Leases, MemoryNodes
 from persistence.people.contract import NewAccount, Refresh
 from persistence.people.memory import MemoryPeople
 from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Limits
+from server.admission import Admission
+from server.cluster import Cluster
 from server.committer import Committer
 from server.connection import Connection
 from server.gateway import Gateway
@@ -76,11 +80,13 @@ class Timed:
         self._policy = Policy(**policy)
         self._tokens = Tokens([("k1", b"k" * 32)], 900, self.clock.millis)
         self._people = MemoryPeople(self.clock.millis, random.Random(1))
-        store = MemoryConversations(Database(self.clock.millis), fault)
+        database = Database(self.clock.millis)
+        store = MemoryConversations(database, fault)
         committer = Committer([store.commit], self.metrics)
         gateway: dict[str, Any] = {"max_connections": 100, "hello_ms": 10_000, "typing_ms": 0, "origins": frozenset()}
         self.gateway = Gateway(
             policy=self._policy,
+            admission=Admission(10_000, 10_000, self.clock.now),
             verify=lambda token: self._tokens.verify(token, self.clock.millis()),
             clock=self.clock.millis,
             now=self.clock.now,
@@ -90,11 +96,16 @@ class Timed:
         users = UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached)
         kinds = ConversationKind(store), users
         self._epochs = iter(range(1_000))
-        self.host = Host(Population(kinds, self.clock.millis, most), self.gateway, committer, self.clock.millis)
-        self.requests = Requests(self.host, store, self._people, self.gateway.reply)
+        leases = MemoryNodes(database, Leases(), lambda _: None)
+        here = Joining("a life", "here", "", "", "")
+        cluster = Cluster(here, leases, store, self.gateway, self.gateway.load, self.clock.now)
+        router = cluster.router
+        self.host = Host(Population(kinds, self.clock.millis, most), router, committer, self.clock.millis)
+        self.requests = Requests(router.tell, store, self._people, router.reply)
+        router.join(self.host, self.requests)
         stack = Stack()
         self._web = Web(make_app(stack.services), make_app(stack.services), self.gateway, most=10)
-        self.gateway.join(self.host, self.requests, self._web.take)
+        self.gateway.join(self.host, self.requests, cluster.membership.home, self._web.take)
         self._works = (committer.run, self.requests.run, self.gateway.wheel.run)
         self.port = 0
 

@@ -7,6 +7,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from protocol.ids import Millis
+from server.admission import Admission
 from server.connection import Connection
 from server.gateway import Gateway
 from server.observe import Metrics
@@ -36,6 +37,7 @@ class Transport(asyncio.Transport):
 async def test_a_write_that_fails_ends_its_connection_and_holds_up_no_other() -> None:
     gateway = Gateway(
         policy=POLICY,
+        admission=Admission(1, 1, time.monotonic),
         origins=frozenset(),
         max_connections=10,
         hello_ms=10_000,

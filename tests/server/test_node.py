@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import io
 import socket
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from msgspec import structs
 
 from config.sections import Log
 from config.settings import Settings, load
-from server.node import Node, connected
+from server.node import Node, joining
+from server.pools import connected
 from server.supervisor import settings_file
 from tests.security.raw import plain
 from tests.server.running import free_port
@@ -23,17 +23,6 @@ from tidings_client import log_in, sign_up
 
 KEY = "k1:" + "A" * 43 + "="
 PASSWORD = "a long password"
-
-
-class Told(io.StringIO):
-    """What a node prints; `ready` is set once it has said so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ready = asyncio.Event()
-
-    def flush(self) -> None:
-        self.ready.set()
 
 
 @pytest.fixture(autouse=True)
@@ -75,17 +64,17 @@ def test_a_node_whose_address_is_taken_names_it_in_one_sentence(database: str, a
 
 
 async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thread(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    database: str,
 ) -> None:
     port = free_port()
     settings = settings_of(database, port)
     before = set(threading.enumerate())
-    told = Told()
-    monkeypatch.setattr(sys, "stdout", told)
-    async with connected(settings) as pools:
-        node = Node(settings, pools, 0)
-        serving = asyncio.create_task(node.serve())
-        await told.ready.wait()
+    ready = asyncio.Event()
+    life = joining(settings, 0)
+    async with connected(settings, life.incarnation) as pools:
+        node = Node(settings, pools, life, 0)
+        serving = asyncio.create_task(node.serve(ready.set))
+        await ready.wait()
         url = f"http://127.0.0.1:{port}"
         await sign_up(url, "ada", PASSWORD)
         await log_in(url, "ada", PASSWORD)

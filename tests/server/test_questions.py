@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from random import Random
 
-from actors.effects import Asked
+from actors.effects import Address, Asked
 from persistence.conversations.database import Database, Point
 from persistence.conversations.memory import MemoryConversations
 from persistence.people.memory import MemoryPeople
@@ -12,30 +12,10 @@ from protocol.errors import UNAVAILABLE
 from protocol.ids import Millis, UserId
 from protocol.replies import Conversations, Result
 from protocol.requests import ListConversations
-from server.committer import Committer
-from server.host import Host
-from server.observe import Metrics
-from server.population import Population
 from server.requests import ANSWER_S, WAIT_S, WORKERS, Requests
 from tests.simulation.loop import run
 
 ASKED, EACH_S = 400, 0.45
-
-
-class Nobody:
-    """What leaves the host: nothing."""
-
-    def reply(self, request: Asked, result: Result) -> None:
-        raise AssertionError(result)
-
-    def deliver(self, audience: object, body: object) -> None:
-        raise AssertionError(body)
-
-    def tell(self, address: object, command: object) -> None:
-        raise AssertionError(command)
-
-    async def ask(self, address: object, question: object) -> object:
-        raise AssertionError(question)
 
 
 async def _asked_at_once() -> list[tuple[float, Result]]:
@@ -58,9 +38,11 @@ async def _asked_at_once() -> list[tuple[float, Result]]:
         return Millis(round(loop.time() * 1_000))
 
     store = MemoryConversations(Database(clock), slow)
-    metrics = Metrics(loop.time)
-    host = Host(Population([], clock), Nobody(), Committer([store.commit], metrics), clock)
-    requests = Requests(host, store, MemoryPeople(clock, Random(1)), reply)
+
+    def tell(address: Address, command: object) -> None:
+        raise AssertionError(command)
+
+    requests = Requests(tell, store, MemoryPeople(clock, Random(1)), reply)
     serving = loop.create_task(requests.run())
     for number in range(ASKED):
         requests.take(UserId("1024"), Asked(number, 1), ListConversations(id=1))

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
+from persistence.nodes.contract import Joining
 from persistence.people.memory import MemoryPeople
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
@@ -43,6 +44,7 @@ KEY = ("1", b"k" * 32)
 PASSWORD = "correct horse"
 LIFE_S = 900
 ORIGIN = "https://app.example.com"
+HOME = Joining("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
 
@@ -133,6 +135,7 @@ class Stack:
     def __init__(self, seed: int = 1) -> None:
         self.now_s = 1_795_219_200.0
         self.ready: str | None = None
+        self.home = HOME
         self.talks = Talks()
         self.ended: list[str] = []
         self._random = Random(seed)
@@ -146,6 +149,7 @@ class Stack:
             passwords=self.passwords,
             revocations=self.revocations,
             ask=self.talks.ask,
+            home=lambda user: self.home,
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,

@@ -1,0 +1,124 @@
+"""This node's part in the cluster, put together: membership, links, router, homes, repair."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from actors.effects import Asked
+from actors.placement import Placement
+from actors.user import User
+from persistence.conversations.contract import ConversationStore
+from persistence.nodes.contract import LEASE_MS, Ended, Joining, NodeStore
+from protocol.errors import Refusal
+from protocol.ids import Millis, UserId
+from server.bus import Bus
+from server.frames import Item
+from server.homes import Homes, Sessions
+from server.host import Host
+from server.links import Links
+from server.load import Load
+from server.membership import Membership
+from server.observe import Metrics
+from server.repair import Repair
+from server.requests import Requests
+from server.router import Router, Sockets
+from server.sweep import Sweep
+
+log = structlog.get_logger()
+
+
+class Cluster:
+    """`nodes` keeps the leases, `log` is the store that may scan; `now` is monotonic seconds.
+
+    It is the `Observer` of its membership and the `Ears` of its bus.
+    """
+
+    def __init__(
+        self,
+        node: Joining,
+        nodes: NodeStore,
+        log: ConversationStore,
+        sockets: Sockets,
+        load: Load,
+        now: Callable[[], float],
+    ) -> None:
+        self.membership = Membership(nodes, node, now)
+        self.links = Links(node.incarnation, now, self._settled, self._take, self._answer)
+        self.router = Router(self.membership, self.links, sockets, load, now)
+        self._nodes = nodes
+        self._log = log
+        self._ended: tuple[Ended, ...] = ()
+        self.membership.attend(self)
+
+    def join(
+        self, host: Host, requests: Requests, sessions: Sessions, bus: Bus, user: Callable[[UserId], User | None]
+    ) -> None:
+        """What it serves, and what carries its frames; called once, before `works`. `user` finds an actor here."""
+        self._bus = bus
+        self.router.join(host, requests)
+        self.links.join(bus)
+        self.homes = Homes(self.membership, sessions, host)
+        self.repair = Repair(self._log, self._nodes, self.membership, self.links, self.router, user)
+        self.sweep = Sweep(self._log, self.membership)
+
+    def expose(self, metrics: Metrics) -> None:
+        """Have what it does be seen."""
+        membership, links, gauges, counters = self.membership, self.links, metrics.gauges, metrics.counters
+        gauges["tidings_placement_version"] = ("Of the placement acted by", lambda: membership.placement.version)
+        gauges["tidings_nodes"] = ("Members of the cluster", lambda: len(membership.nodes))
+        gauges["tidings_shards"] = ("Hosted here, of 8,192", lambda: membership.placement.count(membership.me))
+        gauges["tidings_silent_nodes"] = ("Members that are not heard", lambda: len(links.unheard()))
+        gauges["tidings_undelivered"] = ("Messages 10 to 70 s old not with a member", lambda: self.sweep.undelivered)
+        counters["tidings_link_frames_sent"] = ("To other nodes", lambda: links.frames_sent)
+        counters["tidings_link_frames_received"] = ("From other nodes", lambda: links.frames_received)
+        counters["tidings_link_items_sent"] = ("In those frames", lambda: links.items_sent)
+        counters["tidings_link_holes"] = ("Times that frames were missing", lambda: links.holes)
+        counters["tidings_log_scans"] = ("Of the log, for what went astray", lambda: self.repair.scans)
+        counters["tidings_repaired_events"] = ("Found in the log by a scan", lambda: self.repair.events)
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to run besides the membership and the bus, each until cancelled."""
+        return [self.links.run(), self.homes.run(), self.repair.run(), self.sweep.run()]
+
+    # -- from the membership ------------------------------------------------------------------------------------
+
+    def placed(self, placement: Placement, ended: Sequence[Ended]) -> None:
+        """Until when a life was heard that this node never met it cannot know: a lease before its end, at least."""
+        lives = {life.incarnation: Millis(life.at - LEASE_MS) for life in ended if life not in self._ended}
+        lives |= {peer.incarnation: peer.settled for peer in self.links.meet(placement.nodes)}
+        self._ended = tuple(ended)
+        self.repair.departed(lives)
+        self.homes.changed()
+
+    def agreed(self, since: Millis) -> None:
+        if not self.membership.placement.alone:
+            self.repair.look_back(since)
+
+    def announce(self) -> None:
+        self._bus.announce()
+
+    # -- from the bus -------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        self.links.received(data)
+        if self.links.holed:
+            self.repair.poke()
+
+    def hasten(self) -> None:
+        self.membership.hasten()
+
+    def cut_off(self) -> None:
+        self.links.cut_off()
+        self.repair.poke()
+
+    # -- between the parts --------------------------------------------------------------------------------------
+
+    def _settled(self) -> Millis:
+        return self.membership.settled
+
+    def _take(self, sender: str, items: Sequence[Item]) -> None:
+        self.router.take(sender, items)
+
+    def _answer(self, asked: Asked, refusal: Refusal) -> None:
+        self.router.reply(asked, refusal)

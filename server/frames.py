@@ -1,0 +1,83 @@
+"""What nodes say to each other: the items of a link's frames. They are hints: what matters is in the log."""
+
+import msgspec
+from msgspec import Struct
+
+from actors.conversation_commands import Mailed
+from actors.effects import Asked
+from protocol.codec import Encoded
+from protocol.errors import Refusal
+from protocol.events import DurableEvent, Typing
+from protocol.ids import ConversationId, UserId
+from protocol.replies import Done, Result, Sent
+
+HOPS = 2
+"""How often an item is passed on: nodes that act by different versions must not send it round in circles."""
+
+
+class ToConversation(Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """A command for the conversation's actor. `hops`: how often it was passed on."""
+
+    conversation: ConversationId
+    command: Mailed
+    hops: int = 0
+
+
+class ToUsers(Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """An event, as the MessagePack of its body, for users whose home is there."""
+
+    users: tuple[UserId, ...]
+    body: bytes
+    hops: int = 0
+
+    def encoded(self) -> Encoded:
+        """Raises msgspec.MsgspecError."""
+        return Encoded(_event(self.body), self.body)
+
+
+class Replied(Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """The answer to a command: how it was refused, or else what was sent, or else that it was carried out."""
+
+    asked: Asked
+    refused: Refusal | None
+    sent: Sent | None
+
+    @property
+    def result(self) -> Result:
+        return self.refused or self.sent or Done()
+
+
+Item = ToConversation | ToUsers | Replied
+
+
+class Frame(Struct, frozen=True, gc=False, array_like=True):
+    """Everything for one node of one turn of the loop.
+
+    Frames are numbered from 1 for each pair of incarnations; one without items is a heartbeat and bears the number of
+    the last. `beat` counts the sender's heartbeats, `echo` is the last beat of the receiver's that the sender heard,
+    0 for none: so the receiver knows how old a frame is, and whether it is heard itself.
+    """
+
+    sender: str
+    number: int
+    beat: int
+    echo: int
+    items: tuple[Item, ...]
+
+
+def replied(asked: Asked, result: Result) -> Replied:
+    """What a command of another node is answered with. Raises TypeError for what no conversation answers."""
+    match result:
+        case Refusal():
+            return Replied(asked, result, None)
+        case Sent():
+            return Replied(asked, None, result)
+        case Done():
+            return Replied(asked, None, None)
+        case _:
+            raise TypeError(result)
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Frame).decode
+_event = msgspec.msgpack.Decoder(DurableEvent | Typing).decode

@@ -1,0 +1,15 @@
+"""Where a user's sockets belong."""
+
+from collections.abc import Mapping
+
+from protocol.people import SocketRoute
+from server.http.services import Answer, Call, Handler, Services
+from server.tokens import Caller
+
+
+async def show_route(services: Services, caller: Caller, call: Call) -> Answer:
+    home = services.home(caller.user)
+    return SocketRoute(home.url, home.name)
+
+
+HOME_HANDLERS: Mapping[str, Handler] = {"socket.route": show_route}

@@ -1,0 +1,53 @@
+"""Marks told on this node: what comes late, from the log or from a writer that was slow, must not let them fall."""
+
+from collections.abc import Callable
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from protocol.events import ReadMoved, ReceiptMoved
+from protocol.ids import ConversationId, UserId
+
+KEPT_S = 10.0
+"""How long at least a mark is remembered; nothing comes later than that."""
+
+Mark = tuple[int, int]
+
+
+class Marks:
+    """The highest marks of each member that users here were told lately; `now` is monotonic seconds.
+
+    Two dicts take turns: what was not told while one was filled is forgotten with it.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._newer: dict[tuple[ConversationId, UserId, type], Mark] = {}
+        self._older: dict[tuple[ConversationId, UserId, type], Mark] = {}
+        self._turned = now()
+
+    def rising(self, event: ReceiptMoved) -> ReceiptMoved | None:
+        """What of others' marks is news."""
+        delivered_c, read_c = event.delivered_c or 0, event.read_c or 0
+        known = self._raise((event.conversation, event.user, ReceiptMoved), delivered_c, read_c)
+        if delivered_c > known[0] and (read_c > known[1] or not read_c):
+            return event
+        if delivered_c <= known[0] and read_c <= known[1]:
+            return None
+        return replace(
+            event,
+            delivered_c=delivered_c if delivered_c > known[0] else UNSET,
+            read_c=read_c if read_c > known[1] else UNSET,
+        )
+
+    def rising_own(self, user: UserId, event: ReadMoved) -> bool:
+        """Whether a user's own mark is news."""
+        return event.read_c > self._raise((event.conversation, user, ReadMoved), 0, event.read_c)[1]
+
+    def _raise(self, key: tuple[ConversationId, UserId, type], delivered_c: int, read_c: int) -> Mark:
+        """Note these marks; returns what they were."""
+        if self._now() - self._turned > KEPT_S:
+            self._newer, self._older, self._turned = {}, self._newer, self._now()
+        known = self._newer.get(key) or self._older.get(key, (0, 0))
+        self._newer[key] = max(known[0], delivered_c), max(known[1], read_c)
+        return known

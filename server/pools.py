@@ -1,0 +1,37 @@
+"""The connections of one life of a node to Postgres."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+
+from config.settings import Settings
+from persistence.durability import check_durability
+from persistence.pool import SCANNING, Pool, open_pool
+from server.reach import reaching_postgres
+
+LANES = 2
+"""Connections of the committer."""
+
+
+class Pools(Struct, frozen=True):
+    """Connections for questions, for leases and for scans of the log, and one for each lane of the committer."""
+
+    questions: Pool
+    nodes: Pool
+    scans: Pool
+    lanes: tuple[Pool, ...]
+
+
+@asynccontextmanager
+async def connected(settings: Settings, incarnation: str) -> AsyncIterator[Pools]:
+    """All connections of one life, under its name: when it is declared dead, they are ended."""
+    url, name = str(settings.postgres.url), f"tidings {incarnation}"
+    async with AsyncExitStack() as stack:
+        sizes = [settings.postgres.connections - LANES - 3, 2, *[1] * LANES]
+        with reaching_postgres():
+            questions, nodes, *lanes = [await stack.enter_async_context(open_pool(url, size, name)) for size in sizes]
+            scans = await stack.enter_async_context(open_pool(url, 1, name, SCANNING))
+            async with questions.acquire() as connection:
+                await check_durability(connection)
+        yield Pools(questions, nodes, scans, tuple(lanes))

@@ -1,0 +1,158 @@
+"""The router: where everything that leaves an actor goes: a connection or an actor here, another node, the store."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, assert_never
+
+import msgspec
+import structlog
+
+from actors.conversation_commands import Mailed
+from actors.effects import Address, Asked, conversation_address, user_address
+from actors.stream import Numbered
+from actors.user_commands import Delivered
+from protocol.codec import Encoded
+from protocol.errors import UNAVAILABLE
+from protocol.events import ReadMoved, ReceiptMoved
+from protocol.ids import ConversationId, UserId
+from protocol.replies import Result
+from server.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
+from server.host import Host
+from server.links import Links
+from server.load import Load, Sheds
+from server.marks import Marks
+from server.membership import Membership
+from server.requests import Requests
+
+log = structlog.get_logger()
+
+
+class Sockets(Protocol):
+    """The connections of this node."""
+
+    def reply(self, request: Asked, result: Result) -> None: ...
+
+    def write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
+        """An event of one user to connections."""
+
+    def tell(self, address: Address, command: Any) -> None: ...
+
+
+class Router:
+    """`Outside` of the host, and what `links` hand their items to."""
+
+    def __init__(
+        self, membership: Membership, links: Links, sockets: Sockets, load: Load, now: Callable[[], float]
+    ) -> None:
+        self._membership = membership
+        self._links = links
+        self._sockets = sockets
+        self._load = load
+        self._marks = Marks(now)
+        # There was another node once: a scan that was begun then may end when there is none any more.
+        self._shared = False
+
+    def join(self, host: Host, requests: Requests) -> None:
+        """Called once, before anything is routed."""
+        self._host = host
+        self._requests = requests
+
+    def reply(self, request: Asked, result: Result) -> None:
+        here = request._replace(node="") if request.node else request
+        if request.node and request.node != self._membership.me:
+            self._links.send(request.node, replied(here, result))
+            return
+        if request.node:
+            self._links.answered(here)
+        self._sockets.reply(here, result)
+
+    def deliver(self, audience: tuple[Address, ...], body: Any) -> None:
+        """A user's message to connections, or an event to users, encoded once per codec, whoever receives it.
+
+        Others' receipts may wait for the next one, or the next look, when there is too much to do.
+        """
+        if type(body) is Numbered or type(body) is Encoded:
+            self._sockets.write(audience, body)
+        elif type(body) is not ReceiptMoved or self._load.sheds < Sheds.RECEIPTS:
+            self._to_users([UserId(str(address.key)) for address in audience], Encoded(body), 0)
+
+    def tell(self, address: Address, command: Any) -> None:
+        """To a connection, or to an actor wherever it lives."""
+        if address.kind == "connection":
+            self._sockets.tell(address, command)
+        elif address.kind == "conversation":
+            self._to_conversation(ConversationId(str(address.key)), command, 0)
+        else:
+            self._host.tell(address, command)
+
+    async def ask(self, address: Address, question: Any) -> Any:
+        return await self._requests.ask(question)
+
+    def take(self, sender: str, items: Sequence[Item]) -> None:
+        """What came over a link."""
+        for item in items:
+            try:
+                self._take(item)
+            except Exception:
+                log.exception("an item failed", sender=sender, item=type(item).__name__)
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case ToUsers():
+                self._to_users(item.users, item.encoded(), item.hops + 1)
+            case ToConversation():
+                self._to_conversation(item.conversation, item.command, item.hops + 1)
+            case Replied():
+                self._links.answered(item.asked)
+                self._sockets.reply(item.asked, item.result)
+            case _:
+                assert_never(item)
+
+    def _to_users(self, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
+        placement, me = self._membership.placement, self._membership.me
+        self._shared = self._shared or not placement.alone
+        if not self._shared:
+            delivered = Delivered(encoded)
+            for user in users:
+                self._host.tell(user_address(user), delivered, activate=False)
+            return
+        here: list[UserId] = []
+        elsewhere: dict[str, list[UserId]] = {}
+        for user in users:
+            if hops > HOPS or (node := placement.node_of(user)) == me:
+                here.append(user)
+            else:
+                elsewhere.setdefault(node, []).append(user)
+        self.tell_here(here, encoded)
+        for node, theirs in elsewhere.items():
+            self._links.send(node, ToUsers(tuple(theirs), encoded.msgpack, hops))
+
+    def tell_here(self, users: Iterable[UserId], encoded: Encoded) -> None:
+        """To users at home here, except for marks that would fall."""
+        event = encoded.event
+        if isinstance(event, ReceiptMoved) and users:
+            rising = self._marks.rising(event)
+            if rising is None:
+                return
+            encoded = encoded if rising is event else Encoded(rising)
+        elif isinstance(event, ReadMoved):
+            users = [user for user in users if self._marks.rising_own(user, event)]
+        delivered = Delivered(encoded)
+        for user in users:
+            self._host.tell(user_address(user), delivered, activate=False)
+
+    def _to_conversation(self, id: ConversationId, command: Mailed, hops: int) -> None:
+        """To its node, or to an actor here while that one is not heard: two of them are legal, the store decides."""
+        placement, me = self._membership.placement, self._membership.me
+        if placement.alone or hops > HOPS or (node := placement.node_of(id)) == me or not self._links.passes(node):
+            self._host.tell(conversation_address(id), command)
+            return
+        asked = command.request
+        if asked is None:
+            self._links.send(node, ToConversation(id, command, hops))
+        elif self._host.draining:
+            self.reply(asked, UNAVAILABLE)
+        elif asked.node:
+            self._links.send(node, ToConversation(id, command, hops))
+        else:
+            command = msgspec.structs.replace(command, request=asked._replace(node=me))
+            self._links.send(node, ToConversation(id, command, hops), asked)

@@ -1,0 +1,1 @@
+"""Relays in front of homes that a test makes up."""
