@@ -1,6 +1,7 @@
 """Simulated devices: sessions by the client rules of docs/protocol.md §3, logging all that they ask and are told."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -9,10 +10,11 @@ from msgspec import UNSET
 
 from actors.stream import Numbered
 from protocol.codec import Encoded
-from protocol.events import Continuity, Conversation, LogEvent, ReadMoved, SettingsChanged, Snapshot, Synced
+from protocol.errors import Close
+from protocol.events import Continuity, Conversation, LogEvent, Ping, ReadMoved, SettingsChanged, Snapshot, Synced
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Opened, Welcome
-from protocol.requests import Ack, Hello, Resume
+from protocol.requests import Ack, Hello, Resume, SendMessage
 from protocol.requests import Device as Named
 from tests.simulation.catching_up import CatchingUp
 from tests.simulation.copies import Logs
@@ -26,7 +28,7 @@ REPLY_WITHIN_S = 10.0
 class World(Protocol):
     """What surrounds a device."""
 
-    def connect(self, device: "Device") -> Connection | None: ...
+    def connect(self, device: "Device", url: str | None = None) -> Connection | None: ...
 
     def log(self, entry: Entry) -> None: ...
 
@@ -55,6 +57,8 @@ class Device:
         self._asked: dict[int, tuple[asyncio.Future[Any], Any, float]] = {}
         self._number = 0
         self._failures = 0
+        self._follows = random.random() < 0.7
+        self._url: str | None = None
         self._catching_up = CatchingUp(self, self.logs, random)
 
     def _now(self) -> float:
@@ -70,19 +74,24 @@ class Device:
         """Try; on failure try again later, for as long as this instance lives."""
         if self.retired:
             return
-        self.connection = connection = self._world.connect(self)
+        url, self._url = self._url, None
+        self.connection = connection = self._world.connect(self, url)
         if connection is None:
             self._reconnect()
             return
         # Only who has everything up to a place may resume from it: half a sync is none.
         resume = Resume(self._epoch, self._u) if self._epoch and self._catching_up.whole else UNSET
         named = Named(self.name, "simulated", "1")
-        self._ask(Hello(id=1, token="", device=named, resume=resume, snapshot=not self.logs))
+        self._ask(Hello(id=1, token="", device=named, resume=resume, follow=self._follows, snapshot=not self.logs))
 
     def _reconnect(self) -> None:
         self._failures += 1
         most = min(0.2 * 2**self._failures, 2.0)
         asyncio.get_running_loop().call_later(self._random.uniform(0.01, most), self.connect)
+
+    def hang_up(self) -> None:
+        if self.connection:
+            self.connection.hang_up(self._random.choice((3000, 3000, 1000)))
 
     def retire(self) -> None:
         """This instance is wiped: its state is gone, its un-acked sends stay unknown."""
@@ -90,16 +99,17 @@ class Device:
         if self.connection:
             self.connection.hang_up(1000)
 
-    def closed(self, connection: Connection, status: int) -> None:
+    def closed(self, connection: Connection, close: Close) -> None:
         if connection is not self.connection:
             return
-        self._world.log(Closed(self._now(), self.name, connection.number, status))
+        self._world.log(Closed(self._now(), self.name, connection.number, close.status))
         self.connection = None
         self.online = False
         asked, self._asked = self._asked, {}
         for future, _, _ in asked.values():
             if not future.done():
                 future.set_result(None)
+        self._url = close.url or None if self._follows else None
         self._reconnect()
 
     # -- requests -----------------------------------------------------------------------------------------------
@@ -130,12 +140,42 @@ class Device:
         return future
 
     def _miss(self, connection: Connection, id: int) -> None:
-        future, request, _ = self._asked.pop(id)
-        if not connection.down.under_way and not connection.down.severed:
+        future, request, asked_at = self._asked.pop(id)
+        if connection.answers(since=asked_at):
             self._world.log(Unanswered(self._now(), self.name, connection.number, request))
         future.set_result(None)
         if isinstance(request, Hello):
             connection.hang_up(3000)
+
+    def send(self, message: SendMessage) -> None:
+        """In the order of its conversation."""
+        self._outbox(message.conversation).send(message)
+
+    def repeat(self, message: SendMessage) -> None:
+        """Once more, beside the order."""
+        self.ask(message)
+
+    def said(self, id: ConversationId) -> tuple[Sequence[SendMessage], Sequence[SendMessage]]:
+        """What is in the log, and what has no answer yet."""
+        outbox = self._outbox(id)
+        return outbox.done, outbox.waiting
+
+    def _outbox(self, id: ConversationId) -> Outbox:
+        return self.outboxes.setdefault(id, Outbox(self.style, self.ask))
+
+    @property
+    def copies(self) -> dict[ConversationId, tuple[int, Sequence[Any]]]:
+        return {id: (log.base, log.events) for id, log in self.logs.items() if log.known}
+
+    @property
+    def unacked(self) -> Collection[str]:
+        """Cids that it still waits for."""
+        return {message.cid for box in self.outboxes.values() for message in box.waiting}
+
+    @property
+    def settled(self) -> bool:
+        """It waits for nothing."""
+        return not self.unacked
 
     # -- what arrives -------------------------------------------------------------------------------------------
 
@@ -200,6 +240,10 @@ class Device:
                     self.have_draft(conversation, self.heard)
                 self._catching_up.whole = True
                 self._catching_up.since = event.now
+            case Ping() if event.u == self._u:
+                self._ack()
+            case Ping():
+                connection.hang_up(3000)
             case Continuity():
                 self._epoch, self._u = event.epoch, event.u
                 self._catching_up.sync()

@@ -1,7 +1,7 @@
 """What goes wrong, and how often: statements, actors, clocks. All of it drawn from the seed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from random import Random
 from typing import Any
 
@@ -13,7 +13,8 @@ from persistence.conversations.contract import DataFault
 from persistence.conversations.database import Answer, ConnectionLost, Database, Fault, Point, Transaction, no_fault
 from protocol.errors import Refusal
 from protocol.ids import ConversationId, Millis
-from server.activation import Activated, Actor, Kind, Ticket
+from server.activation import Activated, Actor, Kind, Loading, Ticket
+from tests.simulation.process import RUNNING
 
 COMMAND_S = 5.0
 """The driver's own limit, as server/node.py sets it: the caller goes on, the statement may too."""
@@ -44,21 +45,49 @@ class Weather:
 
 
 class Statements:
-    """The `Fault` of one host's statements. `terminated`: what has not committed yet never will."""
+    """The `Fault` of one life's statements. `cut_off`: what was begun by then and has not committed never will.
 
-    def __init__(self, weather: Weather) -> None:
+    `held` is asked as persistence/pool.py asks it: what is said after the lease has run out is not said at all.
+    """
+
+    def __init__(self, weather: Weather, held: Callable[[], bool]) -> None:
         self._weather = weather
-        self.terminated = False
+        self._held = held
+        self.unreachable = False
+        # Statements at work, and whether their connection is ended.
+        self._at_work: dict[asyncio.Task[Any], bool] = {}
+
+    def cut_off(self) -> None:
+        """The connections of this life are ended."""
+        self._at_work = dict.fromkeys(self._at_work, True)
+
+    def begin(self) -> None:
+        """This task is a statement: it belongs to the database, and goes on whatever its process does."""
+        RUNNING.set(None)
+        task = asyncio.current_task()
+        assert task
+        self._at_work[task] = False
+        task.add_done_callback(self._at_work.pop)
+
+    def _is_over(self) -> bool:
+        task = asyncio.current_task()
+        return task is not None and self._at_work.get(task, False)
 
     async def __call__(self, statement: str, point: Point) -> None:
+        if point == "before" and not self._held():
+            raise ConnectionLost(f"{statement}: the lease has run out")
+        await self.of_leases(statement, point)
+
+    async def of_leases(self, statement: str, point: Point) -> None:
+        """The same for what keeps the lease itself."""
         weather = self._weather
-        if (point == "before" and weather.down) or (self.terminated and point not in CALLERS):
+        if (point == "before" and (weather.down or self.unreachable)) or self._is_over():
             raise ConnectionLost(f"{statement}: {point}")
         if point == "before":
             await asyncio.sleep(weather.random.uniform(0.0002, 0.002))
         if point != "sent" and weather.strikes(weather.rates.slow):
             await asyncio.sleep(weather.random.choice((0.03, 0.1, 0.3, 0.9, 2.5)))
-            if self.terminated and point not in CALLERS:
+            if self._is_over():
                 raise ConnectionLost(f"{statement}: {point}")
         if weather.strikes(weather.rates.lost):
             raise ConnectionLost(f"{statement}: {point}")
@@ -69,8 +98,9 @@ class Statements:
 class Wire(Database):
     """One client's way to a shared database: a statement may arrive when nobody waits for it any more."""
 
-    def __init__(self, shared: Database, weather: Weather) -> None:
+    def __init__(self, shared: Database, weather: Weather, statements: Statements) -> None:
         self._shared = shared
+        self._statements = statements
         self._weather = weather
         self.now = shared.now
         self.tables = shared.tables
@@ -82,12 +112,16 @@ class Wire(Database):
         self, name: str, statement: Callable[[Transaction], Awaitable[Answer]], fault: Fault = no_fault
     ) -> Answer:
         async def arriving(transaction: Transaction) -> Answer:
+            self._statements.begin()
             if self._weather.strikes(self._weather.rates.slow):
                 await asyncio.sleep(self._weather.random.choice((0.01, 0.3, 2.5, 5.0)))
             return await statement(transaction)
 
-        async with asyncio.timeout(COMMAND_S):
-            return await self._shared.run(name, arriving, fault)
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                return await self._shared.run(name, arriving, fault)
+        except TimeoutError as late:
+            raise ConnectionLost(f"{name}: no answer") from late
 
 
 class Injected(Exception):
@@ -98,7 +132,7 @@ class Crashing:
     """An actor that fails now and then, before or after it has changed its state."""
 
     def __init__(self, actor: Actor, weather: Weather) -> None:
-        self._actor = actor
+        self.actor = actor
         self._weather = weather
 
     def handle(self, command: Any, now: Millis) -> list[Effect]:
@@ -107,7 +141,7 @@ class Crashing:
         if crash and weather.random.random() < 0.5:
             raise Injected(type(command).__name__)
         try:
-            effects = self._actor.handle(command, now)
+            effects = self.actor.handle(command, now)
         except Exception as bug:
             context = {"message": "an actor failed by itself", "exception": bug}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -125,10 +159,10 @@ class Crashing:
         return again
 
     def may_rest(self) -> bool:
-        return self._actor.may_rest()
+        return self.actor.may_rest()
 
     def put_off(self) -> tuple[Command, ...]:
-        return self._actor.put_off()
+        return self.actor.put_off()
 
 
 class CrashingKind:
@@ -142,15 +176,24 @@ class CrashingKind:
         self.idle_ms = idle_ms
         self.absent: Refusal = kind.absent
 
-    def activate(
-        self, address: Address, commands: Sequence[Any], ticket: Ticket | None
-    ) -> Activated | Awaitable[Activated | None]:
+    def activate(self, address: Address, commands: Sequence[Any], ticket: Ticket | None) -> Activated | Loading:
         activated = self._kind.activate(address, commands, ticket)
-        return self._wrap(activated) if isinstance(activated, Activated) else self._later(activated)
+        return self.wrap(activated) if isinstance(activated, Activated) else _Later(self, activated)
 
-    async def _later(self, loading: Awaitable[Activated | None]) -> Activated | None:
-        activated = await loading
-        return None if activated is None else self._wrap(activated)
-
-    def _wrap(self, activated: Activated) -> Activated:
+    def wrap(self, activated: Activated) -> Activated:
         return Activated(Crashing(activated.actor, self._weather), activated.ticket, activated.first)
+
+
+class _Later:
+    """What comes to life with a question, and crashes from then on."""
+
+    def __init__(self, kind: CrashingKind, loading: Loading) -> None:
+        self._kind = kind
+        self._loading = loading
+
+    def __await__(self) -> Generator[Any, Any, Activated | None]:
+        activated = yield from self._loading.__await__()
+        return None if activated is None else self._kind.wrap(activated)
+
+    def close(self) -> None:
+        self._loading.close()

@@ -67,6 +67,41 @@ class Kept(Struct, frozen=True):
     event: AnyLogEvent
 
 
+class HandedOn(Struct, frozen=True):
+    """The SDK gave its application a log event; the application may die before it is done with it."""
+
+    at: float
+    device: str
+    event: AnyLogEvent
+
+
+class Restarted(Struct, frozen=True):
+    """An SDK device's process died, and a new one begins with what the store has: `heads`, and nothing else."""
+
+    at: float
+    device: str
+    heads: Mapping[ConversationId, int]
+
+
+class Said(Struct, frozen=True):
+    """An application gave the SDK something to send."""
+
+    at: float
+    device: str
+    conversation: ConversationId
+    cid: str
+
+
+class Decided(Struct, frozen=True):
+    """The SDK told its application where that stands, or, `c` None, that it is refused or stays unknown."""
+
+    at: float
+    device: str
+    conversation: ConversationId
+    cid: str
+    c: int | None
+
+
 class Closed(Struct, frozen=True):
     at: float
     device: str
@@ -81,7 +116,8 @@ class Happened(Struct, frozen=True):
     what: str
 
 
-Entry = Asked | Answered | Unanswered | Welcomed | Told | Kept | Closed | Happened
+OfApplication = Kept | HandedOn | Restarted | Said | Decided
+Entry = Asked | Answered | Unanswered | Welcomed | Told | OfApplication | Closed | Happened
 
 
 class Copy(Struct, frozen=True):
@@ -140,8 +176,15 @@ def _line(entry: Entry) -> str:
     match entry:
         case Happened():
             return f"{entry.at:10.4f} ======== {entry.what}"
-        case Kept():
-            return f"{entry.at:10.4f} {entry.device:8} keeps {entry.event.conversation} c={entry.event.c}"
+        case Kept() | HandedOn():
+            verb = "keeps" if isinstance(entry, Kept) else "is handed on"
+            return f"{entry.at:10.4f} {entry.device:8} {verb} {entry.event.conversation} c={entry.event.c}"
+        case Restarted():
+            return f"{entry.at:10.4f} {entry.device:8} starts anew with {dict(entry.heads)}"
+        case Said():
+            return f"{entry.at:10.4f} {entry.device:8} is to send {entry.cid} to {entry.conversation}"
+        case Decided():
+            return f"{entry.at:10.4f} {entry.device:8} hears of {entry.cid} in {entry.conversation}: c={entry.c}"
         case Asked():
             return f"{entry.at:10.4f} {entry.device:8} #{entry.connection} asks {entry.request!r}"
         case Answered():

@@ -1,6 +1,6 @@
 """Invariants 7, 8, 9: what is read is not behind what was acknowledged, marks only grow, sync gives the missing set."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from math import inf
 
@@ -90,8 +90,16 @@ def _final_marks(index: Index) -> Iterator[str]:
 
 
 def settings_hold(index: Index) -> Iterator[str]:
-    """(7) What a member has chosen stands until it is chosen anew: no older choice comes back after a later one."""
+    """(7) What a member has chosen stands until it is chosen anew: no older choice comes back after a later one.
+
+    Except one that was asked for again: its first attempt may still be under way when a later choice is answered.
+    """
     choices: dict[tuple[ConversationId, UserId], list[Answered]] = defaultdict(list)
+    attempts = Counter(
+        entry.request.draft
+        for entry in index.record.entries
+        if isinstance(entry, Asked) and isinstance(entry.request, ChangeSettings)
+    )
     for entry in index.record.entries:
         if not isinstance(entry, Answered):
             continue
@@ -100,9 +108,12 @@ def settings_hold(index: Index) -> Iterator[str]:
             choices[entry.request.conversation, user].append(entry)
         elif isinstance(entry.result, Conversation):
             draft = entry.result.settings.draft or None
-            yield from _overwritten(choices[entry.result.id, user], draft, entry.asked_at)
+            if draft is None or attempts[draft] < 2:
+                yield from _overwritten(choices[entry.result.id, user], draft, entry.asked_at)
     for key, chosen in choices.items():
-        yield from _overwritten(chosen, index.record.final.drafts.get(key), inf)
+        last = index.record.final.drafts.get(key)
+        if last is None or attempts[last] < 2:
+            yield from _overwritten(chosen, last, inf)
 
 
 def _overwritten(choices: list[Answered], draft: str | None, at: float) -> Iterator[str]:

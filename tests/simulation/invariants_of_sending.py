@@ -8,8 +8,8 @@ from protocol.events import LogEvent, MessageSent
 from protocol.ids import ConversationId, UserId
 from protocol.replies import History, Opened
 from protocol.requests import CreateConversation
-from tests.simulation.history import Answered, Kept, Told, Unanswered
-from tests.simulation.index import Index
+from tests.simulation.history import Answered, Decided, Kept, Said, Told, Unanswered
+from tests.simulation.index import Index, Send
 
 NOWHERE = ConversationId("")
 
@@ -99,6 +99,27 @@ def own_order_is_kept(index: Index) -> Iterator[str]:
             if c <= before:
                 yield f"{device} sent {earlier} before {cid}; in {id} they stand at {before} and {c}"
             last[device, id] = c, cid
+
+
+def applications_are_told_the_truth(index: Index) -> Iterator[str]:
+    """(1, 6) What an SDK says has become of a send is so, and what it was given stands in the order given."""
+    heard: set[Send] = set()
+    last: dict[tuple[str, ConversationId], tuple[int, str]] = {}
+    for entry in index.record.entries:
+        if not isinstance(entry, Said | Decided):
+            continue
+        id, _, cid = send = entry.conversation, index.record.users[entry.device], entry.cid
+        places = index.places.get(send, [])
+        if isinstance(entry, Decided):
+            if entry.c is not None and entry.c not in places:
+                yield f"{entry.device} was told that {cid} stands in {id} at {entry.c}; it stands at {places}"
+            continue
+        before, earlier = last.get((entry.device, id), (0, ""))
+        if send not in heard and places:
+            if places[0] <= before:
+                yield f"{entry.device} said {earlier} before {cid}; in {id} they stand at {before} and {places[0]}"
+            last[entry.device, id] = places[0], cid
+        heard.add(send)
 
 
 def whoever_asks_is_answered(index: Index) -> Iterator[str]:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from protocol.errors import Refusal
-from protocol.events import Continuity, Conversation, LogEvent, Snapshot, Synced
+from protocol.events import Continuity, Conversation, LogEvent, Ping, Snapshot, Synced
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Conversations, History, Opened, SyncPage, Welcome
-from tests.simulation.history import Answered, Kept, Told, Welcomed
+from tests.simulation.history import Answered, HandedOn, Kept, Restarted, Told, Welcomed
 from tests.simulation.index import Index
 
 
@@ -23,6 +23,8 @@ def u_goes_up_by_one(index: Index) -> Iterator[str]:
                 owed[entry.device] = entry.welcome.u
             case Told(event=Continuity()):
                 at[entry.device] = entry.event.u
+            case Told(event=Ping()) if entry.event.u != at[entry.device]:
+                yield f"{entry.device} #{entry.connection} is asked for u={entry.event.u}, has {at[entry.device]}"
             case Told(event=Synced()):
                 if entry.event.u != at[entry.device] or entry.event.u < owed[entry.device]:
                     yield f"{entry.device} #{entry.connection} is synced at u={entry.event.u}, has {at[entry.device]}"
@@ -71,13 +73,27 @@ def _unbroken(stream: dict[int, object], first: int, last: int) -> bool:
 
 def copies_have_no_holes(index: Index) -> Iterator[str]:
     """(4) What a device keeps of a conversation goes up by one."""
-    heads: dict[tuple[str, ConversationId], int] = {}
+    yield from _holes(index, Kept)
+
+
+def sdk_hands_on_without_a_hole(index: Index) -> Iterator[str]:
+    """(4) The SDK hands on strictly increasing c per conversation without a hole.
+
+    A new process goes on where the store ends: what an earlier one was handed on and had not stored comes again.
+    """
+    yield from _holes(index, HandedOn)
+
+
+def _holes(index: Index, kind: type[Kept | HandedOn]) -> Iterator[str]:
+    heads: dict[str, dict[ConversationId, int]] = defaultdict(dict)
     for entry in index.record.entries:
-        if isinstance(entry, Kept):
-            key = entry.device, entry.event.conversation
-            if key in heads and entry.event.c != heads[key] + 1:
-                yield f"{entry.device} keeps c={entry.event.c} of {entry.event.conversation} after {heads[key]}"
-            heads[key] = entry.event.c
+        if isinstance(entry, Restarted):
+            heads[entry.device] = dict(entry.heads)
+        elif isinstance(entry, kind):
+            known, id, c = heads[entry.device], entry.event.conversation, entry.event.c
+            if c != known.get(id, c - 1) + 1:
+                yield f"{entry.device} {'keeps' if kind is Kept else 'is handed'} c={c} of {id} after {known[id]}"
+            known[id] = c
 
 
 def nobody_else_is_told(index: Index) -> Iterator[str]:

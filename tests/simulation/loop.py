@@ -5,8 +5,11 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
+
+from tests.simulation.process import RUNNING
 
 Answer = TypeVar("Answer")
 
@@ -67,11 +70,30 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._ready.extend(ready)
         return []
 
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        handle = super().call_soon(callback, *args, context=context)
+        _belong(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        _belong(timer)
+        return timer
+
     def _process_events(self, events: list[Any]) -> None:
         """There are no descriptors, so there are no events."""
 
     def _write_to_self(self) -> None:
         """Nobody is asleep in a system call, so nobody needs to be woken."""
+
+
+def _belong(handle: Any) -> None:
+    """What a simulated process has scheduled runs when that process does."""
+    if process := handle._context.get(RUNNING):
+        callback = handle._callback
+        handle._callback = lambda *arguments: process.run(handle, callback, arguments)
 
 
 def run(main: Coroutine[Any, Any, Answer], shuffle: Random | None = None) -> Answer:

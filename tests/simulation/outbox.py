@@ -11,7 +11,7 @@ from msgspec import UNSET
 from protocol.errors import FINAL, Refusal
 from protocol.requests import SendMessage
 
-Style = Literal["one at a time", "chained", "careless"]
+Style = Literal["one at a time", "chained", "careless", "sdk"]
 WINDOW = 4
 RETRY_S = 0.25
 

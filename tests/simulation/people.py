@@ -24,10 +24,12 @@ from protocol.requests import (
     Type,
 )
 from tests.simulation.clients import Device
-from tests.simulation.outbox import Outbox
+from tests.simulation.sdk import SdkDevice
 
 NOWHERE = 1_000_000
 """A place that no log of a simulation reaches."""
+
+AnyDevice = Device | SdkDevice
 
 
 class Person:
@@ -35,12 +37,12 @@ class Person:
 
     def __init__(
         self,
-        device: Device,
+        device: AnyDevice,
         users: list[UserId],
         everything: Mapping[ConversationId, object],
         random: Random,
         talk: int,
-        wipe: Callable[[Device], Device],
+        wipe: Callable[[AnyDevice], AnyDevice],
     ) -> None:
         self.device = device
         self._users = users
@@ -59,7 +61,7 @@ class Person:
             (3, self._stray),
             (2, self._open),
             (3, self._create),
-            (4, self._hang_up),
+            (6, self._hang_up),
             (2, self._background),
         ]
 
@@ -81,11 +83,7 @@ class Person:
             # What is refused is refused for ever: another attempt may be under way at the same time.
             extra["reply_to"] = self._random.choice((self.device.logs[id].head or NOWHERE, NOWHERE))
         message = SendMessage(id=1, conversation=id, cid=cid, text=f"{cid} says", **extra)
-        self._outbox(id).send(message)
-
-    def _outbox(self, id: ConversationId) -> Outbox:
-        device = self.device
-        return device.outboxes.setdefault(id, Outbox(device.style, device.ask))
+        self.device.send(message)
 
     def _send(self, id: ConversationId) -> None:
         for _ in range(self._random.choice((1, 1, 1, 2, 4))):
@@ -93,12 +91,12 @@ class Person:
 
     def _repeat(self, id: ConversationId) -> None:
         """Something under way or done, once more; sometimes with another text under its cid."""
-        outbox = self._outbox(id)
-        if said := outbox.done[-3:] + outbox.waiting[:1]:
+        done, waiting = self.device.said(id)
+        if said := [*done[-3:], *waiting[:1]]:
             message = self._random.choice(said)
-            if message in outbox.done and self._random.random() < 0.2:
+            if message in done and self._random.random() < 0.2:
                 message = msgspec.structs.replace(message, text="another")
-            self.device.ask(message)
+            self.device.repeat(message)
 
     def _read(self, id: ConversationId) -> None:
         c = self._random.choice((self.device.logs[id].head,) * 6 + (1, NOWHERE))
@@ -112,7 +110,7 @@ class Person:
         self._said += 1
         draft = f"{self.device.name}-{self._said}"
         if future := self.device.ask(ChangeSettings(id=1, conversation=id, draft=draft)):
-            future.add_done_callback(lambda answer: self._choose(id, times - 1) if answer.result() else None)
+            future.add_done_callback(lambda answer: None if answer.result() is None else self._choose(id, times - 1))
 
     def _type(self, id: ConversationId) -> None:
         self.device.say(Type(id, "text"))
@@ -134,7 +132,7 @@ class Person:
     def sync(self) -> None:
         """From any old state."""
         device = self.device
-        heads = {id: self._random.randint(0, log.head) for id, log in sorted(device.logs.items())}
+        heads = {id: self._random.randint(0, device.logs[id].head) for id in sorted(device.logs)}
         named = {id: head for id, head in heads.items() if self._random.random() < 0.8}
         device.ask(Sync(id=1, heads=named, since=0, only=self._random.random() < 0.3))
 
@@ -145,10 +143,12 @@ class Person:
         self._said += 1
         cid = f"{self.device.name}-{self._said}"
         self.device.say(Type(id, "text"))
+        if self._random.random() < 1 / 6:
+            self.device.send(SendMessage(id=1, conversation=id, cid=cid, text="let me in"))
+            return
         self.device.ask(
             self._random.choice(
                 (
-                    SendMessage(id=1, conversation=id, cid=cid, text="let me in"),
                     MarkRead(id=1, conversation=id, c=1),
                     GetHistory(id=1, conversation=id),
                     GetConversation(id=1, conversation=id),
@@ -170,14 +170,14 @@ class Person:
     def _insist(self, request: CreateConversation) -> None:
         if future := self.device.ask(request):
             future.add_done_callback(
-                lambda answer: None if isinstance(answer.result(), Opened) else self._insist(request)
+                lambda answer: None if isinstance(answer.result(), Opened | dict) else self._insist(request)
             )
 
     def _hang_up(self, _: ConversationId) -> None:
-        if self._random.random() < 0.15:
+        if self._random.random() < 0.1:
             self.device = self._wipe(self.device)
-        elif self.device.connection:
-            self.device.connection.hang_up(self._random.choice((3000, 3000, 1000)))
+        else:
+            self.device.hang_up()
 
     def _background(self, _: ConversationId) -> None:
         self.device.ask(Background(id=1, on=self._random.random() < 0.5))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.simulation.checker import INVARIANTS, breaks, check
-from tests.simulation.mutants import committing, reading, reloading, streaming
-from tests.simulation.plan import harsh
+from tests.simulation.mutants import clustering, committing, reading, reloading, sdk, streaming
+from tests.simulation.plan import harsh, torn
 from tests.simulation.world import simulate
 
 SEEDS = 400
@@ -48,8 +48,29 @@ MUTANTS: Mapping[Mutant, str] = {
     reloading.refused_without_a_look: "acked sends are in the log",
     reloading.a_crash_while_reloading_ends_the_host: "nothing breaks",
     streaming.copies_with_holes: "copies have no holes",
+    sdk.hands_on_without_filling_a_hole: "the SDK hands on without a hole",
+    sdk.hands_on_twice: "the SDK hands on without a hole",
+    sdk.stored_before_the_application_has_taken_it: "all converge",
+    sdk.known_places_not_counted: "nothing breaks",
+    sdk.unsent_dropped_on_reconnect: "whoever asks is answered",
+    sdk.unsent_not_remembered: "whoever asks is answered",
+    sdk.sent_again_with_a_new_cid: "applications are told the truth",
+    sdk.restored_in_any_order: "applications are told the truth",
+    sdk.pipelined_without_after: "a device's own order is kept",
+    sdk.nothing_asked_of_an_unknown_conversation: "all converge",
 }
 """Each with an invariant that finds it, by itself."""
+
+BETWEEN_NODES: Mapping[Mutant, str] = {
+    clustering.never_repaired: "all converge",
+    clustering.holes_not_noticed: "all converge",
+    clustering.silence_taken_for_nothing: "all converge",
+    clustering.homes_never_move: "all converge",
+    clustering.answers_are_waited_for_without_end: "whoever asks is answered",
+    clustering.told_marks_fall: "marks never fall",
+    clustering.news_kept_to_oneself: "all converge",
+}
+"""The same for what goes wrong between several nodes."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
@@ -61,6 +82,15 @@ def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> 
     assert next(caught, None) is not None
 
 
+@pytest.mark.parametrize("mutant", BETWEEN_NODES, ids=lambda mutant: mutant.__name__)
+def test_a_mutant_between_nodes_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+
+    caught = (seed for seed in range(SEEDS) if breaks(simulate(seed, torn(seed)), BETWEEN_NODES[mutant]))
+
+    assert next(caught, None) is not None
+
+
 def test_every_invariant_catches_a_mutant() -> None:
     assert set(MUTANTS.values()) == set(INVARIANTS)
 
@@ -68,3 +98,4 @@ def test_every_invariant_catches_a_mutant() -> None:
 @pytest.mark.parametrize("first", range(0, 100, 25))
 def test_without_a_mutant_nothing_is_caught(first: int) -> None:
     assert not [(seed, broken) for seed in range(first, first + 25) for broken in check(simulate(seed, harsh(seed)))]
+    assert not [(seed, broken) for seed in range(first, first + 25) for broken in check(simulate(seed, torn(seed)))]

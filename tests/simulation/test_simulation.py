@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.checker import check
-from tests.simulation.history import rendered
+from tests.simulation.history import Decided, HandedOn, Restarted, Welcomed, rendered
 from tests.simulation.world import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,24 @@ def test_what_was_promised_holds(first: int) -> None:
 @pytest.mark.parametrize("first", range(0, 10_000, VERIFIES))
 def test_what_was_promised_holds_ten_thousand_times(first: int) -> None:
     _hold(first, VERIFIES)
+
+
+def test_the_sdk_comes_through_what_can_happen_to_a_client() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(40):
+        entries = simulate(seed).entries
+        sdk = {entry.device for entry in entries if isinstance(entry, HandedOn)}
+        for entry in entries:
+            match entry:
+                case Welcomed() if entry.device in sdk:
+                    happened[entry.welcome.outcome] += 1
+                case Decided():
+                    happened["accepted" if entry.c else "refused"] += 1
+                case Restarted():
+                    happened["restarted"] += 1
+
+    expected = ("fresh", "resumed", "resync", "accepted", "refused", "restarted")
+    assert min(happened[what] for what in expected) >= 5, happened
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 10))

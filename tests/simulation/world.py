@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextvars import Context
 from random import Random
 from types import MappingProxyType
 
@@ -9,24 +10,28 @@ import structlog
 
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
+from persistence.nodes.memory import Leases
 from persistence.people.contract import NewAccount, Refresh
 from persistence.people.memory import MemoryPeople
 from protocol.ids import Millis, UserId
 from server.activation import REFUSE_S
+from tests.simulation.bus import Exchange
 from tests.simulation.clients import Device
 from tests.simulation.faults import Weather
 from tests.simulation.history import Copy, Entry, Final, Happened, Record
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.network import Connection, Pace
-from tests.simulation.node import Node
+from tests.simulation.node import Ground, Node
 from tests.simulation.outbox import Style
-from tests.simulation.people import Person
+from tests.simulation.people import AnyDevice, Person
 from tests.simulation.plan import CALM_S, Plan, drawn
+from tests.simulation.sdk import SdkDevice
 from tests.simulation.trouble import Trouble
 
 EPOCH_MS = 1_790_000_000_000
 UNTIL_ACKED_S = 60.0
 CONVERGED_WITHIN_S = 10.0
+ANEW_S = 0.2
 
 
 class World:
@@ -43,9 +48,9 @@ class World:
         self._database = Database(lambda: Millis(EPOCH_MS + int(self._loop.time() * 1000)))
         self._people = MemoryPeople(self._database.now, Random(f"people {seed}"))
         self._nodes: list[Node] = []
-        self._trouble = Trouble(
-            plan, seed, self._database, self._weather, self._pace, self._start_node, self._nodes, self._happened
-        )
+        exchange = Exchange(Random(f"bus {seed}"), plan.traffic)
+        self._ground = Ground(self._database, Leases(), self._people, exchange, self._weather, plan, self._find)
+        self._trouble = Trouble(plan, seed, self._ground, self._pace, self._start_node, self._nodes, self._happened)
         self._connections = 0
         self._users: list[UserId] = []
         self._user_of: dict[str, UserId] = {}
@@ -57,11 +62,11 @@ class World:
     def log(self, entry: Entry) -> None:
         self._entries.append(entry)
 
-    def connect(self, device: Device) -> Connection | None:
-        alive = [node for node in self._nodes if node.alive]
-        if not alive:
+    def connect(self, device: AnyDevice, url: str | None = None) -> Connection | None:
+        there = [node for node in self._nodes if node.accepts and url in (None, node.url)]
+        if not there:
             return None
-        node = self._random.choice(alive)
+        node = self._random.choice(there)
         self._connections += 1
         connection = Connection(self._connections, device.user, node, device, self._pace)
         node.enter(connection)
@@ -74,16 +79,14 @@ class World:
 
     async def live(self) -> Record:
         await self._settle_in()
-        self._start_node()
+        for number in range(self._plan.nodes):
+            self._start_node(f"node{number + 1}")
         unrest = self._loop.create_task(self._trouble.unrest())
         await asyncio.gather(self._trouble.disasters(), *(self._act(person) for person in self._persons))
         unrest.cancel()
         self._trouble.heal()
         healed_at = self._loop.time()
         await self._until_acked()
-        if not self._plan.one_writer:
-            self._say_everywhere()
-            await self._until_acked()
         await asyncio.sleep(CONVERGED_WITHIN_S + (REFUSE_S if self._plan.rates.crash else 0))
         for person in self._persons:
             person.sync()
@@ -121,26 +124,37 @@ class World:
                 device = self._device(user, style)
                 self._persons.append(Person(device, self._users, everything, random, self._plan.talk, self._wiped))
 
-    def _device(self, user: UserId, style: Style) -> Device:
+    def _device(self, user: UserId, style: Style) -> AnyDevice:
         """A new instance, which connects soon."""
         name = f"{'abcd'[self._users.index(user)]}{len(self._user_of)}"
         self._user_of[name] = user
         if style != "careless":
             self._ordered.add(name)
-        device = Device(name, user, self, Random(f"{name} {self._seed}"), style)
+        kind = SdkDevice if style == "sdk" else Device
+        device = kind(name, user, self, Random(f"{name} {self._seed}"), style)
         self._loop.call_later(self._random.uniform(0, CALM_S), device.connect)
         return device
 
-    def _wiped(self, device: Device) -> Device:
+    def _wiped(self, device: AnyDevice) -> AnyDevice:
         device.retire()
         return self._device(device.user, device.style)
 
-    def _start_node(self) -> Node:
-        number = len(self._nodes) + 1
-        self._happened(f"node {number} starts")
-        node = Node(number, self._database, self._people, self._weather, self._plan)
+    def _start_node(self, name: str) -> Node:
+        life = sum(node.name == name for node in self._nodes) + 1
+        self._happened(f"{name}.{life} starts")
+        node = Node(name, life, self._ground, self._evicted)
         self._nodes.append(node)
         return node
+
+    def _find(self, incarnation: str) -> Node | None:
+        return next((node for node in self._nodes if node.incarnation == incarnation), None)
+
+    def _evicted(self, node: Node) -> None:
+        """Its lease is gone: that life is over, and as server/node.py does it begins another one at once."""
+        if node.alive:
+            self._happened(f"{node.incarnation} is evicted")
+            node.resign()
+            self._loop.call_later(ANEW_S, self._start_node, node.name, context=Context())
 
     async def _act(self, person: Person) -> None:
         await asyncio.sleep(CALM_S)
@@ -157,17 +171,8 @@ class World:
         until = self._loop.time() + UNTIL_ACKED_S
         while self._loop.time() < until:
             await asyncio.sleep(0.5)
-            if not any(box.waiting for person in self._persons for box in person.device.outboxes.values()):
+            if all(person.device.settled for person in self._persons):
                 return
-
-    def _say_everywhere(self) -> None:
-        """Only a further message tells a node what another one has written beside it."""
-        said = set()
-        for person in self._persons:
-            for id in sorted(person.device.logs):
-                if id not in said:
-                    said.add(id)
-                    person.say(id, plainly=True)
 
     def _final(self) -> Final:
         tables = self._database.tables
@@ -188,10 +193,8 @@ class World:
         )
 
 
-def _copy(device: Device) -> Copy:
-    logs = {id: (log.base, log.events) for id, log in device.logs.items() if log.known}
-    pending = {message.cid for box in device.outboxes.values() for message in box.waiting}
-    return Copy(device.name, device.user, device.online, logs, device.reads, device.drafts, pending)
+def _copy(device: AnyDevice) -> Copy:
+    return Copy(device.name, device.user, device.online, device.copies, device.reads, device.drafts, device.unacked)
 
 
 def simulate(seed: int, plan: Plan | None = None) -> Record:

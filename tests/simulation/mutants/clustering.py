@@ -1,0 +1,68 @@
+"""Bugs between nodes: in links, homes and leases, and in the repair of what went astray."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from protocol.codec import Encoded
+from protocol.events import ReadMoved, ReceiptMoved
+from protocol.ids import UserId
+from server.frames import Frame
+from server.homes import Homes
+from server.links import Links, Peer
+from server.marks import Marks
+from server.repair import Repair
+from server.router import Router
+
+
+def never_repaired(patch: pytest.MonkeyPatch) -> None:
+    """A hint without repair: what a link loses is lost."""
+
+    async def mutated(self: Repair) -> None:
+        self._gone, self._since = {}, []
+
+    patch.setattr(Repair, "_round", mutated)
+
+
+def holes_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    def mutated(self: Peer, frame: Frame) -> bool:
+        fresh = frame.number > self.got or not frame.items
+        self.got = max(self.got, frame.number)
+        return fresh
+
+    patch.setattr(Peer, "take", mutated)
+
+
+def silence_taken_for_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Who is not heard has nothing to say."""
+    patch.setattr(Links, "doubtful", lambda self: [peer for peer in self.peers.values() if peer.holes])
+
+
+def homes_never_move(patch: pytest.MonkeyPatch) -> None:
+    """Sockets stay where they are, and what is said to their users goes elsewhere."""
+    patch.setattr(Homes, "changed", lambda self: None)
+
+
+def answers_are_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Links, "_give_up", lambda self, peer, asked: None)
+
+
+def told_marks_fall(patch: pytest.MonkeyPatch) -> None:
+    def rising(self: Marks, event: ReceiptMoved) -> ReceiptMoved:
+        return event
+
+    def rising_own(self: Marks, user: UserId, event: ReadMoved) -> bool:
+        return True
+
+    patch.setattr(Marks, "rising", rising)
+    patch.setattr(Marks, "rising_own", rising_own)
+
+
+def news_kept_to_oneself(patch: pytest.MonkeyPatch) -> None:
+    """What is decided here is told to those who are here."""
+
+    def mutated(self: Router, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
+        self.tell_here([user for user in users if self._membership.home(user) is None], encoded)
+
+    patch.setattr(Router, "_to_users", mutated)
+    never_repaired(patch)
