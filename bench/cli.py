@@ -18,11 +18,13 @@ from bench.compare import compare, read_baseline, stored_results, write_baseline
 from bench.machine import described, fdatasync_ms, file_system
 from bench.plots import draw
 from bench.report import Report, command, now, store
+from bench.room import room
 from bench.rounds import Options, Run, run, summarise
 from bench.stage import Workload
 from bench.subject import Commands, RunError
-from bench.workloads.dm import Dm
+from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.fanout import Fanout
+from bench.workloads.held import Held
 from bench.workloads.idle import Idle
 from bench.workloads.storm import Storm
 
@@ -38,6 +40,7 @@ SETTINGS = (
     click.option("--raise", "raised", multiple=True, metavar="NAME=VALUE", help="A setting of the server for the run."),
     click.option("--seed", default=1, show_default=True, help="Of the schedules and the order of the sides."),
 )
+NODES = click.option("--nodes", type=click.IntRange(1, 50), default=1, show_default=True, help="Of the server.")
 
 
 def measuring(function: Command) -> Command:
@@ -54,9 +57,18 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--full", is_flag=True, help="From 1,000 up to 19,000 connections, all that a node holds.")
+@click.option("--each", type=click.IntRange(2, 19_000), default=10_000, show_default=True, help="Of several nodes.")
+@NODES
 @measuring
-def idle(full: bool, **shared: Any) -> None:
-    """Memory and CPU of idle, authenticated, pinged connections."""
+def idle(full: bool, each: int, nodes: int, **shared: Any) -> None:
+    """Memory and CPU of idle, authenticated, pinged connections; on several nodes, as many as the machine holds."""
+    if nodes > 1:
+        found = room(nodes)
+        click.echo(str(found))
+        each = min(each, found.connections // nodes) // 2 * 2
+        held = Held(nodes, (each // 2, each))
+        conclude(held, nodes=nodes, parts=held.parts, **shared)
+        return
     shape = Idle()
     conclude(msgspec.structs.replace(shape, steps=(1_000, *shape.steps, 19_000)) if full else shape, **shared)
 
@@ -64,10 +76,11 @@ def idle(full: bool, **shared: Any) -> None:
 @bench.command()
 @click.option("--connections", default=5_000, show_default=True, help="Users, two of whom talk: an even number.")
 @click.option("--rate", default=1_500.0, show_default=True, help="Connects per second at the end of the ramp.")
+@NODES
 @measuring
-def storm(connections: int, rate: float, **shared: Any) -> None:
-    """CPU of connect + hello, fresh and resumed, harm to others, and the time to come back when the node is killed."""
-    conclude(Storm(connections // 2 * 2, rate, seed=shared["seed"]), **shared)
+def storm(connections: int, rate: float, nodes: int, **shared: Any) -> None:
+    """CPU of connect + hello, fresh and resumed, harm to others, and the time to come back when a node is killed."""
+    conclude(Storm(connections // 2 * 2, rate, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -75,10 +88,15 @@ def storm(connections: int, rate: float, **shared: Any) -> None:
 @click.option("--conversations", default=1_000, show_default=True)
 @click.option("--seconds", default=10.0, show_default=True, help="The measured window.")
 @click.option("--knee", is_flag=True, help="Search the highest rate that holds, beginning at --rate.")
+@click.option("--across", is_flag=True, help="The two of each conversation are at home on different nodes.")
+@NODES
 @measuring
-def dm(rate: float, conversations: int, seconds: float, knee: bool, **shared: Any) -> None:
-    """Durable direct messages: ack and delivery latency, CPU per message, batches."""
-    conclude(Dm(rate, conversations, seconds, knee=knee, seed=shared["seed"]), **shared)
+def dm(rate: float, conversations: int, seconds: float, knee: bool, across: bool, nodes: int, **shared: Any) -> None:
+    """Durable direct messages: ack and delivery latency, CPU per message, batches, what goes over links."""
+    if across and nodes == 1:
+        raise click.UsageError("--across needs several --nodes.")
+    shape = DmAcross if across else Dm
+    conclude(shape(rate, conversations, seconds, knee=knee, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -147,18 +165,21 @@ def measured(
     mint_command: str,
     raised: tuple[str, ...],
     seed: int,
+    nodes: int = 1,
+    parts: int = 1,
 ) -> bool:
     """Run all rounds, print and store the report; whether its figures count."""
     if quick:
         workload = workload.quick()
-    options = Options(rounds, data.resolve(), Commands(server_command, mint_command), _pairs(raised), port, seed)
+    commands = Commands(server_command, mint_command)
+    options = Options(rounds, data.resolve(), commands, _pairs(raised), port, seed, nodes, parts)
     done = _watched(workload, options)
     machine = described() | {"data folder": f"{file_system(data)}, fdatasync {fdatasync_ms(data):.2f} ms"}
     report = Report(
-        workload.name,
+        workload.name if nodes == 1 else f"{workload.name}-{nodes}-nodes",
         now(),
         command(),
-        msgspec.to_builtins(workload) | {"quick": quick, "server": server_command},
+        msgspec.to_builtins(workload) | {"quick": quick, "server": server_command.replace("{nodes}", str(nodes))},
         workload.raised | options.raised,
         machine,
         {} if done.void else summarise(done),

@@ -9,10 +9,13 @@ import msgspec
 
 from bench.crowd import Crowd
 from bench.frames import Socket
-from bench.wire import Frame, Hello, Refusal, Stored, User, decode, decode_hello, request_frame
+from bench.wire import Frame, Hello, Refusal, Stored, User, decode, decode_hello, moved_to, request_frame
 
 REPLY_WITHIN = 10.0
 RETRIES = 5
+MOST_MOVES = 3
+"""In a row: what follows more often runs in a circle."""
+
 NOT_DURABLE = frozenset(("ping", "synced", "continuity"))
 
 
@@ -27,11 +30,15 @@ class RefusedError(Exception):
 class Client(Socket):
     """Says hello, counts `u` and `c`, answers pings, acks what it stored; the smallest client that keeps every rule.
 
-    Every breach by the server (gap, repeat, reordering, close, refusal) goes to the crowd's faults.
+    Every breach by the server (gap, repeat, reordering, close, refusal) goes to the crowd's faults. In a crowd that
+    follows, a client that is sent home goes there, and resumes what it had begun.
     """
 
     __slots__ = (
+        "_earlier",
         "_hello",
+        "_moves",
+        "_moving",
         "_owes",
         "_waiting",
         "crowd",
@@ -52,13 +59,10 @@ class Client(Socket):
         self.crowd = crowd
         self.user = user
         self.device = device
-        fields: dict[str, Any] = {"token": user.access_token}
-        fields["device"] = {"id": device, "platform": "load", "app": "bench"}
-        if resume is not None:
-            fields["resume"] = {"epoch": resume.epoch, "u": resume.u}
-        if not snapshot:
-            fields["snapshot"] = False
-        self._hello = request_frame("hello", id=1, **fields)
+        self._hello = self._greeting(resume, snapshot)
+        self._earlier: dict[str, int] | None = None
+        self._moves = 0
+        self._moving = False
         self._waiting: dict[int, asyncio.Future[Frame]] | None = None
         self._owes = False
         self.heads: dict[str, int] | None = None
@@ -73,6 +77,17 @@ class Client(Socket):
         """What a later connection resumes from."""
         assert self.hello is not None
         return Stored(self.hello.epoch, self.u)
+
+    def _greeting(self, resume: Stored | None, snapshot: bool) -> bytes:
+        fields: dict[str, Any] = {"token": self.user.access_token}
+        fields["device"] = {"id": self.device, "platform": "load", "app": "bench"}
+        if resume is not None:
+            fields["resume"] = {"epoch": resume.epoch, "u": resume.u}
+        if not snapshot:
+            fields["snapshot"] = False
+        if self.crowd.follow is not None:
+            fields["follow"] = True
+        return request_frame("hello", id=1, **fields)
 
     async def ask(self, op: str, **fields: Any) -> msgspec.Raw:
         """Send a request of the preparation and return its `ok`; what may be sent again is, `RETRIES` times.
@@ -107,8 +122,8 @@ class Client(Socket):
         self.close(3000)
 
     def expects(self, outcome: str) -> bool:
-        """Whether hello may end so: who names a stream resumes it."""
-        return outcome == ("fresh" if self.u < 0 else "resumed")
+        """Whether hello may end so: who names a stream resumes it, where it is."""
+        return outcome == ("fresh" if self.u < 0 else "resumed") or (outcome == "resync" and self._moves > 0)
 
     def refused(self, refusal: Refusal) -> None:
         """hello was answered with an error."""
@@ -116,7 +131,12 @@ class Client(Socket):
 
     def ready(self) -> None:
         """hello is answered and `synced` has come."""
+        self._moves = 0
         self.crowd.tell()
+
+    def unreachable(self, error: Exception) -> None:
+        """The node that this client was sent to does not let it connect."""
+        self.crowd.faults.add("connect failed", repr(error))
 
     def replied(self, frame: Frame) -> None:
         """A reply that nobody waits for with `ask`."""
@@ -142,11 +162,19 @@ class Client(Socket):
     def ended(self, reason: str) -> None:
         if self.leaving:
             self.crowd.tell()
+        elif self.crowd.follow is not None and self._moves < MOST_MOVES and (port := moved_to(reason)):
+            self._move(port)
         else:
             self.crowd.faults.add("connection ended by the server", reason)
         for future in (self._waiting or {}).values():
             if not future.done():
                 future.set_exception(RefusedError(reason))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._moving and self.crowd.follow is not None:
+            self._moving = False
+            self.crowd.follow(self)
 
     def message(self, payload: bytes) -> None:
         try:
@@ -168,6 +196,16 @@ class Client(Socket):
             self.crowd.faults.add("continuity", self.user.user)
         else:
             self.happened(frame)
+
+    def _move(self, port: int) -> None:
+        self.crowd.moves += 1
+        self._moves += 1
+        self._moving = True
+        self._owes = False
+        self.port = port
+        if self.hello is not None:
+            self._hello = self._greeting(self.stored, snapshot=False)
+            self.hello = None
 
     async def _answer(self, number: int) -> Frame:
         if self._waiting is None:
@@ -195,12 +233,13 @@ class Client(Socket):
                 self.crowd.faults.add("unexpected outcome of hello", self.hello.outcome)
             if self.hello.outcome != "resumed":
                 self.u = self.hello.u
+                self._earlier = dict(self.heads) if self.heads else None
 
     def _durable(self, frame: Frame) -> None:
         if frame.u != self.u + 1:
             self.crowd.faults.add("stream broken", f"{self.user.user}: u {frame.u} after {self.u}")
         self.u = frame.u
-        if frame.c:
+        if frame.c and not self._is_earlier(frame):
             head = self.head(frame.conversation)
             if frame.c != head + 1:
                 self.crowd.faults.add("conversation broken", f"{frame.conversation}: c {frame.c} after {head}")
@@ -210,6 +249,10 @@ class Client(Socket):
         if not self._owes:
             self._owes = True
             self.crowd.owe(self)
+
+    def _is_earlier(self, frame: Frame) -> bool:
+        """A stream that began anew may bring what the one before it brought (§3, client rules)."""
+        return self._earlier is not None and frame.c <= self._earlier.get(frame.conversation, 0)
 
     def _pinged(self, u: int) -> None:
         self._same("ping", u)

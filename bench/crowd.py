@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,17 @@ ACK_AFTER = 0.8
 
 
 class Crowd:
-    """All clients of one process: how to reach the server, who owes an ack, what went wrong, who is not ready yet."""
+    """All clients of one process: how to reach the server, who owes an ack, what went wrong, who is not ready yet.
 
-    def __init__(self, request: bytes, faults: Faults) -> None:
+    With `follow`, clients go where they are at home: it connects one again, to the port that it was sent to. `moves`
+    counts how often.
+    """
+
+    def __init__(self, request: bytes, faults: Faults, follow: Callable[[Client], None] | None = None) -> None:
         self.request = request
         self.faults = faults
-        self.pings = 0
+        self.follow = follow
+        self.pings = self.moves = 0
         self._owing: deque[tuple[float, Client]] = deque()
         self._expected = 0
         self._told = asyncio.Event()

@@ -37,12 +37,13 @@ def upgrade(host: str, port: int) -> bytes:
 class Socket(asyncio.Protocol):
     """One WebSocket of the generator: opens itself, cuts the bytes into messages, answers protocol pings.
 
+    `port` is where it connects, 0 for wherever the dialler sends it; it may connect again when it has ended.
     Subclasses say what `opened`, `message` and `ended` mean. `due` is the monotonic second when the connect was
     intended; `read_at` that of the last read, taken once per read and so shared by all messages in it. Anything that a
     well-behaved server does not send goes to `ended`.
     """
 
-    __slots__ = ("_rest", "_upgrade", "due", "is_open", "read_at", "transport")
+    __slots__ = ("_rest", "_upgrade", "due", "is_open", "port", "read_at", "transport")
 
     def __init__(self, request: bytes) -> None:
         self._upgrade = request
@@ -50,6 +51,7 @@ class Socket(asyncio.Protocol):
         self.is_open = False
         self.read_at = 0.0
         self.due = 0.0
+        self.port = 0
         self.transport: asyncio.WriteTransport | None = None
 
     def opened(self) -> None:
@@ -85,6 +87,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
+        self.is_open, self._rest = False, b""
         self.transport.write(self._upgrade)
 
     def connection_lost(self, exc: Exception | None) -> None:

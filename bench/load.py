@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Sequence
+from itertools import cycle
 from secrets import randbelow
 from typing import Self
 
@@ -57,12 +58,17 @@ def source(number: int) -> str:
 
 
 class Dialler:
-    """Opens sockets on a stage, each from a loopback address and port that nobody used before."""
+    """Opens sockets on a stage, each from a loopback address and port that nobody used before.
+
+    A socket goes to the port that it names, and otherwise to the stage's; where there are several nodes to each one's
+    own port in turn, so that it is known who let it in.
+    """
 
     def __init__(self, stage: Stage, faults: Faults) -> None:
         self.faults = faults
         self.request = upgrade(stage.host, stage.port)
         self._stage = stage
+        self._doors = cycle(stage.ports or (stage.port,))
         self._opened: list[Socket] = []
         self._first = randbelow(SOURCES)
         self._dialled = 0
@@ -89,11 +95,12 @@ class Dialler:
         """Connect one. Raises OSError or TimeoutError when the server does not let it."""
         address, port = divmod(self._dialled, PORTS_PER_SOURCE)
         self._dialled += 1
+        socket.port = socket.port or next(self._doors)
         local = (source(self._first + address), FIRST_PORT + port)
         self._opened.append(socket)
         async with asyncio.timeout(CONNECT_WITHIN):
             await asyncio.get_running_loop().create_connection(
-                lambda: socket, self._stage.host, self._stage.port, local_addr=local
+                lambda: socket, self._stage.host, socket.port, local_addr=local
             )
 
     async def abandon(self) -> None:
@@ -109,15 +116,18 @@ class Load:
     def __init__(self, stage: Stage) -> None:
         self.faults = Faults()
         self.dialler = Dialler(stage, self.faults)
-        self.crowd = Crowd(self.dialler.request, self.faults)
+        self.crowd = Crowd(self.dialler.request, self.faults, self._follow if stage.ports else None)
+        self._following: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._acking = asyncio.ensure_future(self.crowd.keep_acking())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._acking.cancel()
-        await asyncio.gather(self._acking, return_exceptions=True)
+        running = [self._acking, *self._following]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self.dialler.abandon()
 
     async def connect(self, clients: Sequence[Client], rate: float) -> None:
@@ -125,3 +135,14 @@ class Load:
         self.crowd.expect(len(clients))
         await self.dialler.open(clients, ramp(len(clients), rate, rate))
         await self.crowd.all_told(CONNECT_WITHIN, "no hello within the time")
+
+    def _follow(self, client: Client) -> None:
+        task = asyncio.get_running_loop().create_task(self._dial(client))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _dial(self, client: Client) -> None:
+        try:
+            await self.dialler.dial(client)
+        except (OSError, TimeoutError) as error:
+            client.unreachable(error)

@@ -83,6 +83,17 @@ def together(parts: Sequence[Measured]) -> Measured:
     return whole
 
 
+def added(first: Measured, others: Sequence[Measured]) -> Measured:
+    """What several processes measured at once: figures of the same name are summed, the rest is as in `together`."""
+    whole = together([first, *others])
+    sums: dict[str, Figure] = {}
+    for figure in whole.figures:
+        value = figure.value + (sums[figure.name].value if figure.name in sums else 0.0)
+        sums[figure.name] = msgspec.structs.replace(figure, value=value)
+    whole.figures = list(sums.values())
+    return whole
+
+
 def histogram(seconds: Iterable[float]) -> HdrHistogram:
     """Samples in seconds as an HdrHistogram in microseconds, three digits, up to two minutes."""
     from hdrh.histogram import HdrHistogram
@@ -123,20 +134,29 @@ def generator_cpu_seconds() -> float:
 
 
 class Meter:
-    """Processor time of nodes, stores and the generator between `Meter(...)` and `per`."""
+    """Processor time of nodes, stores, buses and the generator between `Meter(...)` and `per`.
 
-    def __init__(self, nodes: tuple[int, ...], stores: tuple[int, ...]) -> None:
+    The bus counts where there are several nodes: one alone says nothing over it.
+    """
+
+    def __init__(self, nodes: tuple[int, ...], stores: tuple[int, ...], buses: tuple[int, ...] = ()) -> None:
         self._nodes, self._stores = nodes, stores
+        self._buses = buses if len(nodes) > 1 else ()
         self._begun = self._now()
 
     def per(self, operation: str, count: int, scale: float = 1.0) -> list[Figure]:
         """CPU microseconds per operation since the start, `scale` dividing further (seconds of a window)."""
         share = 1e6 / max(count, 1) / scale
-        node, store, own = (end - begin for begin, end in zip(self._begun, self._now(), strict=True))
-        figures = [Figure(f"CPU per {operation}", "µs", node * share)]
+        store, bus, own, *nodes = (end - begin for begin, end in zip(self._begun, self._now(), strict=True))
+        figures = [Figure(f"CPU per {operation}", "µs", sum(nodes) * share)]
+        if len(nodes) > 1:
+            figures += [Figure(f"CPU of node {k} per {operation}", "µs", cpu * share) for k, cpu in enumerate(nodes, 1)]
         if self._stores:
             figures.append(Figure(f"Postgres CPU per {operation}", "µs", store * share))
+        if self._buses:
+            figures.append(Figure(f"NATS CPU per {operation}", "µs", bus * share))
         return [*figures, Figure(f"generator CPU per {operation}", "µs", own * share)]
 
-    def _now(self) -> tuple[float, float, float]:
-        return cpu_seconds(self._nodes), tree_cpu_seconds(self._stores), generator_cpu_seconds()
+    def _now(self) -> list[float]:
+        others = tree_cpu_seconds(self._stores), tree_cpu_seconds(self._buses), generator_cpu_seconds()
+        return [*others, *(cpu_seconds((node,)) for node in self._nodes)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from bench.database import Log
 from bench.measure import Figure
+from bench.stage import Stage
 
 PRIVATE_PORTS = (101, 100)
 """Offsets of a node's private port from the public one, the likelier first."""
@@ -18,13 +19,23 @@ BUCKET = re.compile(r'tidings_commit_batch_size_bucket\{le="(.*)"\}')
 
 def read_metrics(host: str, port: int) -> dict[str, float]:
     """All samples of the node behind the public `port`; empty when it serves none."""
-    for offset in PRIVATE_PORTS:
-        try:
-            with urllib.request.urlopen(f"http://{host}:{port + offset}/metrics", timeout=2) as answer:
-                return parse(answer.read().decode())
-        except OSError:
-            continue
-    return {}
+    return next(filter(None, (_read(host, port + offset) for offset in PRIVATE_PORTS)), {})
+
+
+def read_nodes(stage: Stage) -> list[dict[str, float]]:
+    """The samples of every node; empty for one that serves none."""
+    if not stage.private:
+        return [read_metrics(stage.host, stage.port)]
+    return [_read(stage.host, port) for port in stage.private]
+
+
+def read_sums(stage: Stage) -> dict[str, float]:
+    """Every sample summed over all nodes: right for counters and for what is counted in buckets."""
+    sums: dict[str, float] = {}
+    for samples in read_nodes(stage):
+        for name, value in samples.items():
+            sums[name] = sums.get(name, 0.0) + value
+    return sums
 
 
 def parse(text: str) -> dict[str, float]:
@@ -66,6 +77,26 @@ def pause_figures(samples: Mapping[str, float]) -> list[Figure]:
         Figure("longest GC pause", "ms", samples["tidings_gc_longest_pause_seconds"] * 1000),
         Figure("GC pauses in all", "ms", samples["tidings_gc_pause_seconds_sum"] * 1000),
     ]
+
+
+def link_figures(before: Mapping[str, float], after: Mapping[str, float], messages: int) -> list[Figure]:
+    """What went over the links between nodes in a window, heartbeats left out; nothing where nodes do not say."""
+    frames, items = (_growth(before, after, f"tidings_link_{what}_sent_total") for what in ("frames", "items"))
+    if not frames:
+        return []
+    return [
+        Figure("link frames per message", "", frames / max(messages, 1), "neither"),
+        Figure("link items per message", "", items / max(messages, 1), "neither"),
+        Figure("items per link frame", "", items / frames, "neither"),
+    ]
+
+
+def _read(host: str, port: int) -> dict[str, float]:
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=2) as answer:
+            return parse(answer.read().decode())
+    except OSError:
+        return {}
 
 
 def _growth(before: Mapping[str, float], after: Mapping[str, float], name: str) -> float:

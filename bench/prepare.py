@@ -22,9 +22,13 @@ Item = TypeVar("Item")
 
 
 async def for_each(
-    items: Sequence[Item], do: Callable[[Item], Awaitable[None]], progress: Progress, doing: str
+    items: Sequence[Item],
+    do: Callable[[Item], Awaitable[None]],
+    progress: Progress,
+    doing: str,
+    at_once: int = AT_ONCE,
 ) -> None:
-    """Run `do` on every item, `AT_ONCE` at a time; the first exception ends all."""
+    """Run `do` on every item, `at_once` at a time; the first exception ends all."""
     queue: Iterator[tuple[int, Item]] = iter(enumerate(items, 1))
 
     async def work() -> None:
@@ -34,7 +38,7 @@ async def for_each(
                 progress(doing, k, len(items))
 
     async with asyncio.TaskGroup() as workers:
-        for _ in range(min(AT_ONCE, len(items))):
+        for _ in range(min(at_once, len(items))):
             workers.create_task(work())
 
 
@@ -48,7 +52,7 @@ async def accept(client: Client, conversation: str) -> None:
 
 
 async def befriend(
-    pairs: Sequence[tuple[Client, Client]], progress: Progress, *, both_ways: bool = True
+    pairs: Sequence[tuple[Client, Client]], progress: Progress, *, both_ways: bool = True, at_once: int = AT_ONCE
 ) -> dict[Client, str]:
     """Each pair opens its 1:1 and says one message, or one each way: one or two durable events for both.
 
@@ -65,7 +69,7 @@ async def befriend(
             await accept(other, conversation)
             await other.ask("message.send", conversation=conversation, cid=token_hex(16), text=TEXT)
 
-    await for_each(pairs, speak, progress, "the pairs speak")
+    await for_each(pairs, speak, progress, "the pairs speak", at_once)
     await all_stored([client for pair in pairs for client in pair], conversations, 1 + both_ways)
     await all_acked()
     return conversations

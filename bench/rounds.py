@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -10,19 +9,19 @@ from statistics import median
 
 import msgspec
 
-from bench.generator import Side, generate
+from bench.generator import Side, Told, generate
 from bench.machine import MEMORY_FILE_SYSTEMS, file_system
 from bench.measure import Better, Figure, Measured
 from bench.stage import Workload
 from bench.subject import Commands, RunError, build_floor, floor, free_port, product
 
-Told = Callable[[str, int, int], None]
 NEEDED = {"hdrhistogram": "hdrh", "matplotlib": "matplotlib"}
+SEVERAL_NODES = "several nodes: the floor, one process, is measured beside one node"
 NO_COMPILER = "no C compiler: floor not measured"
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the four workloads share."""
+    """What the workloads share."""
 
     rounds: int
     data: Path
@@ -30,6 +29,8 @@ class Options(msgspec.Struct, frozen=True):
     raised: dict[str, str]
     port: int = 0
     seed: int = 1
+    nodes: int = 1
+    parts: int = 1
 
 
 class Run(msgspec.Struct):
@@ -73,8 +74,8 @@ def run(workload: Workload, options: Options, told: Told) -> Run:
     kind = file_system(options.data)
     if workload.needs_disk and kind in MEMORY_FILE_SYSTEMS:
         raise RunError(f"{options.data} is on {kind}: a durable commit costs nothing there; name a disk with --data")
-    binary = build_floor(options.data)
-    done = Run([], [], "" if binary else NO_COMPILER)
+    binary = build_floor(options.data) if options.nodes == 1 else None
+    done = Run([], [], "" if binary else NO_COMPILER if options.nodes == 1 else SEVERAL_NODES)
     random = Random(options.seed)
     for number in range(1, options.rounds + 1):
         order: list[Side] = ["ours", "floor"] if binary else ["ours"]
@@ -112,9 +113,9 @@ def _one(workload: Workload, side: Side, options: Options, binary: Path | None, 
         with floor(binary) as stage:
             return generate(workload, side, stage, told)
     raised = workload.raised | options.raised
-    port = options.port or free_port()
-    with product(options.commands, port, options.data / "server", raised, workload.users) as stage:
-        return generate(workload, side, stage, told)
+    port, users = options.port or free_port(options.nodes), workload.users_for(options.nodes)
+    with product(options.commands, port, options.data / "server", raised, users, options.nodes) as stage:
+        return generate(workload, side, stage, told, options.parts)
 
 
 def _by_name(rounds: list[list[Figure]]) -> dict[str, dict[int, Figure]]:

@@ -26,11 +26,14 @@ HOST = "127.0.0.1"
 READY_WITHIN = 60.0
 STOP_WITHIN = 20.0
 FLOOR_SOURCE = Path(__file__).with_name("floor.c")
-NODE, STORE = "server.node", "postgres"
-"""What the command lines of node processes and of the database contain."""
+NODE, STORE, BUS = "server.node", "postgres", "nats-server"
+"""What the command lines of node processes, of the database and of the bus contain."""
 
-PORTS_OF_A_NODE = (0, 1, 100, 101)
-"""Offsets from the public port: shared, the node's own, and the private ones."""
+SHARED_PORTS = (0, 99, 100)
+"""Offsets from the public port: itself, the bus, and the private port of a node without a supervisor."""
+
+PRIVATE_ABOVE = 100
+"""Node I has the port I above the public one for itself, and is asked privately so much above that."""
 
 
 class RunError(Exception):
@@ -38,9 +41,9 @@ class RunError(Exception):
 
 
 class Commands(msgspec.Struct, frozen=True):
-    """How the product is started and its users are made: templates with {port}, {data} and {users}."""
+    """How the product is started and its users are made: templates with {port}, {data}, {nodes} and {users}."""
 
-    serve: str = "tidings serve --embedded --nodes 1 --port {port} --data {data}"
+    serve: str = "tidings serve --embedded --nodes {nodes} --port {port} --data {data}"
     mint: str = "tidings admin mint --users {users} --data {data}"
 
     def words(self, template: str, **values: object) -> list[str]:
@@ -65,10 +68,11 @@ def build_floor(folder: Path) -> Path | None:
     return binary
 
 
-def free_port() -> int:
-    """A port whose neighbours that a node takes are free as well, below the ephemeral range."""
-    for port in range(21_000, 32_000, 110):
-        if all(_is_free(port + offset) for offset in PORTS_OF_A_NODE):
+def free_port(nodes: int = 1) -> int:
+    """A port whose neighbours that so many nodes take are free as well, below the ephemeral range."""
+    above = [*SHARED_PORTS, *(number + offset for number in range(1, nodes + 1) for offset in (0, PRIVATE_ABOVE))]
+    for port in range(21_000, 32_000, 110 + nodes):
+        if all(_is_free(port + offset) for offset in above):
             return port
     raise RunError("no free port between 21000 and 32000")
 
@@ -81,20 +85,25 @@ def floor(binary: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def product(commands: Commands, port: int, data: Path, raised: dict[str, str], users: int) -> Iterator[Stage]:
+def product(
+    commands: Commands, port: int, data: Path, raised: dict[str, str], users: int, nodes: int = 1
+) -> Iterator[Stage]:
     """The product on a fresh `data` folder with `users` minted. Raises RunError when it does not come up."""
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
-    serve = commands.words(commands.serve, port=port, data=data)
+    serve = commands.words(commands.serve, port=port, data=data, nodes=nodes)
     with _running(serve, raised, data.with_suffix(".log")) as (process, _):
         family = descendants(process.pid)
-        nodes = tuple(p.pid for p in family if NODE in p.command)
-        if not nodes:
-            raise RunError(f"no process with {NODE!r} in its command line below {shlex.join(serve)}")
-        databases = {p.pid: p.parent for p in family if Path(p.command.split(" ")[0]).name.startswith(STORE)}
-        stores = tuple(pid for pid, parent in databases.items() if parent not in databases)
+        found = sorted((_number(p), p.pid) for p in family if NODE in p.command)
+        if len(found) != nodes:
+            raise RunError(f"{len(found)} of {nodes} processes have {NODE!r} in their command: {shlex.join(serve)}")
         minted = mint(commands, users, data, raised)
-        yield Stage(HOST, port, nodes, stores, minted, address(data), supervised=process.pid not in nodes)
+        pids = tuple(pid for _, pid in found)
+        own = tuple(port + number for number in range(1, nodes + 1)) if nodes > 1 else ()
+        yield Stage(
+            HOST, port, pids, _called(STORE, family), _called(BUS, family), minted, address(data),
+            supervised=process.pid not in pids, ports=own, private=tuple(port + PRIVATE_ABOVE for port in own),
+        )  # fmt: skip
     shutil.rmtree(data, ignore_errors=True)
 
 
@@ -108,6 +117,18 @@ def mint(commands: Commands, users: int, data: Path, environment: dict[str, str]
     if len(minted) != users:
         raise RunError(f"{shlex.join(words)}: {len(minted)} users")
     return tuple(minted)
+
+
+def _number(node: Process) -> int:
+    """The number that the command line of a node names, 0 without one."""
+    words = node.command.split()
+    return int(words[words.index("--number") + 1]) if "--number" in words else 0
+
+
+def _called(name: str, family: list[Process]) -> tuple[int, ...]:
+    """Processes of a program, without those that they started themselves."""
+    found = {p.pid: p.parent for p in family if Path(p.command.split(" ")[0]).name.startswith(name)}
+    return tuple(pid for pid, parent in found.items() if parent not in found)
 
 
 @contextmanager

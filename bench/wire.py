@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -79,6 +80,12 @@ class Synced(msgspec.Struct, gc=False):
     conversations: list[CaughtUp]
 
 
+class Closing(msgspec.Struct, gc=False):
+    """The reason of a close: where to go instead."""
+
+    url: str = ""
+
+
 class User(msgspec.Struct, frozen=True, gc=False):
     """A minted user: one line of `tidings admin mint`."""
 
@@ -98,7 +105,17 @@ decode_sent = msgspec.msgpack.Decoder(Sent).decode
 decode_opened = msgspec.msgpack.Decoder(Opened).decode
 decode_synced = msgspec.msgpack.Decoder(Synced).decode
 decode_hello = msgspec.msgpack.Decoder(Hello).decode
+decode_closing = msgspec.json.Decoder(Closing).decode
 encode = msgspec.msgpack.Encoder().encode
+
+
+MOVED = "closed 4002 "
+"""How the end of a connection reads whose user is at home elsewhere."""
+
+
+def moved_to(reason: str) -> int:
+    """The port of the node that a connection's end names as home; 0 for any other end."""
+    return urlsplit(decode_closing(reason.removeprefix(MOVED)).url).port or 0 if reason.startswith(MOVED) else 0
 
 
 def request_frame(op: str, **fields: Any) -> bytes:

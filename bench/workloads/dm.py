@@ -15,11 +15,12 @@ from bench.database import Log, read_log
 from bench.frames import masked
 from bench.load import Echo, Load
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
-from bench.metrics import batch_figures, batch_histogram, fsync_figures, read_metrics
+from bench.metrics import batch_figures, batch_histogram, fsync_figures, link_figures, read_sums
 from bench.prepare import befriend
 from bench.schedule import Pacer, poisson, ramp
 from bench.stage import Progress, Stage
 from bench.workloads.messages import Sender, Traffic
+from bench.workloads.pairs import SPARE, apart_at_home, by_owner, together_at_home
 
 ACK_BAR_MS = 25.0
 KEEPS_UP = 0.97
@@ -38,7 +39,8 @@ class Dm(msgspec.Struct, frozen=True):
     """`rate` messages per second for `window_s`, after `warm_s` that count for nothing but are verified as well.
 
     Every arrival picks one of two senders of one of `conversations`; a sender has one message in flight, later ones
-    wait at its side while their latency runs. With `knee` the highest rate that holds `ACK_BAR_MS` at p99 is searched,
+    wait at its side while their latency runs. On several nodes both of a conversation, and it itself, are at home on
+    one. With `knee` the highest rate that holds `ACK_BAR_MS` at p99 is searched,
     and shares of it are measured.
     """
 
@@ -54,9 +56,8 @@ class Dm(msgspec.Struct, frozen=True):
     raised: ClassVar[dict[str, str]] = {}
     needs_disk: ClassVar[bool] = True
 
-    @property
-    def users(self) -> int:
-        return 2 * self.conversations
+    def users_for(self, nodes: int) -> int:
+        return 2 * self.conversations if nodes == 1 else 2 * round(self.conversations * SPARE) + 2 * nodes
 
     def quick(self) -> Dm:
         return msgspec.structs.replace(self, window_s=min(self.window_s, 3.0), warm_s=1.0)
@@ -67,7 +68,8 @@ class Dm(msgspec.Struct, frozen=True):
             senders = [Sender(load.crowd, user, f"device-{user.user}") for user in stage.users]
             progress(f"{len(senders)} connections")
             await load.connect(senders, CONNECT_RATE)
-            pairs = list(zip(senders[::2], senders[1::2], strict=True))
+            pairs = self.paired(senders) if stage.ports else list(zip(senders[::2], senders[1::2], strict=True))
+            senders = [sender for pair in pairs for sender in pair]
             conversations = await befriend(pairs, progress)
             for one, other in pairs:
                 one.meet(other, conversations[one])
@@ -80,11 +82,15 @@ class Dm(msgspec.Struct, frozen=True):
             measured.faults = load.faults.lines()
         return measured
 
+    def paired(self, senders: Sequence[Sender]) -> list[tuple[Sender, Sender]]:
+        """Who talks to whom on several nodes, when it is known where each is at home."""
+        return together_at_home(senders, self.conversations)
+
     async def floor(self, stage: Stage, progress: Progress) -> Measured:
         """The same arrivals, each an echo of one 100-byte frame: one frame in, one out, nothing kept."""
         random = Random(self.seed)
         async with Load(stage) as load:
-            sockets = [Echo(load.crowd) for _ in range(self.users)]
+            sockets = [Echo(load.crowd) for _ in range(self.users_for(1))]
             load.crowd.expect(len(sockets))
             await load.dialler.open(sockets, ramp(len(sockets), CONNECT_RATE, CONNECT_RATE))
             await load.crowd.all_told(10, "not open")
@@ -104,18 +110,20 @@ class Dm(msgspec.Struct, frozen=True):
     ) -> Measured:
         progress(f"{rate:.0f} messages/s for {self.window_s:.0f} s")
         log_before = await self._log(load, stage, senders, random)
-        before = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        before = await asyncio.to_thread(read_sums, stage)
         traffic, pacer = self._prepare(load, senders, rate, self.window_s, random)
-        meter, begun = Meter(stage.nodes, stage.stores), monotonic()
+        meter, begun = Meter(stage.nodes, stage.stores, stage.buses), monotonic()
         await pacer.run()
         await traffic.drained(self.drain_s)
         figures, seconds = meter.per("message", len(traffic.acks)), monotonic() - begun
-        after = await asyncio.to_thread(read_metrics, stage.host, stage.port)
+        after = await asyncio.to_thread(read_sums, stage)
         log_after = await self._log(load, stage, senders, random)
         figures.append(Figure("messages acked", "1/s", len(traffic.acks) / seconds, "higher"))
+        shares, apart = by_owner(traffic) if stage.ports else ([], [])
+        figures += [*batch_figures(before, after), *fsync_figures(log_before, log_after, seconds)]
         return Measured(
-            [*figures, *batch_figures(before, after), *fsync_figures(log_before, log_after, seconds)],
-            latency_figures("ack", traffic.acks) + latency_figures("delivery", traffic.deliveries),
+            [*figures, *link_figures(before, after, len(traffic.acks)), *shares],
+            latency_figures("ack", traffic.acks) + apart + latency_figures("delivery", traffic.deliveries),
             lag_p99_ms=percentile_ms(pacer.lags, 99),
             notes={
                 "offered": f"{rate:.0f} messages/s, Poisson",
@@ -179,6 +187,15 @@ class Dm(msgspec.Struct, frozen=True):
             rate = (holds + breaks) / 2 if breaks else 2 * rate
         knee = Figure(f"knee: most messages with ack p99 ≤ {ACK_BAR_MS:.0f} ms", "1/s", holds, "higher")
         return Measured([], [knee], lag_p99_ms=percentile_ms(lags, 99), notes={"tried": "; ".join(tried)})
+
+
+class DmAcross(Dm, frozen=True):
+    """The same where the two of each conversation are at home on different nodes, and it itself with either of them."""
+
+    name: ClassVar[str] = "dm-across"
+
+    def paired(self, senders: Sequence[Sender]) -> list[tuple[Sender, Sender]]:
+        return apart_at_home(senders, self.conversations)
 
 
 def _renamed(measured: Measured, suffix: str) -> Measured:

@@ -62,8 +62,7 @@ class Fanout(msgspec.Struct, frozen=True):
     raised: ClassVar[dict[str, str]] = {"TIDINGS_GATEWAY__TYPING_MS": "0"}
     needs_disk: ClassVar[bool] = False
 
-    @property
-    def users(self) -> int:
+    def users_for(self, nodes: int) -> int:
         return self.members
 
     def quick(self) -> Fanout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from time import monotonic
 from typing import ClassVar
@@ -60,8 +61,7 @@ class Idle(msgspec.Struct, frozen=True):
         if self.steps[-1] > SOCKETS_PER_PROCESS:
             raise ValueError(f"a node and a generator hold at most {SOCKETS_PER_PROCESS} sockets")
 
-    @property
-    def users(self) -> int:
+    def users_for(self, nodes: int) -> int:
         return self.steps[-1]
 
     def quick(self) -> Idle:
@@ -89,7 +89,7 @@ class Idle(msgspec.Struct, frozen=True):
             await asyncio.sleep(self.window_s)
             figures = meter.per("connection and second", len(clients), self.window_s)
             pauses = pause_figures(await asyncio.to_thread(read_metrics, stage.host, stage.port))
-            measured = Measured(_slopes(sizes) + figures + pauses, notes=_notes(sizes), curves=[_growth(sizes)])
+            measured = Measured(slopes(sizes) + figures + pauses, notes=notes(sizes), curves=[growth(sizes)])
             measured.notes["pings answered in the window"] = f"{load.crowd.pings} in {self.window_s:.0f} s"
             unpinged = sum(not client.pinged for client in clients)
             if unpinged and self.window_s >= LONGEST_PING * PING_S:
@@ -117,7 +117,7 @@ class Idle(msgspec.Struct, frozen=True):
             await pacer.run()
             figures = meter.per("connection and second", count, self.window_s)
         lag = percentile_ms(pacer.lags, 99)
-        return Measured(_slopes(sizes) + figures, [], load.faults.lines(), lag, _notes(sizes), [_growth(sizes)])
+        return Measured(slopes(sizes) + figures, [], load.faults.lines(), lag, notes(sizes), [growth(sizes)])
 
     async def _settled(self, stage: Stage, progress: Progress) -> None:
         progress("waiting until conversations rest")
@@ -125,12 +125,16 @@ class Idle(msgspec.Struct, frozen=True):
         while monotonic() < give_up:
             await asyncio.sleep(0.5)
             told = await asyncio.to_thread(read_metrics, stage.host, stage.port)
-            # Each user is one session and one actor: whatever actors there are besides are conversations.
-            if "tidings_actors" in told and told["tidings_actors"] == told["tidings_sessions"]:
+            if rests(told):
                 return
 
 
-def _slopes(sizes: list[Size]) -> list[Figure]:
+def rests(told: Mapping[str, float]) -> bool:
+    """Whether a node hosts no conversation: each user is one session and one actor, and there are no other actors."""
+    return "tidings_actors" in told and told["tidings_actors"] == told["tidings_sessions"]
+
+
+def slopes(sizes: Sequence[Size]) -> list[Figure]:
     """Bytes per connection between 5,000 and 10,000 where both were reached, else between the last two steps."""
     steps = [(a, b) for a, b in pairwise(sizes) if (a.connections, b.connections) == SLOPE] or list(pairwise(sizes))
     if not steps:
@@ -148,9 +152,11 @@ def _slopes(sizes: list[Size]) -> list[Figure]:
     return [Figure(name, "B", bytes / (many.connections - few.connections)) for name, bytes in grown.items()]
 
 
-def _notes(sizes: list[Size]) -> dict[str, str]:
+def notes(sizes: Sequence[Size]) -> dict[str, str]:
+    """The memory of all nodes at each size."""
     return {"RSS by connections": ", ".join(f"{s.connections}: {s.process.rss / 2**20:.1f} MiB" for s in sizes)}
 
 
-def _growth(sizes: list[Size]) -> Curve:
+def growth(sizes: Sequence[Size]) -> Curve:
+    """The same as a line."""
     return Curve("RSS", "connections", "MiB", [(s.connections, s.process.rss / 2**20) for s in sizes])

@@ -61,15 +61,17 @@ class Sender(Client):
 class Traffic:
     """One schedule of messages. `acks` and `deliveries` (to the other side) are seconds from the intended send.
 
+    `acked` are the numbers of the messages in the order of `acks`, `senders` theirs who send them, by number.
     Frames are made before the start. Overload answers are counted in `refused`; they void the run as well, unless the
     rate is what is being searched.
     """
 
     def __init__(self, faults: Faults, senders: Sequence[Sender], *, overload_is_a_fault: bool = True) -> None:
         self.acks, self.deliveries = array("d"), array("d")
+        self.acked = array("l")
         self.refused: Counter[str] = Counter()
+        self.senders = senders
         self._faults = faults
-        self._senders = senders
         self._overload_is_a_fault = overload_is_a_fault
         self._run = token_hex(RUN_DIGITS // 2)
         self._frames: list[bytes] = []
@@ -89,7 +91,7 @@ class Traffic:
     def arrive(self, number: int, due: float) -> None:
         """A message is due: send it, or let it wait for the one before it."""
         self._due[number] = due
-        sender = self._senders[number]
+        sender = self.senders[number]
         sender.waiting.append(number)
         if sender.in_flight < 0:
             self._send_next(sender)
@@ -108,6 +110,7 @@ class Traffic:
                 self._faults.add("dup for a first send", f"c {sent.c}")
             self._agree(number, sent.c)
             self.acks.append(sender.read_at - self._due[number])
+            self.acked.append(number)
             self._see(number, ACKED)
         self._send_next(sender)
 
@@ -117,7 +120,7 @@ class Traffic:
             self._faults.add("unknown message delivered", frame.cid)
             return
         number = int(frame.cid[RUN_DIGITS:], 16)
-        sender = self._senders[number]
+        sender = self.senders[number]
         side = HOME if client is sender else AWAY
         if side == AWAY and client is not sender.partner:
             self._faults.add("delivered to a stranger", frame.cid)

@@ -40,7 +40,7 @@ class Arriving(Client):
     def again(self) -> Arriving:
         """The same client on its next connection."""
         client = Arriving(self.crowd, self.user, self.stored)
-        client.heads = self.heads
+        client.heads, client.port = self.heads, self.port
         return client
 
     def ready(self) -> None:
@@ -67,7 +67,8 @@ class Storm(msgspec.Struct, frozen=True):
     one durable event and one ack, closes with 3000, and resumes on the same ramp.
 
     All resume once more while a `control` group talks, `control_rate` messages per second, as it did for `quiet_s`
-    before. In the end the node is killed, where somebody starts it again, and everybody comes back at once.
+    before. In the end the node is killed, where somebody starts it again, and everybody comes back at once. Of several
+    nodes the first is killed, and who was at home there comes back to the others.
     """
 
     connections: int = 5_000
@@ -81,8 +82,7 @@ class Storm(msgspec.Struct, frozen=True):
     raised: ClassVar[dict[str, str]] = {}
     needs_disk: ClassVar[bool] = False
 
-    @property
-    def users(self) -> int:
+    def users_for(self, nodes: int) -> int:
         return self.connections + self.control
 
     def quick(self) -> Storm:
@@ -102,7 +102,7 @@ class Storm(msgspec.Struct, frozen=True):
             if stage.supervised:
                 progress("the node is killed")
                 everybody = [*clients, *control.senders]
-                parts.append(await Kill(load, everybody, Random(self.seed)).measured(stage))
+                parts.append(await Kill(load, stage, everybody, Random(self.seed)).measured())
             measured = together(parts)
             measured.faults = load.faults.lines()
         measured.notes["ramp"] = f"{self.rate / 4:.0f} to {self.rate:.0f} connects/s"
@@ -123,7 +123,7 @@ class Storm(msgspec.Struct, frozen=True):
         """Connect all on the ramp; the window ends when the last one is in."""
         progress(f"{len(sockets)} x {what}")
         load.crowd.expect(len(sockets))
-        meter = Meter(stage.nodes, stage.stores)
+        meter = Meter(stage.nodes, stage.stores, stage.buses)
         pacer = await load.dialler.open(sockets, self._ramp(len(sockets)))
         await load.crowd.all_told(CONNECT_WITHIN, f"not through within the time: {what}")
         seconds = monotonic() - pacer.started

@@ -1,6 +1,7 @@
 """The smallest server that keeps the wire contract for one round of each workload, on `websockets` and `msgpack`.
 
-It keeps everything in memory and commits nothing. `Misdeeds` make it break a promise, so that tests can ask whether the
+It keeps everything in memory and commits nothing. Started several times it is several nodes that know the same, with a
+home for each user. `Misdeeds` make it break a promise, so that tests can ask whether the
 load client notices.
 """
 
@@ -61,16 +62,44 @@ class StandIn:
         self.misdeeds = misdeeds or Misdeeds()
         self.epoch = secrets.token_hex(4)
         self.messages = self.typings = 0
+        self.ports: list[int] = []
         self._held: list[tuple[Person, Fields]] = []
 
     async def start(self, port: int = 0) -> Server:
         spoken = [Subprotocol("tidings.v1.msgpack")]
-        return await serve(
+        server = await serve(
             self.connection, "127.0.0.1", port, subprotocols=spoken, compression=None, ping_interval=None
         )
+        self.ports = sorted([*self.ports, next(iter(server.sockets)).getsockname()[1]])
+        return server
+
+    def home(self, name: str) -> int:
+        """The port of the node where somebody is at home."""
+        return self.ports[sum(name.encode()) % len(self.ports)]
+
+    async def send_home(self) -> None:
+        """Close the sockets of all who are at home elsewhere by now."""
+        for person in self.people.values():
+            for socket in list(person.sockets.values()):
+                if socket.local_address[1] != self.home(person.name):
+                    await socket.close(4002, moved(self.home(person.name)))
+
+    async def lose(self, server: Server) -> None:
+        """A node is gone, and with it the connections to it."""
+        port = next(iter(server.sockets)).getsockname()[1]
+        self.ports.remove(port)
+        for person in self.people.values():
+            for socket in list(person.sockets.values()):
+                if socket.local_address[1] == port:
+                    socket.transport.abort()
+        server.close(close_connections=False)
 
     async def connection(self, socket: ServerConnection) -> None:
         hello = msgpack.unpackb(await socket.recv())
+        home = self.home(hello["token"])
+        if hello.get("follow") and home != socket.local_address[1]:
+            await socket.close(4002, moved(home))
+            return
         person = self.people.setdefault(hello["token"], Person(hello["token"]))
         person.sockets[hello["device"]["id"]] = socket
         resume = hello.get("resume")
@@ -88,7 +117,8 @@ class StandIn:
         except ConnectionClosed:
             return
         finally:
-            person.sockets.pop(hello["device"]["id"])
+            if person.sockets.get(hello["device"]["id"]) is socket:
+                del person.sockets[hello["device"]["id"]]
 
     async def request(self, person: Person, socket: ServerConnection, asked: Fields) -> None:
         match asked["op"]:
@@ -168,6 +198,11 @@ class StandIn:
             for socket in list(member.sockets.values()) if member is not author else ():
                 for _ in range(times):
                     await put(socket, told | {"kind": asked["kind"], "for_ms": 8000})
+
+
+def moved(port: int) -> str:
+    """The reason of a close that sends somebody home."""
+    return json.dumps({"code": "moved", "url": f"ws://127.0.0.1:{port}/v1/socket"})
 
 
 def stand_still(seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from pathlib import Path
 
@@ -26,14 +25,11 @@ def pauses(metrics: Metrics) -> list[float]:
     return [figure.value for figure in pause_figures(parse(generate_latest(metrics.registry()).decode()))]
 
 
-async def test_every_collection_of_a_node_is_a_pause_while_its_loop_is_watched() -> None:
+def test_every_collection_of_a_node_is_a_pause_while_it_serves() -> None:
     metrics = Metrics()
     assert pauses(metrics) == [0, 0, 0]
-    watching = asyncio.create_task(metrics.watch_loop())
-    await asyncio.sleep(0)
-    gc.collect()
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    with metrics.watching_collections():
+        gc.collect()
     count, longest, total = told = pauses(metrics)
     assert count >= 1
     assert 0 < longest <= total
