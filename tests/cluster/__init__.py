@@ -1,0 +1,1 @@
+"""Several nodes as processes, with everything real beneath them."""

@@ -1,0 +1,44 @@
+"""A NATS server that a test can take away, which a supervisor would bring back at once."""
+
+import socket
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Self
+
+
+class ExternalNats:
+    """`stop` is kill -9; `start` brings it back at the same address."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        program = Path(sysconfig.get_path("scripts")) / "nats-server"
+        command = [str(program), "-a", "127.0.0.1", "-p", str(self._port)]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        assert self._process.stderr is not None
+        while b"Server is ready" not in (line := self._process.stderr.readline()):
+            assert line, "nats-server has ended"
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
