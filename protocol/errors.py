@@ -56,7 +56,6 @@ REVOKED = Close(4304, "revoked")
 PROTOCOL_ERROR = Close(4307, "protocol_error")
 
 
-
 def moved(url: str) -> Close:
     """The home of the user is elsewhere. The reason has room for a URL of 98 bytes (RFC 6455 §5.5)."""
     return Close(4002, "moved", url=url)

@@ -1,0 +1,204 @@
+"""The log scan: what other nodes made durable and did not tell reaches the users here, whatever the reason is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from msgspec import UNSET
+
+from actors.effects import user_address
+from persistence.conversations.database import ConnectionLost, Point
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
+from protocol.ids import ConversationId, UserId
+from tests.contracts.grounds import chosen, marked, said
+from tests.server.part import LEASE_S, THERE, Part, with_part
+
+
+class Talk:
+    """A conversation of somebody here, who is connected, with somebody at home elsewhere."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.here, self.there = part.at_home(here=True), part.at_home(here=False)
+        self.id = ConversationId("")
+
+    async def begin(self) -> "Talk":
+        self.id = await self.part.store.open(self.here, self.there)
+        self.part.attach(self.here)
+        await asyncio.sleep(0.1)
+        return self
+
+    async def said(self, c: int) -> None:
+        await self.part.stored(self.id, self.there, said(self.id, c, self.there))
+
+    @property
+    def heard(self) -> list[int]:
+        return [event.c for _, event in self.part.sockets.told if isinstance(event, MessageSent)]
+
+
+async def _hole(part: Part) -> None:
+    part.hears(2)
+
+
+async def _silence(part: Part) -> None:
+    part.silence()
+
+
+async def _no_bus(part: Part) -> None:
+    part.line.connected = False
+    part.cluster.cut_off()
+
+
+async def _death(part: Part) -> None:
+    await part.leases.remove(THERE.name)
+    part.cluster.hasten()
+
+
+REASONS: dict[str, Callable[[Part], Awaitable[None]]] = {
+    "a hole": _hole,
+    "a silent node": _silence,
+    "no bus": _no_bus,
+    "a node that was seen to die": _death,
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_was_stored_untold_is_told_within_two_seconds(reason: str) -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        await asyncio.sleep(1)
+        assert not talk.heard
+        await REASONS[reason](part)
+        await asyncio.sleep(2.5)
+        assert talk.heard == [1]
+        assert part.cluster.repair.events == 1
+
+    with_part(test)
+
+
+@pytest.mark.parametrize("reason", ["a silent node", "no bus"])
+def test_as_long_as_it_lasts_what_comes_later_is_told_too(reason: str) -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await REASONS[reason](part)
+        for c in range(1, 6):
+            await talk.said(c)
+            await asyncio.sleep(2.5)
+            assert talk.heard == list(range(1, c + 1))
+
+    with_part(test)
+
+
+def test_what_is_told_by_a_link_is_not_told_again() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        await _hole(part)
+        await asyncio.sleep(2)
+        part.hears(5)
+        await asyncio.sleep(2)
+        assert talk.heard == [1]
+
+    with_part(test)
+
+
+def test_the_connections_of_a_dead_life_are_ended_before_the_log_is_read() -> None:
+    scans: list[list[str]] = []
+
+    async def test(part: Part) -> None:
+        scan = part.cluster.repair._store.scan
+
+        async def noted(*asked: object) -> object:
+            scans.append(list(part.ended))
+            return await scan(*asked)  # type: ignore[arg-type]
+
+        part.cluster.repair._store.scan = noted  # type: ignore[method-assign, assignment]
+        await _death(part)
+        await asyncio.sleep(1)
+        assert scans
+        assert all(THERE.incarnation in ended for ended in scans)
+
+    with_part(test)
+
+
+def test_a_node_that_does_not_renew_is_gone_after_its_lease_and_what_it_left_is_told() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        renew = part.leases.renew
+
+        async def renewed(incarnation: str, confirmed: int) -> object:
+            return None if incarnation == THERE.incarnation else await renew(incarnation, confirmed)
+
+        part.leases.renew = renewed  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(LEASE_S + 2.5)
+        assert part.cluster.membership.placement.alone
+        assert talk.heard == [1]
+
+    with_part(test)
+
+
+def test_what_was_stored_while_a_placement_spread_is_told_when_all_have_agreed() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        part.cluster.agreed(part.database.now())
+        await asyncio.sleep(0.5)
+        assert talk.heard == [1]
+
+    with_part(test)
+
+
+def test_who_is_no_member_at_that_place_is_not_told() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        stranger = UserId(str(int(talk.here) + 1))
+        part.attach(stranger, connection=2)
+        await talk.said(1)
+        await _hole(part)
+        await asyncio.sleep(1.5)
+        assert [connection for connection, _ in part.sockets.told] == [1]
+
+    with_part(test)
+
+
+def test_marks_and_settings_are_told_and_marks_never_fall() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        await talk.said(2)
+        settings = SettingsChanged(talk.id, draft="later")
+        await part.stored(talk.id, talk.there, marked(talk.id, talk.there, 2, 1), chosen(talk.here, settings))
+        await part.stored(talk.id, talk.here, marked(talk.id, talk.here, UNSET, 2))
+        await _hole(part)
+        await asyncio.sleep(2)
+        told = [event for _, event in part.sockets.told if not isinstance(event, MessageSent)]
+        assert ReceiptMoved(talk.id, talk.there, 2, 1) in told
+        assert ReadMoved(talk.id, 2) in told
+        assert settings in told
+        part.sockets.told.clear()
+        late = ReceiptMoved(talk.id, talk.there, 1, 1)
+        part.cluster.router.deliver((user_address(talk.here),), late)
+        part.hears(9)
+        await asyncio.sleep(2)
+        assert not [event for _, event in part.sockets.told if isinstance(event, ReceiptMoved | ReadMoved)]
+
+    with_part(test)
+
+
+def test_a_scan_that_fails_is_made_again() -> None:
+    failures = iter(range(3))
+
+    async def away(statement: str, point: Point) -> None:
+        if statement == "scan" and point == "before" and next(failures, None) is not None:
+            raise ConnectionLost(statement)
+
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        await _hole(part)
+        await asyncio.sleep(5)
+        assert talk.heard == [1]
+
+    with_part(test, away)
