@@ -20,11 +20,15 @@ class Address(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Where the answer to one request goes; `node` is the incarnation that has the connection, "" being this one."""
+    """Where the answer to one request goes; `node` is the incarnation that has the connection, "" being this one.
+
+    `trace` is the request's `traceparent`, if it brought one.
+    """
 
     connection: int
     id: int
     node: str = ""
+    trace: str = ""
 
 
 class Command(Protocol):

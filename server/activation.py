@@ -114,6 +114,12 @@ class Mail:
         self.arrived = arrived
         self.tries = self.crashes = 0
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What a log may tell of it: what it is, and the trace it belongs to."""
+        trace = self.command.request.trace if self.command.request else ""
+        return {"command": type(self.command).__name__} | ({"trace": trace} if trace else {})
+
 
 class Row:
     """Decisions that become durable together: the mail that caused them, their facts, and effects held back."""

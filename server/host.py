@@ -113,7 +113,7 @@ class Host:
                 if not activation.hold(mail, effects):
                     self._act(activation, effects)
             except Exception:
-                log.exception("actor crashed", address=activation.address, command=type(mail.command).__name__)
+                log.exception("actor crashed", address=activation.address, **mail.told)
                 activation.crashed(mail, monotonic())
                 activation.mailbox = mails[place:] + (activation.mailbox or [])
                 self._reload(activation)
@@ -158,7 +158,7 @@ class Host:
             return
         if answer == "poison":
             if len(row.mails) == 1:
-                log.error("poison", address=activation.address, command=type(row.mails[0].command).__name__)
+                log.error("poison", address=activation.address, **row.mails[0].told)
                 self._refuse(row.mails[0].command, FAILED)
                 activation.flying = None
             activation.alone = len(row.mails)

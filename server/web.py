@@ -23,6 +23,7 @@ from server.http import HANDLING
 from server.http.answers import refused
 from server.requests import Requests
 from server.tokens import Caller
+from server.tracing import TRACE
 
 WITHIN_S = 10.0
 DRAIN_S = 2.0
@@ -55,7 +56,7 @@ class Door:
         answer = Answer()
         number = self._gateway.enter(answer)
         try:
-            self._requests.take(caller.user, Asked(number, 1), request)
+            self._requests.take(caller.user, Asked(number, 1, trace=TRACE.get()), request)
             async with asyncio.timeout(WITHIN_S):
                 return await answer.result
         except TimeoutError:

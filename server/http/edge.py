@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 from persistence.faults import UnavailableError
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from server.http.answers import refused
+from server.tracing import begin
 
 MAX_AGE_S = 600
 EXPOSED = "ETag, RateLimit, RateLimit-Policy, Retry-After"
@@ -26,6 +27,7 @@ def make_edge(origins: frozenset[str]) -> Middleware:
 
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+        begin(request.headers.get("traceparent"))
         origin = request.headers.get(hdrs.ORIGIN)
         response: web.StreamResponse
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
