@@ -1,24 +1,33 @@
 """Traces: what a request brings along is found in the log of the node where it is decided."""
 
 import asyncio
+import time
+from random import Random
 
 import pytest
 from structlog.testing import capture_logs
 
-from actors.conversation_commands import Send
+from actors.conversation_commands import Mailed, Send
 from actors.effects import Asked, conversation_address
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
-from protocol.ids import ConversationId, Millis, UserId
-from protocol.replies import Result
+from persistence.people.memory import MemoryPeople
+from protocol.ids import ConversationId, LoginId, Millis, UserId
+from protocol.replies import Result, Sent
 from protocol.requests import SendMessage
 from server import tracing
+from server.admission import Admission
 from server.committer import Committer
 from server.frames import Frame, ToConversation, decode, encode
+from server.gateway import Gateway
 from server.host import Host
 from server.kinds import ConversationKind
 from server.observe import Metrics
 from server.population import Population
+from server.requests import Requests
+from server.tokens import Caller, Invalid
+from server.web import Door
+from tests.actors.devices import POLICY
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -86,3 +95,32 @@ async def test_a_command_from_another_node_that_crashes_its_actor_is_logged_with
             await answers.answered.wait()
     assert {line["trace"] for line in lines if line["event"] == "actor crashed" and "command" in line} == {TRACEPARENT}
     host.stop()
+
+
+async def test_what_an_http_request_brings_along_goes_with_its_op() -> None:
+    told: list[Asked] = []
+    gateway = Gateway(
+        policy=POLICY,
+        admission=Admission(1, 1, time.monotonic),
+        origins=frozenset(),
+        max_connections=1,
+        hello_ms=10_000,
+        typing_ms=0,
+        verify=lambda _: Invalid(),
+        clock=lambda: Millis(0),
+        now=time.monotonic,
+        metrics=Metrics(),
+    )
+
+    def tell(address: object, command: Mailed) -> None:
+        assert isinstance(command, Send)
+        told.append(command.request)
+        gateway.reply(command.request, Sent(1, Millis(1)))
+
+    store = MemoryConversations(Database(lambda: Millis(0)))
+    people = MemoryPeople(lambda: Millis(0), Random(1))
+    door = Door(gateway, Requests(tell, store, people, gateway.reply))
+    tracing.begin(TRACEPARENT)
+    wire = SendMessage(id=1, conversation=ConversationId("7"), cid="c", text="hello")
+    assert await door.ask(Caller(UserId("1"), LoginId("2")), wire) == Sent(1, Millis(1))
+    assert [asked.trace for asked in told] == [TRACEPARENT]
