@@ -48,8 +48,8 @@ def generate(workload: Workload, side: Side, stage: Stage, told: Told, parts: in
 
 
 def _parted(stage: Stage, parts: int, barrier: Barrier) -> list[Stage]:
-    """The stage with a part of its users for each process."""
-    bounds = [len(stage.users) * k // parts for k in range(parts + 1)]
+    """The stage with a part of its users for each process: pairs stay together."""
+    bounds = [len(stage.users) // 2 * k // parts * 2 for k in range(parts + 1)]
     return [
         msgspec.structs.replace(stage, users=stage.users[low:high], part=Part(number, parts, barrier))
         for number, (low, high) in enumerate(pairwise(bounds))

@@ -7,7 +7,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import msgpack
 import msgspec
 
 from bench.client import Client
@@ -19,7 +21,7 @@ from bench.prepare import befriend
 from bench.room import room
 from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.held import Held
-from bench.workloads.kill import Kill
+from bench.workloads.kill import Kill, Returning
 from tests.bench.rig import several_nodes, silent
 
 DM = Dm(rate=200.0, conversations=10, window_s=0.3, warm_s=0.1, drain_s=1.0)
@@ -91,6 +93,26 @@ async def test_whoever_loses_its_node_comes_back_to_another_and_in_the_end_home(
     assert value(measured, "time to all at home again after a kill") >= value(
         measured, "time to 100 % back after a kill"
     )
+
+
+async def test_a_stream_that_begins_anew_may_bring_again_what_came_before_it_and_nothing_else() -> None:
+    async with several_nodes(1) as (stage, _, _), Load(stage) as load:
+
+        def told(client: Client, *frames: dict[str, Any]) -> list[str]:
+            for frame in frames:
+                client.message(msgpack.packb(frame))
+            return load.faults.lines()
+
+        def message(u: int, c: int) -> dict[str, Any]:
+            return {"ev": "message", "u": u, "c": c, "conversation": "5"}
+
+        hello = {"epoch": "one", "u": 0, "outcome": "fresh", "now": 1}
+        before = Client(load.crowd, stage.users[0], "d")
+        assert told(before, {"re": 1, "ok": hello}, message(1, 1), message(2, 2)) == []
+        after = Returning(before, stage.ports[1], lambda _: None)
+        again = {"re": 1, "ok": hello | {"epoch": "two", "outcome": "resync"}}
+        assert told(after, again, message(1, 2), message(2, 3)) == []
+        assert told(after, message(3, 3)) == ["conversation broken x 1: 5: c 3 after 3"]
 
 
 async def test_all_connections_of_all_nodes_are_held_and_counted() -> None:
