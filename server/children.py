@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import click
@@ -22,16 +22,19 @@ log = structlog.get_logger()
 
 
 class Child:
-    """One node process, with a lease in `leases` under `name`, which ends with it.
+    """One node process, with a lease in `leases` under `name`, which ends with it; then `bereaved` is called.
 
     Its stdin is a pipe that ends with us, so that it never outlives its supervisor.
     """
 
-    def __init__(self, number: int, name: str, arguments: Sequence[str], leases: NodeStore) -> None:
+    def __init__(
+        self, number: int, name: str, arguments: Sequence[str], leases: NodeStore, bereaved: Callable[[], None]
+    ) -> None:
         self.number = number
         self._name = name
         self._arguments = arguments
         self._leases = leases
+        self._bereaved = bereaved
         self._turn = asyncio.Lock()
         self._process: Process | None = None
         self._failures = 0
@@ -71,6 +74,11 @@ class Child:
                 await asyncio.sleep(self._pause())
                 await self.start()
 
+    def hasten(self) -> None:
+        """Have the node look at once who is a member, without NATS, which has no word of ours."""
+        if self._process is not None and self._process.returncode is None and self._process.stdin is not None:
+            self._process.stdin.write(b"\n")
+
     async def renew(self) -> None:
         """Stop it kindly and start another one in its place. Raises as `ready` does."""
         async with self._turn:
@@ -102,5 +110,6 @@ class Child:
         """Nobody has to wait for the lease of a process that is seen to be dead."""
         try:
             await self._leases.remove(self._name)
+            self._bereaved()
         except UnavailableError:
             log.warning("Postgres is away: the node's lease has to run out", node=self.number)

@@ -291,7 +291,10 @@ def joining(settings: Settings, number: int) -> Joining:
 
 
 def _watch_parent(node: Node) -> None:
-    if not os.read(sys.stdin.fileno(), 4_096):
+    """What it writes has no other meaning than that the membership has changed."""
+    if os.read(sys.stdin.fileno(), 4_096):
+        node.cluster.membership.hasten()
+    else:
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         node.stop()
 

@@ -106,11 +106,16 @@ class Supervisor:
         arguments = ["--config", str(config)] if config else []
         for number in range(1, self._count + 1):
             name = str(self._settings.node.address_of(number))
-            self._children.append(Child(number, name, arguments, leases))
+            self._children.append(Child(number, name, arguments, leases, self._hasten))
         for child in self._children:
             await child.start()
         await asyncio.gather(*(child.ready() for child in self._children))
         return leases
+
+    def _hasten(self) -> None:
+        """A node is gone: whoever was at home there is sent nowhere until the others know."""
+        for child in self._children:
+            child.hasten()
 
     async def _prepare(self) -> tuple[Path | None, str]:
         """The settings file for the nodes, and the URL of a database that is up to date."""
