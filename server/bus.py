@@ -88,7 +88,9 @@ class NatsBus:
                 await _closed(client)
 
     async def _connect(self) -> Client:
-        return await nats.connect(
+        """In a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a cancellation,
+        and with it the end of this node."""
+        attempt = nats.connect(
             self._url,
             name=f"tidings {self._me}",
             connect_timeout=CONNECT_S,
@@ -100,6 +102,14 @@ class NatsBus:
             reconnected_cb=self._found,
             error_cb=_fault,
         )
+        connecting = asyncio.get_running_loop().create_task(attempt)
+        try:
+            await asyncio.wait((connecting,))
+        except asyncio.CancelledError:
+            connecting.cancel()
+            await asyncio.wait((connecting,), timeout=1)
+            raise
+        return connecting.result()
 
     async def _serve(self, client: Client) -> None:
         await client.subscribe(subject_of(self._me), cb=self._frame)
