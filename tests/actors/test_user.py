@@ -17,9 +17,21 @@ from actors.effects import (
 from actors.sessions import MOST
 from actors.stream import Numbered
 from actors.user import SLICE
-from actors.user_commands import Acked, Attach, Detach, Drained, Filled, ReadSnapshot, Reattach, Report, SnapshotRead
+from actors.user_commands import (
+    Acked,
+    Attach,
+    Delivered,
+    Detach,
+    Drained,
+    Filled,
+    ReadSnapshot,
+    Reattach,
+    Report,
+    SnapshotRead,
+)
+from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, UNAVAILABLE
-from protocol.events import Continuity, Synced
+from protocol.events import Continuity, MessageSent, Synced
 from protocol.ids import ConversationId
 from protocol.replies import Welcome
 from protocol.requests import Resume
@@ -29,6 +41,7 @@ from tests.actors.devices import (
     ME,
     NOW,
     SNAPSHOT,
+    YOU,
     attach,
     fill,
     later,
@@ -257,3 +270,26 @@ def test_a_repeated_log_event_is_not_numbered_again_however_many_conversations_t
     assert actor.handle(message(1), NOW) == []
     assert written(actor.handle(message(3), NOW), 3) == [others + 2]
     assert actor.handle(message(3), NOW) == []
+
+
+def test_a_stream_lacks_what_came_after_the_last_place_it_had_of_a_conversation() -> None:
+    me = user()
+    others = [ConversationId(str(1_000 + number)) for number in range(6)]
+
+    def said(id: ConversationId, c: int) -> MessageSent:
+        return MessageSent(conversation=id, c=c, sender=YOU, cid=f"{id} {c}", at=NOW, text="hello")
+
+    assert me.lacks(said(ID, 1))
+    for id in (ID, *others):
+        me.handle(Delivered(Encoded(said(id, 4))), NOW)
+        assert not me.lacks(said(ID, 4))
+        assert not me.lacks(said(id, 3))
+        assert me.lacks(said(id, 5))
+    assert me.lacks(said(ConversationId("77"), 1))
+
+
+def test_a_hello_that_waited_in_a_queue_does_not_close_the_socket_of_a_later_one() -> None:
+    me = user()
+    me.handle(attach(9), NOW)
+    assert me.handle(attach(8), NOW) == [Tell(connection_address(8), SUPERSEDED)]
+    assert me.devices == 1

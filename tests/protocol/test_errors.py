@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from protocol import errors
-from protocol.errors import FINAL, Close, Code, Refusal
+from protocol.errors import FINAL, Close, Code, Refusal, moved
 from protocol.replies import ErrReply
 
 AGAIN = {"out_of_order", "rate_limited", "unavailable", "unknown_outcome", "internal"}
@@ -45,3 +45,11 @@ def test_a_closing_is_in_a_band_and_its_reason_fits_into_a_close_frame(name: str
 
 def test_every_closing_has_a_code_of_its_own() -> None:
     assert len({close.status for close in CLOSES.values()}) == len(CLOSES)
+
+
+def test_whose_home_is_elsewhere_is_told_where_within_the_reason_of_a_close() -> None:
+    url = "wss://" + "n" * 81 + "/v1/socket"
+    close = moved(url)
+    assert (len(url), close.status, close.code, close.url) == (97, 4002, "moved", url)
+    reason = msgspec.json.encode({"code": close.code, "url": close.url})
+    assert len(reason) <= 123
