@@ -95,12 +95,12 @@ class Sessions(tuple[Session, ...]):
     def of_connection(self, connection: int) -> Session | None:
         return next((session for session in self if session.connection == connection), None)
 
-    def joined(self, device: str) -> Self | None:
+    def joined(self, device: str, acked: int) -> Self | None:
         """With a new session, the last; the longest absent one makes room. None when `MOST` devices are connected."""
         if len(self) < MOST:
-            return type(self)((*self, Session(device)))
+            return type(self)((*self, Session(device, acked=acked)))
         away = [session for session in self if not session.connection]
-        return self.without(min(away, key=lambda session: session.claim_until)).joined(device) if away else None
+        return self.without(min(away, key=lambda session: session.claim_until)).joined(device, acked) if away else None
 
     def without(self, gone: Session) -> Self:
         return type(self)(session for session in self if session is not gone)

@@ -132,7 +132,8 @@ class User:
         return [*effects, *self._pump(session, now), *self._watch(session, now)]
 
     def _join(self, device: str) -> Session | None:
-        sessions = self._sessions.joined(device)
+        """What a device that was not here may have stored is not known: it counts from now on."""
+        sessions = self._sessions.joined(device, self._stream.u)
         if sessions is None:
             return None
         self._sessions = sessions

@@ -216,6 +216,17 @@ def test_a_client_that_resumes_has_stored_what_came_before() -> None:
     assert written(effects, 4) == [3, Synced(3)]
 
 
+def test_what_came_before_a_device_was_here_is_not_delivered_when_it_resumes_after_a_goodbye() -> None:
+    actor = user()
+    actor.handle(attach(3, "web"), NOW)
+    for c in (1, 2):
+        actor.handle(message(c), NOW)
+    actor.handle(attach(4, "phone"), NOW)
+    actor.handle(Detach(4, goodbye=True), NOW)
+    effects = actor.handle(attach(5, "phone", resume=2), NOW)
+    assert not any(isinstance(effect, Tell) and isinstance(effect.command, MarkDelivered) for effect in effects)
+
+
 def test_a_client_that_resumes_from_before_its_ack_gets_all_of_it_again() -> None:
     actor = user()
     actor.handle(attach(3, "phone"), NOW)

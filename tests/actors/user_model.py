@@ -237,8 +237,8 @@ class UserModel:
         if resume is not None:
             held = resume.epoch == self.epoch and self.base <= resume.u <= len(self.truth)
         assert welcome.outcome == ("fresh" if resume is None else "resumed" if held else "resync")
-        if resume is not None and held:
-            self.has_stored(self.claims.get(socket.device) or Claim(self.base), resume.u)
+        if resume is not None and held and (claim := self.claims.get(socket.device)):
+            self.has_stored(claim, resume.u)
         socket.written = socket.read = resume.u if resume is not None and held else len(self.truth)
         socket.expects = ["synced"] if held or not socket.wants_snapshot else ["snapshot", "synced"]
         socket.open, socket.epoch, socket.progress_at = True, self.epoch, self.now
