@@ -16,7 +16,7 @@ from config.settings import SettingError, Settings, load
 from persistence.durability import DurabilityError
 from persistence.migrate import MigrationError
 from server.embedded import EmbeddedError
-from server.starting import MOST_NODES, load_for
+from server.supervisor.starting import MOST_NODES, load_for
 
 TOLD = (SettingError, EmbeddedError, DurabilityError, MigrationError)
 """What an operator can mend: its message is one sentence for them."""
@@ -79,7 +79,7 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
     above. The NATS of --embedded is 99 above.
     """
     from server.observe import start_logging
-    from server.supervisor import Supervisor, supervise
+    from server.supervisor.supervisor import Supervisor, supervise
 
     if embedded and config:
         raise click.UsageError("--embedded takes its settings from the environment: leave out --config, or --embedded.")
@@ -98,7 +98,7 @@ def restart(rolling: bool, data: Path) -> None:
     """Start the nodes of a running installation anew. Returns when all of them serve again."""
     from rich.console import Console
 
-    from server.restarting import restart as renew
+    from server.supervisor.restarting import restart as renew
 
     if not rolling:
         raise click.UsageError("There is only --rolling: to restart everything at once, end `tidings serve` instead.")
@@ -170,7 +170,7 @@ def docs(out: Path) -> None:
 @config_option
 def migrate(data: Path, config: Path | None) -> None:
     """Bring the database up to date."""
-    from server.supervisor import migrated
+    from server.supervisor.supervisor import migrated
 
     asyncio.run(migrated(str(_installed(data, config).postgres.url)))
     click.echo("the database is up to date")

@@ -22,10 +22,10 @@ from protocol.events import Ping
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
 from server.admission import come_back_ms
+from server.cluster.relayed import Relayed
 from server.conduct import Conduct
 from server.inflight import InFlight
 from server.load import Sheds
-from server.relayed import Relayed
 from server.stage import Stage
 from server.tokens import Caller, Expired, Invalid
 

@@ -20,8 +20,8 @@ from server.chat import enter
 from server.embedded import EmbeddedError
 from server.embedded.secret_file import write_secret
 from server.observe import start_logging
-from server.starting import load_for
-from server.supervisor import Supervisor
+from server.supervisor.starting import load_for
+from server.supervisor.supervisor import Supervisor
 from tidings_client import Client, Login, Message, Offline, Refused, TidingsError
 
 NAMES = (

@@ -18,11 +18,11 @@ from protocol.ids import LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.websocket import header
 from server.admission import Admission
+from server.cluster.relay import Relays
 from server.connection import Connection
 from server.host import Host
 from server.load import Load
 from server.observe import Metrics
-from server.relay import Relays
 from server.requests import Requests
 from server.socket import Socket
 from server.tokens import Caller, Expired, Invalid

@@ -33,8 +33,9 @@ from persistence.people.postgres import PostgresPeople
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
 from server.admission import Admission
-from server.bus import NatsBus
-from server.cluster import Cluster
+from server.cluster.bus import NatsBus
+from server.cluster.cluster import Cluster
+from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.gateway import Gateway
@@ -44,7 +45,6 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
-from server.membership import Evicted
 from server.observe import Metrics, start_logging
 from server.passwords import Passwords
 from server.pools import Pools, connected

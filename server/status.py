@@ -12,8 +12,8 @@ from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.reach import reaching_postgres
 from server.scrape import Absent, Silent, Strange, scrape
-from server.starting import MOST_NODES
 from server.status_table import Seen, details, overview
+from server.supervisor.starting import MOST_NODES
 
 WIDE = 1_000
 """Columns for a reader that is no terminal: a line for each node."""

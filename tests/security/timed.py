@@ -16,7 +16,7 @@ from persistence.people.memory import MemoryPeople
 from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Limits
 from server.admission import Admission
-from server.cluster import Cluster
+from server.cluster.cluster import Cluster
 from server.committer import Committer
 from server.connection import Connection
 from server.gateway import Gateway

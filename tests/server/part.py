@@ -17,10 +17,10 @@ from protocol.events import DurableEvent
 from protocol.facts import Fact
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.replies import Result
-from server.cluster import Cluster
+from server.cluster.cluster import Cluster
+from server.cluster.frames import Frame, Item, decode, encode
+from server.cluster.homes import Session
 from server.committer import Committer
-from server.frames import Frame, Item, decode, encode
-from server.homes import Session
 from server.host import Host
 from server.kinds import UserKind
 from server.load import Load

@@ -16,7 +16,7 @@ from config.sections import Log
 from config.settings import Settings, load
 from server.node import Node, joining
 from server.pools import connected
-from server.supervisor import settings_file
+from server.supervisor.supervisor import settings_file
 from tests.security.raw import plain
 from tests.server.running import free_port
 from tidings_client import log_in, sign_up

@@ -17,8 +17,8 @@ from protocol.replies import Result, Sent
 from protocol.requests import SendMessage
 from server import tracing
 from server.admission import Admission
+from server.cluster.frames import Frame, ToConversation, decode, encode
 from server.committer import Committer
-from server.frames import Frame, ToConversation, decode, encode
 from server.gateway import Gateway
 from server.host import Host
 from server.kinds import ConversationKind

@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from server.bus import Ears
+from server.cluster.bus import Ears
 from tests.simulation.process import Process
 
 EARLIEST_S = 1e-5

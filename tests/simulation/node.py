@@ -22,12 +22,12 @@ from protocol.codec import Encoded
 from protocol.errors import DRAINING, OVERLOADED, Close
 from protocol.ids import Millis, UserId
 from protocol.replies import Result
-from server.cluster import Cluster
+from server.cluster.cluster import Cluster
+from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.host import Host
 from server.kinds import ConversationKind, UserKind
 from server.load import Load
-from server.membership import Evicted
 from server.observe import Metrics
 from server.population import Population
 from server.requests import Requests

@@ -7,12 +7,12 @@ import pytest
 from protocol.codec import Encoded
 from protocol.events import ReadMoved, ReceiptMoved
 from protocol.ids import UserId
-from server.frames import Frame
-from server.homes import Homes
-from server.links import Links, Peer
-from server.marks import Marks
-from server.repair import Repair
-from server.router import Router
+from server.cluster.frames import Frame
+from server.cluster.homes import Homes
+from server.cluster.links import Links, Peer
+from server.cluster.marks import Marks
+from server.cluster.repair import Repair
+from server.cluster.router import Router
 
 
 def never_repaired(patch: pytest.MonkeyPatch) -> None:

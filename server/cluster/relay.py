@@ -13,7 +13,7 @@ import msgspec
 
 from persistence.nodes.contract import Joining
 from protocol.requests import Hello
-from server.far_end import FarEnd
+from server.cluster.far_end import FarEnd
 
 if TYPE_CHECKING:
     from server.connection import Connection

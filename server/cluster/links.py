@@ -17,8 +17,8 @@ import structlog
 from actors.effects import Asked
 from protocol.errors import UNKNOWN_OUTCOME, Refusal
 from protocol.ids import Millis
-from server.bus import Bus
-from server.frames import Frame, Item, decode, encode
+from server.cluster.bus import Bus
+from server.cluster.frames import Frame, Item, decode, encode
 
 HEARTBEAT_S = 0.25
 SILENT_S = 1.0

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-import structlog
-
 from actors.effects import Asked
 from actors.placement import Placement
 from actors.user import User
@@ -12,20 +10,18 @@ from persistence.conversations.contract import ConversationStore
 from persistence.nodes.contract import LEASE_MS, Ended, Joining, NodeStore
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
-from server.bus import Bus
-from server.frames import Item
-from server.homes import Homes, Sessions
+from server.cluster.bus import Bus
+from server.cluster.frames import Item
+from server.cluster.homes import Homes, Sessions
+from server.cluster.links import Links
+from server.cluster.membership import Membership
+from server.cluster.repair import Repair
+from server.cluster.router import Router, Sockets
+from server.cluster.sweep import Sweep
 from server.host import Host
-from server.links import Links
 from server.load import Load
-from server.membership import Membership
 from server.observe import Metrics
-from server.repair import Repair
 from server.requests import Requests
-from server.router import Router, Sockets
-from server.sweep import Sweep
-
-log = structlog.get_logger()
 
 
 class Cluster:

@@ -12,8 +12,8 @@ from actors.effects import user_address
 from persistence.nodes.contract import Joining
 from protocol.errors import Close, moved
 from protocol.ids import UserId
+from server.cluster.membership import Membership
 from server.host import Host
-from server.membership import Membership
 
 SLICE = 100
 EVERY_S = 0.05

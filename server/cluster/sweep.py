@@ -7,7 +7,7 @@ import structlog
 from persistence.conversations.contract import ConversationStore
 from persistence.faults import UnavailableError
 from protocol.ids import Millis
-from server.membership import Membership
+from server.cluster.membership import Membership
 
 EVERY_S = 10.0
 FROM_MS, TO_MS = 70_000, 10_000

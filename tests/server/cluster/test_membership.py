@@ -10,7 +10,7 @@ from persistence.conversations.database import ConnectionLost, Database, Point
 from persistence.nodes.contract import LEASE_MS, Ended, Joining
 from persistence.nodes.memory import Leases, MemoryNodes
 from protocol.ids import EPOCH, Millis
-from server.membership import Evicted, Membership
+from server.cluster.membership import Evicted, Membership
 from tests.simulation.loop import run
 
 LEASE_S = LEASE_MS / 1_000

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from protocol.ids import LoginId
 from protocol.websocket import close_frame
-from server import relay
+from server.cluster import relay
 from tests.security.raw import BINARY, CLOSE, PING, PONG, Raw, frame, hello, upgraded
-from tests.server.relay.fake_home import ACCEPTED, LOGIN, SMALL, FakeHome, RelayingNode, Visit, until
+from tests.server.cluster.relay.fake_home import ACCEPTED, LOGIN, SMALL, FakeHome, RelayingNode, Visit, until
 
 LARGE = 60_000
 

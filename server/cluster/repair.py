@@ -26,11 +26,13 @@ from persistence.nodes.contract import NodeStore
 from protocol.codec import Encoded
 from protocol.events import NOTHING_SET, DurableEvent, MemberSettings, ReadMoved, ReceiptMoved, SettingsChanged
 from protocol.ids import ConversationId, Millis, UserId
-from server.links import Links
-from server.membership import Membership
-from server.router import Router
+from server.cluster.links import Links
+from server.cluster.membership import Membership
+from server.cluster.router import Router
 
 EVERY_S = 1.0
+PAUSE_S = 0.1
+"""Between two scans: who keeps missing something must not do nothing but scan."""
 MARGIN_MS = 10_000
 """How far before that moment it reads: what a clock that was set back, or a late look, may have hidden."""
 
@@ -88,15 +90,16 @@ class Repair:
                 async with asyncio.timeout(EVERY_S):
                     await self._poked.wait()
             self._poked.clear()
-            await self._round()
+            await asyncio.sleep(await self._round())
 
-    async def _round(self) -> None:
+    async def _round(self) -> float:
+        """Seconds that have to pass before the next one."""
         gone, self._gone = self._gone, {}
         since, self._since = self._since, []
         again, self._again = self._again, []
         holes = {peer: peer.holes for peer in self._links.doubtful()}
         if not gone and not since and not again and not holes:
-            return
+            return 0
         if gone or since or any(holes.values()):
             # What was told since may have been older than what was fed.
             self._fed = {}
@@ -111,10 +114,11 @@ class Repair:
             self._gone |= gone
             self._since += since
             self._again += again
-            return
+            return EVERY_S
         for peer, count in holes.items():
             peer.mended(count, settled)
         self._again = [settled] if news else []
+        return PAUSE_S
 
     async def _scan(self, since: Millis) -> bool:
         """Whether settings were found that had not been fed."""

@@ -15,12 +15,12 @@ from protocol.errors import UNAVAILABLE
 from protocol.events import ReadMoved, ReceiptMoved
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
-from server.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
+from server.cluster.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
+from server.cluster.links import Links
+from server.cluster.marks import Marks
+from server.cluster.membership import Membership
 from server.host import Host
-from server.links import Links
 from server.load import Load, Sheds
-from server.marks import Marks
-from server.membership import Membership
 from server.requests import Requests
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 NEWS = "tidings.news"
-CONNECT_S = 2.0
+CONNECT_S = 2
 AGAIN_S = 0.2
 PING_S = 1
 WAITING = 10_000
@@ -90,7 +90,18 @@ class NatsBus:
     async def _connect(self) -> Client:
         """In a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a cancellation,
         and with it the end of this node."""
-        attempt = nats.connect(
+        connecting = asyncio.get_running_loop().create_task(self._subscribed())
+        try:
+            await asyncio.wait((connecting,))
+        except asyncio.CancelledError:
+            connecting.cancel()
+            await asyncio.wait((connecting,), timeout=1)
+            raise
+        return connecting.result()
+
+    async def _subscribed(self) -> Client:
+        """A connection on which NATS is known to have taken the subscriptions."""
+        client = await nats.connect(
             self._url,
             name=f"tidings {self._me}",
             connect_timeout=CONNECT_S,
@@ -102,18 +113,16 @@ class NatsBus:
             reconnected_cb=self._found,
             error_cb=_fault,
         )
-        connecting = asyncio.get_running_loop().create_task(attempt)
         try:
-            await asyncio.wait((connecting,))
-        except asyncio.CancelledError:
-            connecting.cancel()
-            await asyncio.wait((connecting,), timeout=1)
+            await client.subscribe(subject_of(self._me), cb=self._frame)
+            await client.subscribe(NEWS, cb=self._news)
+            await client.flush(CONNECT_S)
+        except BaseException:
+            await _closed(client)
             raise
-        return connecting.result()
+        return client
 
     async def _serve(self, client: Client) -> None:
-        await client.subscribe(subject_of(self._me), cb=self._frame)
-        await client.subscribe(NEWS, cb=self._news)
         await self._found()
         self._ears.hasten()
         while True:

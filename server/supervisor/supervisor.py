@@ -24,12 +24,12 @@ from persistence.migrate import migrate
 from persistence.nodes.contract import NodeStore
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
-from server.children import Child
 from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres
 from server.embedded.secret_file import write_secret
 from server.reach import reaching_postgres
-from server.renewal import Renewal, Renewals, announced, write_renewal
-from server.starting import NATS_ABOVE, check_free
+from server.supervisor.children import Child
+from server.supervisor.renewal import Renewal, Renewals, announced, write_renewal
+from server.supervisor.starting import NATS_ABOVE, check_free
 
 LOOK_S = 0.1
 NATS_AGAIN_S = 2.0

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from persistence.faults import UnavailableError
 from persistence.nodes.contract import NodeStore
-from server.children import Child
 from server.embedded.secret_file import write_secret
+from server.supervisor.children import Child
 
 LOOK_S = 0.1
 AGREE_S = 10.0

@@ -12,9 +12,9 @@ from protocol.events import Typing
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
-from server import links as module
-from server.frames import Frame, Item, Replied, ToConversation, ToUsers, decode, encode, replied
-from server.links import HEARTBEAT_S, LATE_BEATS, SILENT_S, WITHIN_S, Links
+from server.cluster import links as module
+from server.cluster.frames import Frame, Item, Replied, ToConversation, ToUsers, decode, encode, replied
+from server.cluster.links import HEARTBEAT_S, LATE_BEATS, SILENT_S, WITHIN_S, Links
 
 HERE, THERE = "here", "there"
 CONVERSATION, USER = ConversationId("499521150615683072"), UserId("499521150615683073")

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from server.bus import NatsBus
+from server.cluster.bus import NatsBus
 from tests.cluster.external_nats import ExternalNats
 
 

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from server.renewal import Renewal, read_renewal
+from server.supervisor.renewal import Renewal, read_renewal
 
 LOOK_S = 0.2
 SILENT_S = 120.0

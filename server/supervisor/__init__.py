@@ -1,0 +1,1 @@
+"""One process that keeps the nodes of one machine alive, and restarts them one after the other."""
