@@ -80,7 +80,7 @@ def free_port(nodes: int = 1) -> int:
 @contextmanager
 def floor(binary: Path) -> Iterator[Stage]:
     """The C floor on a port of its choice."""
-    with _running([str(binary), "0"], {}, binary.with_name("floor.log")) as (process, line):
+    with running([str(binary), "0"], {}, binary.with_name("floor.log")) as (process, line):
         yield Stage(HOST, int(line.split()[1]), (process.pid,))
 
 
@@ -92,7 +92,7 @@ def product(
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     serve = commands.words(commands.serve, port=port, data=data, nodes=nodes)
-    with _running(serve, raised, data.with_suffix(".log")) as (process, _):
+    with running(serve, raised, data.with_suffix(".log")) as (process, _):
         family = descendants(process.pid)
         found = sorted((_number(p), p.pid) for p in family if NODE in p.command)
         if len(found) != nodes:
@@ -101,7 +101,7 @@ def product(
         pids = tuple(pid for _, pid in found)
         own = tuple(port + number for number in range(1, nodes + 1)) if nodes > 1 else ()
         yield Stage(
-            HOST, port, pids, _called(STORE, family), _called(BUS, family), minted, address(data),
+            HOST, port, pids, called(STORE, family), called(BUS, family), minted, address(data),
             supervised=process.pid not in pids, ports=own, private=tuple(port + PRIVATE_ABOVE for port in own),
         )  # fmt: skip
     shutil.rmtree(data, ignore_errors=True)
@@ -125,14 +125,14 @@ def _number(node: Process) -> int:
     return int(words[words.index("--number") + 1]) if "--number" in words else 0
 
 
-def _called(name: str, family: list[Process]) -> tuple[int, ...]:
+def called(name: str, family: list[Process]) -> tuple[int, ...]:
     """Processes of a program, without those that they started themselves."""
     found = {p.pid: p.parent for p in family if Path(p.command.split(" ")[0]).name.startswith(name)}
     return tuple(pid for pid, parent in found.items() if parent not in found)
 
 
 @contextmanager
-def _running(words: list[str], environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def running(words: list[str], environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server from its ready line to its end; what it leaves behind after `STOP_WITHIN` is killed by its id."""
     with log.open("wb") as stderr:
         process = subprocess.Popen(

@@ -55,10 +55,14 @@ class Tidings(click.Group):
             from bench.cli import bench
 
             return bench
+        if name == "torture":
+            from bench.torture.cli import torture
+
+            return torture
         return super().get_command(ctx, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "bench"])
+        return sorted([*super().list_commands(ctx), "bench", "torture"])
 
 
 @click.group(cls=Tidings)

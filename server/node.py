@@ -301,14 +301,16 @@ def _watch_parent(node: Node) -> None:
 
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), default=None)
+@click.option("--listen", default=None, help="The address that it shares, whatever the settings say.")
 @click.option("--number", type=int, default=0, help="This node's number, from 1, when a supervisor runs it.")
-def main(config: Path | None, number: int) -> None:
+def main(config: Path | None, listen: str | None, number: int) -> None:
     """Run one node."""
     status = 0
     try:
-        settings = load(config, os.environ)
+        said: dict[str, object] = {} if listen is None else {"node.listen": listen}
+        settings = load(config, os.environ, said)
         if number:
-            settings = load(config, os.environ, {"node.private": settings.node.private_of(number)})
+            settings = load(config, os.environ, said | {"node.private": settings.node.private_of(number)})
         start_logging(settings.log.level)
         uvloop.run(run(settings, number))
     except* (SettingError, DurabilityError) as faults:

@@ -133,4 +133,6 @@ def start_logging(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # It tells of every connection that it cannot make, with a stack; whoever needed one logs that it had none.
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
     logging.basicConfig(level=number, stream=sys.stderr, format='{"event": "%(message)s", "logger": "%(name)s"}')

@@ -103,7 +103,7 @@ class Supervisor:
         config, url = await self._prepare()
         with reaching_postgres():
             leases = PostgresNodes(await stack.enter_async_context(open_pool(url, 1)))
-        arguments = ["--config", str(config)] if config else []
+        arguments = ["--listen", str(self._settings.node.listen), *(["--config", str(config)] if config else [])]
         for number in range(1, self._count + 1):
             name = str(self._settings.node.address_of(number))
             self._children.append(Child(number, name, arguments, leases, self._hasten))

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from tests.simulation.checker import check
-from tests.simulation.history import rendered
+from bench.checker.checker import check
+from bench.checker.history import rendered
 from tests.simulation.world import simulate
 
 SLICE = 250

@@ -7,10 +7,10 @@ from random import Random
 
 import msgspec
 
+from bench.checker.history import Decided, Entry, HandedOn, Kept, Restarted, Said
 from protocol.events import AnyLogEvent, LogEvent
 from protocol.ids import ConversationId
 from protocol.requests import SendMessage
-from tests.simulation.history import Decided, Entry, HandedOn, Kept, Restarted, Said
 from tidings_client import events
 from tidings_client.effects import HandOn
 from tidings_client.events import LOG_EVENTS, ConversationState, Event, Read, SendEnded, SettingsChanged, Snapshot

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from actors.user_commands import Policy
+from bench.devices.outbox import Style
 from protocol.replies import Limits
 from tests.simulation.bus import Traffic
 from tests.simulation.faults import Rates
-from tests.simulation.outbox import Style
 
 Disaster = Literal[
     "drain",

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol
 
+from bench.checker.history import Entry
+from bench.devices.outbox import Style
 from protocol.errors import Close
 from protocol.ids import ConversationId, UserId
 from protocol.requests import SendMessage
 from tests.simulation.application import Application, Believed
-from tests.simulation.history import Entry
 from tests.simulation.network import Client, Connection
-from tests.simulation.outbox import Style
 from tests.simulation.sdk_process import Process
 from tests.simulation.sdk_wire import SPELLINGS, Wire
 from tidings_client import MemoryStore, Settings

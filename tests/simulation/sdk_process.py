@@ -9,11 +9,11 @@ from typing import Any, assert_never
 
 import msgspec
 
+from bench.checker.history import Closed, Entry
 from protocol.errors import Close as Closing
 from protocol.ids import ConversationId
 from protocol.requests import Background, CreateConversation, OpenConversation, SendMessage, Type
 from tests.simulation.application import Application
-from tests.simulation.history import Closed, Entry
 from tests.simulation.network import LOST
 from tests.simulation.sdk_wire import Wire
 from tidings_client import MemoryStore, Session, Settings, TidingsError, Unsent

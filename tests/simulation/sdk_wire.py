@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.stream import Numbered
+from bench.checker.history import Answered, Asked, Entry, Told, Unanswered, Welcomed
+from bench.devices.device import REPLY_WITHIN_S
 from protocol import codec as server
 from protocol.codec import Unreadable
 from protocol.errors import Refusal
 from protocol.replies import Conversations, ErrReply, OkReply, Welcome
 from protocol.requests import Ack, Hello, ListConversations, Type
-from tests.simulation.clients import REPLY_WITHIN_S
-from tests.simulation.history import Answered, Asked, Entry, Told, Unanswered, Welcomed
 from tests.simulation.network import Connection
 from tidings_client import codec as client
 

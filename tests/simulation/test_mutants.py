@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.simulation.checker import INVARIANTS, breaks, check
+from bench.checker.checker import INVARIANTS, breaks, check
 from tests.simulation.mutants import clustering, committing, reading, reloading, sdk, streaming
 from tests.simulation.plan import harsh, torn
 from tests.simulation.world import simulate

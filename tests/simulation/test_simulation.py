@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.checker import check
-from tests.simulation.history import Decided, HandedOn, Restarted, Welcomed, rendered
+from bench.checker.checker import check
+from bench.checker.history import Decided, HandedOn, Restarted, Welcomed, rendered
 from tests.simulation.world import simulate
 
 ROOT = Path(__file__).parents[2]

@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 import structlog
 
+from bench.checker.history import Copy, Entry, Final, Happened, Record
+from bench.devices.outbox import Style
+from bench.devices.people import Person
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
 from persistence.nodes.memory import Leases
@@ -16,14 +19,11 @@ from persistence.people.memory import MemoryPeople
 from protocol.ids import Millis, UserId
 from server.activation import REFUSE_S
 from tests.simulation.bus import Exchange
-from tests.simulation.clients import Device
 from tests.simulation.faults import Weather
-from tests.simulation.history import Copy, Entry, Final, Happened, Record
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.network import Connection, Pace
 from tests.simulation.node import Ground, Node
-from tests.simulation.outbox import Style
-from tests.simulation.people import AnyDevice, Person
+from tests.simulation.plain import PlainDevice
 from tests.simulation.plan import CALM_S, Plan, drawn
 from tests.simulation.sdk import SdkDevice
 from tests.simulation.trouble import Trouble
@@ -32,6 +32,8 @@ EPOCH_MS = 1_790_000_000_000
 UNTIL_ACKED_S = 60.0
 CONVERGED_WITHIN_S = 10.0
 ANEW_S = 0.2
+
+AnyDevice = PlainDevice | SdkDevice
 
 
 class World:
@@ -55,7 +57,7 @@ class World:
         self._users: list[UserId] = []
         self._user_of: dict[str, UserId] = {}
         self._ordered: set[str] = set()
-        self._persons: list[Person] = []
+        self._persons: list[Person[AnyDevice]] = []
 
     # -- what surrounds a device --------------------------------------------------------------------------------
 
@@ -130,7 +132,7 @@ class World:
         self._user_of[name] = user
         if style != "careless":
             self._ordered.add(name)
-        kind = SdkDevice if style == "sdk" else Device
+        kind = SdkDevice if style == "sdk" else PlainDevice
         device = kind(name, user, self, Random(f"{name} {self._seed}"), style)
         self._loop.call_later(self._random.uniform(0, CALM_S), device.connect)
         return device
@@ -156,7 +158,7 @@ class World:
             node.resign()
             self._loop.call_later(ANEW_S, self._start_node, node.name, context=Context())
 
-    async def _act(self, person: Person) -> None:
+    async def _act(self, person: Person[AnyDevice]) -> None:
         await asyncio.sleep(CALM_S)
         for number in range(self._plan.actions):
             await asyncio.sleep(self._random.expovariate(1 / self._plan.every_s))

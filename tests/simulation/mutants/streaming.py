@@ -11,13 +11,13 @@ from actors.sessions import Session
 from actors.stream import Numbered, Stream
 from actors.user import User
 from actors.user_commands import Attach
+from bench.devices.copies import Log
 from protocol.codec import Encoded
 from protocol.events import AnyLogEvent, ReadMoved, Synced
 from protocol.ids import Millis, UserId
 from protocol.requests import Resume
 from server.activation import Activated
 from server.kinds import UserKind
-from tests.simulation.copies import Log
 
 
 def everybody_told(patch: pytest.MonkeyPatch) -> None:

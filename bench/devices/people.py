@@ -1,9 +1,9 @@
-"""What simulated people do on a device: send, read, look, ask for what is not theirs, hang up, start anew."""
+"""What people do on a device: send, read, look, ask for what is not theirs, hang up, start anew."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -23,26 +23,52 @@ from protocol.requests import (
     Sync,
     Type,
 )
-from tests.simulation.clients import Device
-from tests.simulation.sdk import SdkDevice
 
 NOWHERE = 1_000_000
 """A place that no log of a simulation reaches."""
 
-AnyDevice = Device | SdkDevice
+
+class Log(Protocol):
+    """A device's copy of a conversation."""
+
+    head: int
 
 
-class Person:
+class AnyDevice(Protocol):
+    """What a person needs of a device."""
+
+    name: str
+
+    @property
+    def logs(self) -> Mapping[ConversationId, Log]: ...
+
+    def ask(self, request: Any) -> "asyncio.Future[Any] | None": ...
+
+    def say(self, request: Any) -> None: ...
+
+    def send(self, message: SendMessage) -> None: ...
+
+    def repeat(self, message: SendMessage) -> None: ...
+
+    def said(self, id: ConversationId) -> tuple[Sequence[SendMessage], Sequence[SendMessage]]: ...
+
+    def hang_up(self) -> None: ...
+
+
+OneDevice = TypeVar("OneDevice", bound=AnyDevice)
+
+
+class Person(Generic[OneDevice]):
     """One user's hand on one device. `everything` names all conversations there are, theirs or not."""
 
     def __init__(
         self,
-        device: AnyDevice,
+        device: OneDevice,
         users: list[UserId],
         everything: Mapping[ConversationId, object],
         random: Random,
         talk: int,
-        wipe: Callable[[AnyDevice], AnyDevice],
+        wipe: Callable[[OneDevice], OneDevice],
     ) -> None:
         self.device = device
         self._users = users

@@ -6,12 +6,12 @@ from math import inf
 
 from msgspec import UNSET
 
+from bench.checker.history import Answered, Asked, Told
+from bench.checker.index import Index
 from protocol.events import Conversation, Gone, LogEvent, Member, ReadMoved, ReceiptMoved
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Done, History, Marks, Receipts, SyncPage
 from protocol.requests import Ack, ChangeSettings, GetHistory, MarkRead, Sync
-from tests.simulation.history import Answered, Asked, Told
-from tests.simulation.index import Index
 
 Mark = tuple[ConversationId, UserId, str]
 

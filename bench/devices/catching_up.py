@@ -1,18 +1,19 @@
-"""How a device comes to have everything: `sync` when its stream was broken, `message.history` where there is a hole."""
+"""How a device comes to have everything: a snapshot and its further pages, `sync` when its stream was broken,
+`message.history` where there is a hole."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from random import Random
 from typing import Any, Protocol
 
 from msgspec import UNSET
 
+from bench.devices.copies import Logs
 from protocol.errors import Refusal
-from protocol.events import Conversation
+from protocol.events import Conversation, Snapshot
 from protocol.ids import ConversationId
-from protocol.replies import History, SyncPage
-from protocol.requests import GetConversation, GetHistory, Sync
-from tests.simulation.copies import Logs
+from protocol.replies import Conversations, History, SyncPage
+from protocol.requests import GetConversation, GetHistory, ListConversations, Sync
 
 AGAIN_S = 0.3
 
@@ -52,6 +53,35 @@ class CatchingUp:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Without any copy: from the newest places on, of the conversations that it names and of the others."""
+        self._start(snapshot.conversations, self._session.heard)
+        if snapshot.next is UNSET:
+            self.whole, self.since = True, snapshot.now
+        else:
+            self._spawn(self._list(snapshot.next, snapshot.now))
+
+    async def _list(self, before: str, now: int) -> None:
+        session, life = self._session, self._session.life
+        while life == session.life:
+            heard = session.heard
+            future = session.ask(ListConversations(id=1, before=before))
+            page = await future if future else None
+            if not isinstance(page, Conversations):
+                await asyncio.sleep(AGAIN_S)
+                continue
+            self._start(page.items, heard)
+            if page.next is UNSET:
+                self.whole, self.since = life == session.life, now
+                return
+            before = page.next
+
+    def _start(self, conversations: Sequence[Conversation], heard: int) -> None:
+        for shown in conversations:
+            self._logs[shown.id].start(shown.last_c)
+            self._session.have_read(shown.id, shown.read_c)
+            self._session.have_draft(shown, heard)
 
     def sync(self) -> None:
         """Until it is whole, or this life is over: the next one starts its own."""

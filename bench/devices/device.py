@@ -1,4 +1,5 @@
-"""Simulated devices: sessions by the client rules of docs/protocol.md §3, logging all that they ask and are told."""
+"""Devices: sessions by the client rules of docs/protocol.md §3, which log all that they ask and are told. What carries
+their connections, and whose clock the loop has, is their world's affair."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -8,33 +9,51 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from actors.stream import Numbered
-from protocol.codec import Encoded
+from bench.checker.history import Answered, Asked, Closed, Entry, Kept, Told, Unanswered, Welcomed
+from bench.devices.catching_up import CatchingUp
+from bench.devices.copies import Logs
+from bench.devices.outbox import Outbox, Style
 from protocol.errors import Close
 from protocol.events import Continuity, Conversation, LogEvent, Ping, ReadMoved, SettingsChanged, Snapshot, Synced
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Opened, Welcome
 from protocol.requests import Ack, Hello, Resume, SendMessage
 from protocol.requests import Device as Named
-from tests.simulation.catching_up import CatchingUp
-from tests.simulation.copies import Logs
-from tests.simulation.history import Answered, Asked, Closed, Entry, Kept, Told, Unanswered, Welcomed
-from tests.simulation.network import Connection
-from tests.simulation.outbox import Outbox, Style
 
 REPLY_WITHIN_S = 10.0
+
+
+class Up(Protocol):
+    """The way to the server."""
+
+    def write(self, message: Any) -> None: ...
+
+
+class Connection(Protocol):
+    """One socket of a device; `number` is unique in the history. It calls `replied`, `told` and `closed`."""
+
+    number: int
+
+    @property
+    def up(self) -> Up: ...
+
+    def answers(self, *, since: float) -> bool:
+        """Whether what was asked then should have been answered by now."""
+
+    def hang_up(self, status: int) -> None: ...
 
 
 class World(Protocol):
     """What surrounds a device."""
 
-    def connect(self, device: "Device", url: str | None = None) -> Connection | None: ...
+    def connect(self, device: Any, url: str | None = None) -> Connection | None: ...
 
     def log(self, entry: Entry) -> None: ...
 
 
 class Device:
-    """One client instance. What it stores outlives its connections; `closed` and `received` come from the network."""
+    """One client instance. What it stores outlives its connections; Its connections call `replied`, `told` and
+    `closed`."""
 
     def __init__(self, name: str, user: UserId, world: World, random: Random, style: Style) -> None:
         self.name = name
@@ -179,19 +198,9 @@ class Device:
 
     # -- what arrives -------------------------------------------------------------------------------------------
 
-    def received(self, connection: Connection, message: Any) -> None:
-        if connection is not self.connection:
-            return
-        match message:
-            case (id, result):
-                self._replied(connection, id, result)
-            case Numbered():
-                self._told(connection, message.u, message.encoded.event)
-            case Encoded():
-                self._told(connection, None, message.event)
-
-    def _replied(self, connection: Connection, id: int, result: Any) -> None:
-        if id not in self._asked:
+    def replied(self, connection: Connection, id: int, result: Any) -> None:
+        """The `ok` or the refusal of request `id`."""
+        if connection is not self.connection or id not in self._asked:
             return
         future, request, asked_at = self._asked.pop(id)
         match result:
@@ -218,7 +227,10 @@ class Device:
         for outbox in self.outboxes.values():
             outbox.pump()
 
-    def _told(self, connection: Connection, u: int | None, event: Any) -> None:
+    def told(self, connection: Connection, u: int | None, event: Any) -> None:
+        """An event; `u` is None for what is not numbered."""
+        if connection is not self.connection:
+            return
         self._world.log(Told(self._now(), self.name, connection.number, u, event))
         if u is not None:
             self._u = u
@@ -234,12 +246,7 @@ class Device:
                 self._drafts_heard[event.conversation] = self.heard
                 self.drafts[event.conversation] = draft
             case Snapshot():
-                for conversation in event.conversations:
-                    self.logs[conversation.id].start(conversation.last_c)
-                    self.have_read(conversation.id, conversation.read_c)
-                    self.have_draft(conversation, self.heard)
-                self._catching_up.whole = True
-                self._catching_up.since = event.now
+                self._catching_up.begin(event)
             case Ping() if event.u == self._u:
                 self._ack()
             case Ping():

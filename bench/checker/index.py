@@ -3,11 +3,11 @@
 from collections import defaultdict
 from functools import cached_property
 
+from bench.checker.history import Answered, Asked, Record
 from protocol.errors import FINAL, Refusal
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Sent
 from protocol.requests import SendMessage
-from tests.simulation.history import Answered, Asked, Record
 
 Send = tuple[ConversationId, UserId, str]
 """A send, whatever the number of attempts: conversation, sender, cid."""

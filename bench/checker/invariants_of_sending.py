@@ -4,12 +4,12 @@ answered."""
 from collections import defaultdict
 from collections.abc import Iterator
 
+from bench.checker.history import Answered, Decided, Kept, Said, Told, Unanswered
+from bench.checker.index import Index, Send
 from protocol.events import LogEvent, MessageSent
 from protocol.ids import ConversationId, UserId
 from protocol.replies import History, Opened
 from protocol.requests import CreateConversation
-from tests.simulation.history import Answered, Decided, Kept, Said, Told, Unanswered
-from tests.simulation.index import Index, Send
 
 NOWHERE = ConversationId("")
 

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from bench.checker.history import Answered, HandedOn, Kept, Restarted, Told, Welcomed
+from bench.checker.index import Index
 from protocol.errors import Refusal
 from protocol.events import Continuity, Conversation, LogEvent, Ping, Snapshot, Synced
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Conversations, History, Opened, SyncPage, Welcome
-from tests.simulation.history import Answered, HandedOn, Kept, Restarted, Told, Welcomed
-from tests.simulation.index import Index
 
 
 def u_goes_up_by_one(index: Index) -> Iterator[str]:

@@ -6,9 +6,9 @@ whatever happens to the others.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.simulation import invariants_of_reading, invariants_of_sending, invariants_of_streams
-from tests.simulation.history import Record
-from tests.simulation.index import Index
+from bench.checker import invariants_of_reading, invariants_of_sending, invariants_of_streams
+from bench.checker.history import Record
+from bench.checker.index import Index
 
 Invariant = Callable[[Index], Iterator[str]]
 

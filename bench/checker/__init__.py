@@ -1,0 +1,1 @@
+"""Histories of what devices asked and were told, and whether what was promised holds in them."""

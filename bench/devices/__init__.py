@@ -1,0 +1,1 @@
+"""Devices and people as the checker looks at them, in the simulator and before a real server."""

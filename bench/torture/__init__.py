@@ -1,0 +1,1 @@
+"""Real processes, and whatever may happen to them: `tidings torture`."""
