@@ -19,7 +19,7 @@ import uvloop
 from bench.faults import Faults
 from bench.machine import prefer_this_process, raise_descriptors
 from bench.measure import Measured, added
-from bench.stage import Part, Stage, Workload
+from bench.stage import Floored, Part, Stage, Workload
 
 Side = Literal["ours", "floor"]
 Told = Callable[[str, int, int], None]
@@ -90,7 +90,11 @@ def drive(workload: Workload, side: Side, stage: Stage, pipe: Connection) -> Non
         broken = Faults()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: broken.add("generator error", repr(context.get("exception"))))
-        measured = await (workload.ours(stage, progress) if side == "ours" else workload.floor(stage, progress))
+        if side == "ours":
+            measured = await workload.ours(stage, progress)
+        else:
+            assert isinstance(workload, Floored)
+            measured = await workload.floor(stage, progress)
         measured.faults += broken.lines()
         return measured
 

@@ -12,7 +12,7 @@ import msgspec
 from bench.generator import Side, Told, generate
 from bench.machine import MEMORY_FILE_SYSTEMS, file_system
 from bench.measure import Better, Figure, Measured
-from bench.stage import Workload
+from bench.stage import Floored, Workload
 from bench.subject import Commands, RunError, build_floor, floor, free_port, product
 
 NEEDED = {"hdrhistogram": "hdrh", "matplotlib": "matplotlib"}
@@ -74,7 +74,7 @@ def run(workload: Workload, options: Options, told: Told) -> Run:
     kind = file_system(options.data)
     if workload.needs_disk and kind in MEMORY_FILE_SYSTEMS:
         raise RunError(f"{options.data} is on {kind}: a durable commit costs nothing there; name a disk with --data")
-    binary = build_floor(options.data) if options.nodes == 1 else None
+    binary = build_floor(options.data) if options.nodes == 1 and isinstance(workload, Floored) else None
     done = Run([], [], "" if binary else NO_COMPILER if options.nodes == 1 else SEVERAL_NODES)
     random = Random(options.seed)
     for number in range(1, options.rounds + 1):

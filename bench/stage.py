@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from multiprocessing.synchronize import Barrier
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -59,7 +59,7 @@ class Progress(Protocol):
 
 
 class Workload(Protocol):
-    """A shape of load. Parameters are fields; both sides run in a generator process of their own."""
+    """A shape of load. Parameters are fields; each side runs in a generator process of its own."""
 
     @property
     def name(self) -> str:
@@ -81,6 +81,11 @@ class Workload(Protocol):
 
     async def ours(self, stage: Stage, progress: Progress) -> Measured:
         """Drive the product."""
+
+
+@runtime_checkable
+class Floored(Workload, Protocol):
+    """A shape that one process can be measured by as well."""
 
     async def floor(self, stage: Stage, progress: Progress) -> Measured:
         """Drive the C floor with the same socket work."""

@@ -53,9 +53,6 @@ class Held(msgspec.Struct, frozen=True):
     def quick(self) -> Held:
         return msgspec.structs.replace(self, window_s=3.0, raised=REST_SOON)
 
-    async def floor(self, stage: Stage, progress: Progress) -> Measured:
-        raise NotImplementedError("the floor is one process: it is measured beside one node")
-
     async def ours(self, stage: Stage, progress: Progress) -> Measured:
         part = stage.part
         clients: list[Client] = []

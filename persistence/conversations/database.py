@@ -9,6 +9,7 @@ becomes visible at once, when it commits; row locks are held from the lock to th
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import Context
 from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -188,7 +189,9 @@ class Database:
         await fault(name, "before")
         answer: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
         transaction = Transaction(name, self.tables, self._locks, fault, self._begun)
-        task = asyncio.get_running_loop().create_task(_execute(transaction, statement, answer), name=name)
+        # It is the database's, and runs on when the process of whoever asked stands still.
+        work = _execute(transaction, statement, answer)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=Context())
         self._running[task], self._begun[task] = answer, self.now()
         task.add_done_callback(self._ended)
         try:

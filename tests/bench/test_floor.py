@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.stage import Workload
+from bench.stage import Floored
 from bench.subject import build_floor, floor
 from bench.workloads.dm import Dm
 from bench.workloads.fanout import Fanout
@@ -23,7 +23,7 @@ SHAPES = (
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-async def test_the_floor_answers_every_frame(shape: Workload, tmp_path: Path) -> None:
+async def test_the_floor_answers_every_frame(shape: Floored, tmp_path: Path) -> None:
     binary = build_floor(tmp_path)
     if binary is not None:
         with floor(binary) as stage:

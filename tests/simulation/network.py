@@ -138,7 +138,8 @@ class Connection:
         self.home: Joining | None = None
         self.background = self.synced = False
         self.open = False
-        self._server = server
+        # Where it came in; another one serves it when it is relayed.
+        self._entrance = self._server = server
         self._client = client
         self._greeted = self._full = self._gone = self._closed = False
         self.up = Pipe(pace, self._readable, lambda waiting: None)
@@ -149,8 +150,8 @@ class Connection:
         )
 
     def answers(self, *, since: float) -> bool:
-        """Whoever asks then is answered: nothing is on its way, and the server has not stood still."""
-        stood_still = self._server.process.stood_still_until
+        """Whoever asks then is answered: nothing is on its way, and neither server nor relay has stood still."""
+        stood_still = max(server.process.stood_still_until for server in (self._entrance, self._server))
         return not self.down.under_way and not self.down.severed and stood_still < since
 
     # -- the client's end ---------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ from server.cluster.router import Router
 def never_repaired(patch: pytest.MonkeyPatch) -> None:
     """A hint without repair: what a link loses is lost."""
 
-    async def mutated(self: Repair) -> None:
+    async def mutated(self: Repair) -> float:
         self._gone, self._since = {}, []
+        return 0
 
     patch.setattr(Repair, "_round", mutated)
 
