@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from persistence.conversations.contract import Unit
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.pool import Pool, open_pool
-from protocol.ids import UserId
+from protocol.events import MessageSent
+from protocol.facts import Said
+from protocol.ids import Millis, UserId
 
 ME, OTHER = UserId("1024"), UserId("2048")
 WITHIN_S = 0.2
@@ -60,3 +63,22 @@ async def test_a_caller_that_is_cancelled_leaves_the_pool_usable(database: str, 
                 await store.activate(id, [ME], [], None)
         assert await store.open(ME, OTHER) == id
     await holder.close()
+
+
+async def test_a_commit_that_waited_for_its_connection_until_the_lease_ran_out_is_not_said(pool: Pool) -> None:
+    store = PostgresConversations(pool)
+    id = await store.open(ME, OTHER)
+    held = await store.activate(id, [ME], [], None)
+    assert held is not None
+    said = Said(MessageSent(conversation=id, c=1, sender=ME, cid="late", at=Millis(1), text="late"), 0)
+    lease = [True]
+    writer = PostgresConversations(pool, may=lambda: lease[0])
+    async with pool.acquire():
+        commit = asyncio.create_task(writer.commit([Unit(id, held.fence, 0, (said,))], wait=False))
+        await asyncio.sleep(0)
+        lease[0] = False
+    with pytest.raises(UnavailableError, match="lease"):
+        await commit
+    assert await store.find(id, ME, ["late"]) == ()
+    lease[0] = True
+    assert await writer.commit([Unit(id, held.fence, 0, (said,))], wait=False) == ["committed"]

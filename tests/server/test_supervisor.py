@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from config.settings import load
-from persistence.nodes.contract import View
+from persistence.nodes.contract import RENEW_MS, View
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedNats
+from server.supervisor.children import Child
 from tests.server.running import Installation, free_port, working_in
 from tests.server.test_embedded_nats import ended
 
@@ -92,6 +94,47 @@ async def test_a_killed_node_comes_back_and_nobody_waits_for_its_lease(pair: Ins
         assert await version(store) == before + 2
         assert names(await store.look()) == {f"127.0.0.1:{pair.port + number}" for number in (1, 2)}
     assert pair.node_pid(1) == first
+
+
+async def test_a_node_that_its_supervisor_hastens_renews_its_lease_at_once(pair: Installation) -> None:
+    """By itself it would do so once a second."""
+
+    async def renewed() -> object:
+        return await pool.fetchval("select renewed_at from node where name = $1", name)
+
+    config = pair.data / "tidings.toml"
+    settings = load(config, {})
+    name = str(settings.node.address_of(3))
+    async with open_pool(str(settings.postgres.url), 1) as pool:
+        child = Child(3, name, ["--config", str(config)], PostgresNodes(pool), lambda: None)
+        await child.start()
+        try:
+            await child.ready()
+            async with asyncio.timeout(5 * RENEW_MS / 1_000):
+                for _ in range(10):
+                    last = await renewed()
+                    child.hasten()
+                    while await renewed() == last:
+                        pass
+        finally:
+            await child.stop()
+
+
+async def test_a_port_given_beside_a_settings_file_is_the_nodes_port(pair: Installation) -> None:
+    config, port = pair.data / "tidings.toml", free_port()
+    command = [sys.executable, "-m", "server.cli", "serve", "--config", str(config), "--port", str(port)]
+    private = {"TIDINGS_NODE__PRIVATE": f"127.0.0.1:{port + 100}"}
+    serving = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=os.environ | private)
+    try:
+        assert serving.stdout is not None
+        assert await serving.stdout.readline() == f"tidings is ready at ws://127.0.0.1:{port}/v1/socket\n".encode()
+        for served in (port, port + 1, port + 101):
+            socket.create_connection(("127.0.0.1", served), timeout=5).close()
+        async with leases(pair) as store:
+            assert f"127.0.0.1:{port + 1}" in names(await store.look())
+    finally:
+        serving.terminate()
+        await serving.wait()
 
 
 def test_a_rolling_restart_renews_every_node_while_the_port_stays_open(pair: Installation) -> None:
