@@ -1,4 +1,4 @@
 """How fast: the load client, its workloads, the floor and the reports.
 
-May import config and nothing else of ours: it measures a server from outside, as any client meets it.
+May import protocol and config and nothing else of ours: it looks at a server from outside, as any client meets it.
 """

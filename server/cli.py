@@ -87,9 +87,8 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
 
     if embedded and config:
         raise click.UsageError("--embedded takes its settings from the environment: leave out --config, or --embedded.")
-    overrides: dict[str, object] = {} if port is None else {"node.listen": f"127.0.0.1:{port}"}
     folder = data if embedded else None
-    settings = load_for(folder, config, overrides, nodes)
+    settings = load_for(folder, config, {}, nodes, port)
     start_logging(settings.log.level)
     supervisor = Supervisor(settings, folder, config, lambda text: click.echo(text, err=True), nodes)
     asyncio.run(supervise(supervisor, settings, folder))
@@ -102,11 +101,11 @@ def restart(rolling: bool, data: Path) -> None:
     """Start the nodes of a running installation anew. Returns when all of them serve again."""
     from rich.console import Console
 
-    from server.supervisor.restarting import restart as renew
+    from server.supervisor.asking import restart_rolling
 
     if not rolling:
         raise click.UsageError("There is only --rolling: to restart everything at once, end `tidings serve` instead.")
-    renew(data, Console())
+    restart_rolling(data, Console())
 
 
 @main.command()

@@ -10,7 +10,7 @@ import structlog
 from actors.effects import Address, Asked
 from actors.stream import Numbered
 from actors.user_commands import Policy, Reattach, Report
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
 from protocol.events import Continuity, MessageSent, Synced
@@ -83,9 +83,7 @@ class Gateway:
         self._corked: list[Socket] = []
         self._draining = False
 
-    def join(
-        self, host: Host, requests: Requests, home: Callable[[UserId], Joining | None], hand_over: HandOver
-    ) -> None:
+    def join(self, host: Host, requests: Requests, home: Callable[[UserId], Life | None], hand_over: HandOver) -> None:
         """What connections speak to, and where a home is that is not here; called once, before the first of them."""
         self.host = host
         self.requests = requests

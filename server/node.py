@@ -27,7 +27,7 @@ from config.settings import SettingError, Settings, load
 from persistence.conversations.postgres import PostgresConversations
 from persistence.durability import DurabilityError
 from persistence.faults import UnavailableError
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.people.postgres import PostgresPeople
 from protocol.ids import Millis, UserId
@@ -81,7 +81,7 @@ def policy_of(settings: Settings) -> Policy:
 class Node:
     """One life of a node, wired together. `serve` runs it until `stop` is called, or its lease is gone."""
 
-    def __init__(self, settings: Settings, pools: Pools, node: Joining, number: int) -> None:
+    def __init__(self, settings: Settings, pools: Pools, node: Life, number: int) -> None:
         self._settings = settings
         self._number = number
         self._stopping = asyncio.Event()
@@ -283,11 +283,11 @@ async def run(settings: Settings, number: int) -> None:
             lost = not await node.serve(ready)
 
 
-def joining(settings: Settings, number: int) -> Joining:
+def joining(settings: Settings, number: int) -> Life:
     """A new life of the node of that number."""
     node = settings.node
     address = str(node.address_of(number))
-    return Joining(secrets.token_hex(8), address, str(node.url_of(number)), address, str(node.private))
+    return Life(secrets.token_hex(8), address, str(node.url_of(number)), address, str(node.private))
 
 
 def _watch_parent(node: Node) -> None:

@@ -164,7 +164,7 @@ class Record(Struct, frozen=True):
 
 
 def rendered(record: Record) -> str:
-    """The history as text: the same seed gives the same text, byte for byte."""
+    """The history as text; in the simulator the same seed gives the same text, byte for byte."""
     lines = [_line(entry) for entry in record.entries]
     for id, log in record.final.logs.items():
         lines.append(f"final {id}: head {record.final.heads[id]}, members {dict(record.final.members[id])}")

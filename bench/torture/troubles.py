@@ -11,7 +11,6 @@ from bench.torture.cluster import Cluster
 from bench.torture.line import Line
 from bench.torture.proxy import WAYS, Proxy, Way
 
-LEASE_S = 3.0
 AROUND_THE_LEASE_S = (0.2, 2.8, 3.1, 3.6, 6.0)
 PARTED_S = (0.5, 2.0, 3.5, 7.0)
 SLOW_S = (0.5, 3.0, 12.0)

@@ -16,7 +16,7 @@ OUTAGE_MS = 1_500
 """When nobody renewed for so long, it was the database that was away, and every lease begins anew."""
 
 
-class Joining(Struct, frozen=True, gc=False):
+class Life(Struct, frozen=True, gc=False):
     """One life of a node. `incarnation` is drawn for each; `name` outlives them and decides which shards it hosts.
 
     `url` is what clients are sent to, `address` where other nodes reach its sockets, `private` its health and metrics;
@@ -33,7 +33,7 @@ class Joining(Struct, frozen=True, gc=False):
 class Member(Struct, frozen=True, gc=False):
     """A node that holds a lease; `confirmed` is the last version that it said it acts by."""
 
-    node: Joining
+    node: Life
     confirmed: int
 
 
@@ -67,7 +67,7 @@ class View(Struct, frozen=True, gc=False):
 class NodeStore(Protocol):
     """Every method raises `UnavailableError`."""
 
-    async def join(self, node: Joining) -> View:
+    async def join(self, node: Life) -> View:
         """Take up a lease and raise the version. An earlier life under the same name ends with that.
 
         To be called once in a life: who does not know whether it has joined begins another one.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from persistence.conversations.database import Database, Fault, Transaction, no_fault
-from persistence.nodes.contract import LEASE_MS, OUTAGE_MS, RECENT_MS, Ended, Joining, Member, View
+from persistence.nodes.contract import LEASE_MS, OUTAGE_MS, RECENT_MS, Ended, Life, Member, View
 from protocol.ids import Millis
 
 PLACEMENT = "placement"
@@ -15,7 +15,7 @@ PLACEMENT = "placement"
 class Lease(Struct, frozen=True, gc=False):
     """A row of `node`; as there, a name keeps its row when another life joins under it."""
 
-    node: Joining
+    node: Life
     confirmed: int
     renewed_at: Millis
 
@@ -67,7 +67,7 @@ class MemoryNodes:
         self._cut_off = cut_off
         self._fault = fault
 
-    async def join(self, node: Joining) -> View:
+    async def join(self, node: Life) -> View:
         async def join(transaction: Transaction) -> None:
             now = self._database.now()
             away = self._leases.nobody_renewed(now)

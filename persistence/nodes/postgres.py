@@ -6,7 +6,7 @@ import asyncpg
 
 from persistence.faults import UnavailableError
 from persistence.nodes import statements
-from persistence.nodes.contract import Ended, Joining, Member, View
+from persistence.nodes.contract import Ended, Life, Member, View
 from persistence.pool import Pool, fetch
 from protocol.ids import Millis
 
@@ -23,11 +23,10 @@ class PostgresNodes:
     `pool` is of this store alone, so that a lease does not wait behind anything else.
     """
 
-    def __init__(self, pool: Pool, within_s: float = WITHIN_S) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._within_s = within_s
 
-    async def join(self, node: Joining) -> View:
+    async def join(self, node: Life) -> View:
         await self._rows(statements.JOIN, node.incarnation, node.name, node.url, node.address, node.private)
         return await self.look()
 
@@ -53,12 +52,12 @@ class PostgresNodes:
             raise UnavailableError(f"{left} connections of {incarnation} do not end")
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        return await fetch(self._pool, self._within_s, statement, *arguments)
+        return await fetch(self._pool, WITHIN_S, statement, *arguments)
 
 
 def _view(rows: Sequence[asyncpg.Record]) -> View:
     """Rows of the statement LOOK: without a node there is one, with nulls in its place."""
-    members = tuple(Member(Joining(*node), confirmed) for _, _, _, _, *node, confirmed in rows if node[0])
+    members = tuple(Member(Life(*node), confirmed) for _, _, _, _, *node, confirmed in rows if node[0])
     version, settled, lives, times = rows[0][:4]
     ended = tuple(Ended(life, Millis(at)) for life, at in zip(lives, times, strict=True))
     return View(version, members, Millis(settled), ended)

@@ -29,7 +29,7 @@ class Ears(Protocol):
     def hasten(self) -> None:
         """The membership has changed, somebody says."""
 
-    def cut_off(self) -> None:
+    def bus_lost(self) -> None:
         """There is no bus for now."""
 
 
@@ -144,7 +144,7 @@ class NatsBus:
         self._outgoing.clear()
         if not self._leaving:
             log.warning("the bus is lost")
-            self._ears.cut_off()
+            self._ears.bus_lost()
 
     async def _found(self) -> None:
         self.connected = True

@@ -7,7 +7,7 @@ from actors.effects import Asked
 from actors.placement import Placement
 from actors.user import User
 from persistence.conversations.contract import ConversationStore
-from persistence.nodes.contract import LEASE_MS, Ended, Joining, NodeStore
+from persistence.nodes.contract import LEASE_MS, Ended, Life, NodeStore
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
 from server.cluster.bus import Bus
@@ -32,7 +32,7 @@ class Cluster:
 
     def __init__(
         self,
-        node: Joining,
+        node: Life,
         nodes: NodeStore,
         log: ConversationStore,
         sockets: Sockets,
@@ -60,18 +60,22 @@ class Cluster:
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
-        membership, links, gauges, counters = self.membership, self.links, metrics.gauges, metrics.counters
-        gauges["tidings_placement_version"] = ("Of the placement acted by", lambda: membership.placement.version)
-        gauges["tidings_nodes"] = ("Members of the cluster", lambda: len(membership.nodes))
-        gauges["tidings_shards"] = ("Hosted here, of 8,192", lambda: membership.placement.count(membership.me))
-        gauges["tidings_silent_nodes"] = ("Members that are not heard", lambda: len(links.unheard()))
-        gauges["tidings_undelivered"] = ("Messages 10 to 70 s old not with a member", lambda: self.sweep.undelivered)
-        counters["tidings_link_frames_sent"] = ("To other nodes", lambda: links.frames_sent)
-        counters["tidings_link_frames_received"] = ("From other nodes", lambda: links.frames_received)
-        counters["tidings_link_items_sent"] = ("In those frames", lambda: links.items_sent)
-        counters["tidings_link_holes"] = ("Times that frames were missing", lambda: links.holes)
-        counters["tidings_log_scans"] = ("Of the log, for what went astray", lambda: self.repair.scans)
-        counters["tidings_repaired_events"] = ("Found in the log by a scan", lambda: self.repair.events)
+        membership, links, repair, sweep = self.membership, self.links, self.repair, self.sweep
+        metrics.gauges |= {
+            "tidings_placement_version": ("Version of the placement acted by", lambda: membership.placement.version),
+            "tidings_nodes": ("Nodes of the placement", lambda: len(membership.nodes)),
+            "tidings_shards": ("Shards hosted here, of 8,192", lambda: membership.placement.count(membership.me)),
+            "tidings_silent_nodes": ("Nodes that are not heard", lambda: len(links.unheard())),
+            "tidings_undelivered": ("Messages 10 to 70 s old that a member has not got", lambda: sweep.undelivered),
+        }
+        metrics.counters |= {
+            "tidings_link_frames_sent": ("Frames sent to other nodes", lambda: links.frames_sent),
+            "tidings_link_frames_received": ("Frames received from other nodes", lambda: links.frames_received),
+            "tidings_link_items_sent": ("Items in frames sent to other nodes", lambda: links.items_sent),
+            "tidings_link_holes": ("Times that frames were missing", lambda: links.holes),
+            "tidings_log_scans": ("Scans of the log for what went astray", lambda: repair.scans),
+            "tidings_repaired_events": ("Events that a scan of the log found and told", lambda: repair.events),
+        }
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run besides the membership and the bus, each until cancelled."""
@@ -104,8 +108,8 @@ class Cluster:
     def hasten(self) -> None:
         self.membership.hasten()
 
-    def cut_off(self) -> None:
-        self.links.cut_off()
+    def bus_lost(self) -> None:
+        self.links.bus_lost()
         self.repair.poke()
 
     # -- between the parts --------------------------------------------------------------------------------------

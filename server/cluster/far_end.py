@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.errors import CONTINUITY_LOST, OVERLOADED
 from protocol.handshake import MAX_HEAD
 from protocol.websocket import Opcode, close_frame, frame_size, masked
@@ -37,7 +37,7 @@ class FarEnd(asyncio.Protocol):
     Only whole frames are passed on: what this node has to say itself, a pong or a close, must not fall into one.
     """
 
-    def __init__(self, connection: "Connection", home: Joining, forget: Callable[[int, None], Any]) -> None:
+    def __init__(self, connection: "Connection", home: Life, forget: Callable[[int, None], Any]) -> None:
         self.home = home
         self.settled = asyncio.Event()
         self._connection = connection

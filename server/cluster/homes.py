@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from actors.effects import user_address
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.errors import Close, moved
 from protocol.ids import UserId
 from server.cluster.membership import Membership
@@ -26,7 +26,7 @@ class Session(Protocol):
     def user(self) -> UserId | None: ...
 
     @property
-    def home(self) -> Joining | None:
+    def home(self) -> Life | None:
         """The node that it is relayed to; None when its session lives here."""
 
     def close(self, close: Close) -> None: ...

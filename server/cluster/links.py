@@ -193,7 +193,7 @@ class Links:
         peer.echo = max(peer.echo, frame.echo)
         if peer.silent:
             peer.silent = False
-            log.info("node is heard again", node=frame.sender)
+            log.info("node is heard again", incarnation=frame.sender)
         self._count(peer, frame)
 
     def _count(self, peer: Peer, frame: Frame) -> None:
@@ -236,12 +236,12 @@ class Links:
             peer.heard_at = min(now, peer.heard_at + stood_still)
             if not peer.silent and now - peer.heard_at > SILENT_S:
                 peer.silent = True
-                log.warning("node is silent", node=peer.incarnation)
+                log.warning("node is silent", incarnation=peer.incarnation)
                 self._give_up(peer, peer.asked)
             self._give_up(peer, [asked for asked, since in peer.asked.items() if now - since > WITHIN_S])
             self._bus.publish(peer.incarnation, encode(Frame(self._me, peer.sent, self._beat, peer.beat, ())))
 
-    def cut_off(self) -> None:
+    def bus_lost(self) -> None:
         """There is no bus for now: nobody can answer."""
         for peer in self.peers.values():
             self._give_up(peer, peer.asked)

@@ -17,7 +17,7 @@ import structlog
 
 from actors.placement import Placement
 from persistence.faults import UnavailableError
-from persistence.nodes.contract import LEASE_MS, RENEW_MS, Ended, Joining, NodeStore, View
+from persistence.nodes.contract import LEASE_MS, RENEW_MS, Ended, Life, NodeStore, View
 from protocol.ids import Millis
 
 log = structlog.get_logger()
@@ -46,11 +46,11 @@ class Membership:
     `now` is monotonic seconds of this very moment: the time of a loop stands still while the process does.
     """
 
-    def __init__(self, store: NodeStore, node: Joining, now: Callable[[], float]) -> None:
+    def __init__(self, store: NodeStore, node: Life, now: Callable[[], float]) -> None:
         self.node = node
         self.me = node.incarnation
         self.placement = Placement(0, {self.me: node.name})
-        self.nodes: dict[str, Joining] = {self.me: node}
+        self.nodes: dict[str, Life] = {self.me: node}
         self.settled = Millis(0)
         self._store = store
         self._now = now
@@ -71,7 +71,7 @@ class Membership:
         """The lease has not run out, by the clock of this process."""
         return self._now() < self._held_until
 
-    def home(self, user: str) -> Joining | None:
+    def home(self, user: str) -> Life | None:
         """The node where this user's sessions live; None when it is this one."""
         placement = self.placement
         if placement.alone or (node := placement.node_of(user)) == self.me:

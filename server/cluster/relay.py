@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.requests import Hello
 from server.cluster.far_end import FarEnd
 
@@ -32,12 +32,12 @@ class Relays:
     def __len__(self) -> int:
         return len(self._ends)
 
-    def home(self, number: int) -> Joining | None:
+    def home(self, number: int) -> Life | None:
         """Where this connection is relayed to, if it is."""
         end = self._ends.get(number)
         return end.home if end else None
 
-    def begin(self, connection: "Connection", hello: Hello, home: Joining) -> None:
+    def begin(self, connection: "Connection", hello: Hello, home: Life) -> None:
         """Carry this connection on at its home, from its hello on.
 
         There it says that it follows: a home that has moved on meanwhile is not to relay once more.

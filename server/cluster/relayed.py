@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.errors import TOO_SLOW
 from server.socket import Socket
 from server.stage import Stage
@@ -27,7 +27,7 @@ class Relayed(Socket):
         self._unsent: int | None = None
 
     @property
-    def home(self) -> Joining | None:
+    def home(self) -> Life | None:
         """The node that it is relayed to; None when its session lives here."""
         return self._gateway.relays.home(self.number)
 

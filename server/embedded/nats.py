@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server.embedded import leftovers
 from server.embedded.account import Account
-from server.embedded.cluster import ENVIRONMENT
+from server.embedded.data_directory import ENVIRONMENT
 from server.embedded.failure import EmbeddedError
 from server.embedded.secret_file import write_secret
 from server.embedded.service_log import appending, last_words

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import asyncpg
 
 from persistence.provision import provision
-from server.embedded import cluster, leftovers, socket_folder
+from server.embedded import data_directory, leftovers, socket_folder
 from server.embedded.account import Account
 from server.embedded.failure import EmbeddedError
 from server.embedded.service_log import appending, last_words
@@ -139,15 +139,15 @@ class EmbeddedPostgres:
         account = Account.owning(self._cluster)
         await leftovers.clear(self._cluster)
         fresh = not self._cluster.exists()
-        self._password = cluster.password(self.data / "postgres.password", fresh)
+        self._password = data_directory.password(self.data / "postgres.password", fresh)
         if fresh:
-            await cluster.make(self._cluster, account, self._password)
-        cluster.check_version(self._cluster)
+            await data_directory.make(self._cluster, account, self._password)
+        data_directory.check_version(self._cluster)
         self._host = host or socket_folder.open_folder(self.data, account)
         begin = self._spawn(account)
         connection = await self._answered(begin)
         try:
-            await provision(connection, ROLE, cluster.verifier(self._password), DATABASE)
+            await provision(connection, ROLE, data_directory.verifier(self._password), DATABASE)
         finally:
             await connection.close()
 
@@ -156,7 +156,7 @@ class EmbeddedPostgres:
 
         Returns where in the log this run begins.
         """
-        postgres = cluster.binaries() / "postgres"
+        postgres = data_directory.binaries() / "postgres"
         command = [*account.launcher([postgres, self._cluster, self._host / socket_folder.SOCKET]), str(postgres)]
         command += ["-D", str(self._cluster), "-k", str(self._host)]
         for name, value in self._settings.items():
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
             self._process = subprocess.Popen(
                 command,
                 cwd="/",
-                env=cluster.ENVIRONMENT,
+                env=data_directory.ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -187,7 +187,7 @@ class EmbeddedPostgres:
 
     async def _try(self) -> asyncpg.Connection | None:
         try:
-            return await asyncpg.connect(self.url("postgres", cluster.ADMIN), timeout=5)
+            return await asyncpg.connect(self.url("postgres", data_directory.ADMIN), timeout=5)
         except asyncpg.InvalidPasswordError:
             raise EmbeddedError(
                 f"{self.data / 'postgres.password'} is not the password of this cluster: put the right one back."

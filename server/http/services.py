@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from config.values import Network
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from persistence.people.contract import PeopleStore
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
@@ -47,7 +47,7 @@ class Services(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     revocations: Revocations
     ask: Ask
-    home: Callable[[UserId], Joining]
+    home: Callable[[UserId], Life]
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -69,7 +69,7 @@ class Child:
             async with self._turn:
                 if self._process is not died:
                     continue
-                log.warning("node died", node=self.number, status=status)
+                log.warning("node died", number=self.number, status=status)
                 await self._end_lease()
                 await asyncio.sleep(self._pause())
                 await self.start()
@@ -79,7 +79,7 @@ class Child:
         if self._process is not None and self._process.returncode is None and self._process.stdin is not None:
             self._process.stdin.write(b"\n")
 
-    async def renew(self) -> None:
+    async def restart(self) -> None:
         """Stop it kindly and start another one in its place. Raises as `ready` does."""
         async with self._turn:
             await self.stop()
@@ -112,4 +112,4 @@ class Child:
             await self._leases.remove(self._name)
             self._bereaved()
         except UnavailableError:
-            log.warning("Postgres is away: the node's lease has to run out", node=self.number)
+            log.warning("Postgres is away: the node's lease has to run out", number=self.number)

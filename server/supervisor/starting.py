@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from config.catalogue import SETTINGS
 from config.sections import Node
 from config.settings import REQUIRED, SettingError, Settings, load
@@ -17,9 +19,16 @@ HIGHEST_PORT = 65_000
 EVERYWHERE = ("0.0.0.0", "::")
 
 
-def load_for(data: Path | None, config: Path | None, overrides: dict[str, object], nodes: int) -> Settings:
-    """The settings of a start; embedded services bring some along, which are filled in later. Raises SettingError."""
+def load_for(
+    data: Path | None, config: Path | None, overrides: dict[str, object], nodes: int, port: int | None = None
+) -> Settings:
+    """The settings of a start; embedded services bring some along, which are filled in later. Raises SettingError.
+
+    `port` takes the place of the one that `node.listen` names, on the same host.
+    """
     settings = load(config, os.environ, overrides, required=() if data else REQUIRED)
+    if port is not None:
+        settings = replace(settings, node=replace(settings.node, listen=settings.node.listen.at(port)))
     if data and (settings.postgres.url or settings.tokens.keys):
         name = "postgres.url" if settings.postgres.url else "tokens.keys"
         raise SettingError(f"{SETTINGS[name]} is set, but --embedded brings its own: leave out one of the two.")
@@ -30,7 +39,19 @@ def load_for(data: Path | None, config: Path | None, overrides: dict[str, object
         )
     if nodes > 1:
         _check_several(settings.node)
+    elif not data:
+        _check_reachable(settings.node)
     return settings
+
+
+def _check_reachable(node: Node) -> None:
+    """On other machines there may be nodes of the same database, which are told apart by where they are reached."""
+    for name, value in (("node.url", node.url), ("node.address", node.address)):
+        if node.listen.host in EVERYWHERE and not value:
+            raise SettingError(
+                f"{SETTINGS[name]} is not set, and {SETTINGS['node.listen']} is {node.listen}, which leads nowhere: "
+                "set it, or listen on the address of this machine."
+            )
 
 
 def _check_several(node: Node) -> None:

@@ -28,7 +28,7 @@ from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres
 from server.embedded.secret_file import write_secret
 from server.reach import reaching_postgres
 from server.supervisor.children import Child
-from server.supervisor.renewal import Renewal, Renewals, announced, write_renewal
+from server.supervisor.rolling_restart import Progress, RollingRestarts, announced, write_progress
 from server.supervisor.starting import NATS_ABOVE, check_free
 
 LOOK_S = 0.1
@@ -64,14 +64,14 @@ class Supervisor:
                 self._nats = EmbeddedNats(data, settings.node.listen.port + NATS_ABOVE)
         self._children: list[Child] = []
         self._stopping = asyncio.Event()
-        self._renewals = Renewals(data)
+        self._restarts = RollingRestarts(data)
 
     def stop(self) -> None:
         self._stopping.set()
 
-    def renew(self) -> None:
-        """Start every node anew, one after the other, as soon as all serve; after the renewal that is under way."""
-        self._renewals.ask()
+    def restart(self) -> None:
+        """Start every node anew, one after the other, as soon as all serve; after the one that is under way."""
+        self._restarts.ask()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready`, keep it running until `stop`, then stop it kindly."""
@@ -132,7 +132,7 @@ class Supervisor:
         config = self._data / "tidings.toml"
         try:
             write_secret(config, settings_file(settings, url, token_key(self._data)))
-            write_renewal(self._data, Renewal(0, self._count, ended=True))
+            write_progress(self._data, Progress(0, self._count, ended=True))
         except OSError as fault:
             raise EmbeddedError(
                 f"The data folder {self._data} cannot be used ({fault}): choose another one."
@@ -141,7 +141,7 @@ class Supervisor:
 
     async def _watch(self, leases: NodeStore) -> None:
         """Keep everything running until `stop`. Raises what a service raised that cannot be kept."""
-        work = [self._renewals.run(self._children, leases), *(child.keep() for child in self._children)]
+        work = [self._restarts.run(self._children, leases), *(child.keep() for child in self._children)]
         if self._postgres:
             work.append(_keep_postgres(self._postgres))
         if self._nats:
@@ -225,14 +225,14 @@ def _quoted(text: str) -> str:
 
 
 async def supervise(supervisor: Supervisor, settings: Settings, data: Path | None) -> None:
-    """Run until SIGTERM or SIGINT, renewing the nodes on SIGHUP; one line on stdout when ready.
+    """Run until SIGTERM or SIGINT, restarting the nodes one by one on SIGHUP; one line on stdout when ready.
 
     Meanwhile `tidings restart` finds this process by the folder `data`.
     """
     loop = asyncio.get_running_loop()
     for stopping in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stopping, supervisor.stop)
-    loop.add_signal_handler(signal.SIGHUP, supervisor.renew)
+    loop.add_signal_handler(signal.SIGHUP, supervisor.restart)
     with ExitStack() as announcement:
 
         def ready() -> None:

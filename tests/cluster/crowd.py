@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Self
 
@@ -14,7 +14,6 @@ from tests.cluster.device import HOST, Device
 from tests.cluster.sending import Frame
 
 ACK_EVERY_S = 0.4
-LOOK_S = 0.02
 
 
 class Crowd:
@@ -74,12 +73,6 @@ class Crowd:
 
         device.ask("conversation.open", answered, user=user)
         return await found
-
-    async def until(self, condition: Callable[[], bool], within_s: float = 40.0) -> None:
-        """Return when it holds."""
-        async with asyncio.timeout(within_s):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_S)
 
     async def _tick(self) -> None:
         while True:

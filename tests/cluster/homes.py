@@ -1,18 +1,15 @@
 """Two people who are at home on different nodes, and both nodes' own addresses."""
 
-import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.looking import apart, figures, home_of
 from tests.server.running import Installation
 from tests.server.wire import Wire
+from tests.until import until
 
 Person = dict[str, Any]
-WITHIN_S = 15.0
-LOOK_S = 0.02
 
 
 class Homes:
@@ -49,15 +46,11 @@ class Homes:
 
     async def settle(self) -> None:
         """Return when both nodes are there and both people are at home again where they were at first."""
-        await self.until(lambda: self.figure(1, "tidings_nodes") == self.figure(2, "tidings_nodes") == 2)
+        await until(lambda: self.figure(1, "tidings_nodes") == self.figure(2, "tidings_nodes") == 2, blocks=True)
         names = [f"127.0.0.1:{self.port(node)}" for node in (1, 2)]
-        await self.until(lambda: [home_of(self.installation, person) for person in (self.ada, self.ben)] == names)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Return when it holds: nodes tell nobody here when they have done something."""
-        async with asyncio.timeout(WITHIN_S):
-            while not await asyncio.to_thread(condition):  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_S)
+        await until(
+            lambda: [home_of(self.installation, person) for person in (self.ada, self.ben)] == names, blocks=True
+        )
 
 
 async def stays(wire: Wire) -> None:

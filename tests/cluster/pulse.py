@@ -3,17 +3,17 @@ heard of the other one: for what has to go on, or has to wait, while a part is m
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from tests.server.running import Installation
+from tests.until import until
 from tidings_client import Client, Message, Offline, Typing
 
 EVERY_S = 0.1
-LOOK_S = 0.02
 TYPES_WITHIN_S = 2.5
 
 
@@ -114,17 +114,12 @@ class Pair:
         found = [at for at in times if at is not None]
         return max(found) if len(found) == len(times) else None
 
-    async def until(self, condition: Callable[[], bool], within_s: float) -> None:
-        async with asyncio.timeout(within_s):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_S)
-
     async def finish(self) -> None:
         """Say no more; return when all that was said is acknowledged and heard."""
         self._over.set()
         said = sum(len(pulse.said) for pulse in self.both)
-        await self.until(lambda: all(len(pulse.heard) >= said for pulse in self.both), 30)
-        await self.until(lambda: all(len(pulse.acked) == len(pulse.said) for pulse in self.both), 30)
+        await until(lambda: all(len(pulse.heard) >= said for pulse in self.both), 30)
+        await until(lambda: all(len(pulse.acked) == len(pulse.said) for pulse in self.both), 30)
 
     def check(self) -> None:
         """All is there once, in order, at the place that was acknowledged, and the same for both."""

@@ -16,6 +16,7 @@ from tests.cluster.homes import Homes, stays
 from tests.security.raw import BINARY, CLOSE, Raw, frame, greeted, hello, upgraded
 from tests.server.running import Installation
 from tests.server.wire import Map, Wire, dial, session
+from tests.until import until
 from tidings_client import Client, Message, Online
 
 SETTINGS = {
@@ -204,7 +205,7 @@ async def test_a_goodbye_is_one_at_home_and_a_cut_connection_is_not(homes: Homes
                 b.socket.transport.abort()
             else:
                 await b.socket.close(1000)
-        await homes.until(lambda: homes.figure(2, "tidings_connections") == 0)
+        await until(lambda: homes.figure(2, "tidings_connections") == 0, blocks=True)
         c = await say(a, conversation, end)
         resume = position(welcome)
         async with session(homes.url(1), person["access_token"], device="only", resume=resume) as (b, again):
@@ -225,7 +226,7 @@ async def test_the_close_of_the_home_comes_through_and_nothing_after_it(homes: H
             await old.frame()
         assert end.value.partial == b""
         await stays(wire)
-    await homes.until(lambda: homes.figure(1, "tidings_relays") == 0)
+    await until(lambda: homes.figure(1, "tidings_relays") == 0, blocks=True)
 
 
 async def test_who_reads_slowly_through_a_relay_costs_it_no_memory_and_is_closed_by_its_home(homes: Homes) -> None:
@@ -242,7 +243,7 @@ async def test_who_reads_slowly_through_a_relay_costs_it_no_memory_and_is_closed
         slow.write(b"".join(slow.message({**asking, "id": id}) for id in range(2, 122)))
         for number in range(100):
             await say(a, conversation, f"slow {number}", EMOJI)
-        await homes.until(lambda: '"status": 4108' in homes.installation.log.read_text())
+        await until(lambda: '"status": 4108' in homes.installation.log.read_text(), blocks=True)
         grown = homes.resident(1) - before
         assert await last(slow) == (4108, {"code": "too_slow"})
     # It asked for 27 MB; what the sender costs is a good part of the rest.
@@ -272,7 +273,7 @@ async def test_when_a_node_dies_and_comes_back_its_people_move_and_nobody_else_d
         code, reason = await relayed.closed()
         assert (code, reason) in ((4010, {"code": "continuity_lost"}), (1006, {}))
         assert (await lost.closed())[0] == 1006
-        await homes.until(lambda: route(homes, 1, ben)["url"] == homes.url(1))
+        await until(lambda: route(homes, 1, ben)["url"] == homes.url(1), blocks=True)
         async with session(homes.url(1), ben, device="relayed", resume=position(before), follow=True) as (wire, again):
             assert again["outcome"] == "resync"
             await wire.until_synced()
@@ -315,7 +316,7 @@ async def test_when_a_node_leaves_kindly_its_people_are_told_and_nobody_else_is(
         assert (code, reason["code"]) in ((4001, "draining"), (4002, "moved"))
         if code == 4002:
             assert reason["url"] == homes.url(1)
-        await homes.until(lambda: route(homes, 1, ben)["url"] == homes.url(1))
+        await until(lambda: route(homes, 1, ben)["url"] == homes.url(1), blocks=True)
         async with session(homes.url(1), ben, device="home", follow=True) as (wire, _):
             await wire.until_synced()
         await asyncio.to_thread(homes.installation.await_node, 2, pid)

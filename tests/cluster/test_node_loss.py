@@ -15,12 +15,12 @@ from tests.cluster.device import Device
 from tests.cluster.looking import figures
 from tests.cluster.sending import Send
 from tests.server.running import Installation
+from tests.until import until
 
 USERS, PARTNERS = 1_000, 50
 WITHIN_S = 5.0
 LOST = 2
-LOOK_S = 0.2
-"""Rarely: to be looked at costs the node something, too."""
+SETTLED_WITHIN_S = 40.0
 
 
 def at_home(installation: Installation, people: list[dict[str, Any]]) -> Callable[[int], list[dict[str, Any]]]:
@@ -42,7 +42,7 @@ class Thousand:
 
     async def befriend(self) -> None:
         """One message to each, stored by all."""
-        await self.crowd.until(lambda: all(device.up_to_date for device in self.crowd.devices))
+        await until(lambda: all(device.up_to_date for device in self.crowd.devices), SETTLED_WITHIN_S)
 
         async def speak(partner: Device, users: list[Device]) -> None:
             for user in users:
@@ -52,7 +52,7 @@ class Thousand:
         async with asyncio.TaskGroup() as group:
             for number, partner in enumerate(self.partners):
                 group.create_task(speak(partner, self.users[number :: len(self.partners)]))
-        await self.crowd.until(lambda: self.heard(self.users) and not self.crowd.owing)
+        await until(lambda: self.heard(self.users) and not self.crowd.owing, SETTLED_WITHIN_S)
 
     def say(self, partner: Device, user: Device) -> None:
         conversation = self.conversations[user]
@@ -126,11 +126,10 @@ async def lose(installation: Installation, thousand: Thousand) -> float:
     installation.kill_node(LOST)
     thousand.say_more()
     await asyncio.to_thread(installation.await_node, LOST, pid)
-    async with asyncio.timeout(40):
-        while await asyncio.to_thread(hosted, installation) < USERS:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_S)
+    # Rarely: to be looked at costs the node something, too.
+    await until(lambda: hosted(installation) >= USERS, SETTLED_WITHIN_S, blocks=True, every_s=0.2)
     users = thousand.users
-    await thousand.crowd.until(lambda: all(user.up_to_date for user in users) and thousand.heard(users))
+    await until(lambda: all(user.up_to_date for user in users) and thousand.heard(users), SETTLED_WITHIN_S)
     return killed
 
 

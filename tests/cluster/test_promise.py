@@ -11,18 +11,19 @@ from tests.cluster.external_nats import ExternalNats
 from tests.cluster.looking import apart, total
 from tests.cluster.talker import Talker, check
 from tests.server.running import Installation
+from tests.until import until
 
 MESSAGES = 10_000
 PER_S = 200
+UNDISTURBED = 500
 FAST = {"GATEWAY__REQUESTS_PER_S": 100_000, "GATEWAY__BURST": 100_000}
 
 
 async def _troubles(installation: Installation, nats: ExternalNats) -> None:
     """A node dies and comes back, NATS is away for 20 s, a node stands still for 15 s."""
-    await asyncio.sleep(3)
     first, second = installation.node_pid(1), installation.node_pid(2)
     os.kill(first, signal.SIGKILL)
-    await asyncio.sleep(4)
+    await asyncio.to_thread(installation.await_node, 1, first)
     await asyncio.to_thread(nats.stop)
     await asyncio.sleep(20)
     await asyncio.to_thread(nats.start)
@@ -50,6 +51,7 @@ async def test_what_is_acked_between_two_nodes_is_there_once_and_in_order_on_bot
                     for talker in (a, b):
                         group.create_task(talker.talk(conversation))
                         group.create_task(talker.listen(2 * MESSAGES))
+                    await until(lambda: min(len(a.acked), len(b.acked)) >= UNDISTURBED)
                     group.create_task(_troubles(installation, nats))
             check(a, b)
             frames, repaired = (

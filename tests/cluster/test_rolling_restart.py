@@ -12,12 +12,14 @@ from tests.cluster.device import Device
 from tests.cluster.looking import apart
 from tests.cluster.talker import Talker, check
 from tests.server.running import Installation
+from tests.until import until
 
 PAIRS = 50
 PER_S = 1_000
 BEFORE_S = AFTER_S = 1.5
 TEXTS, TEXTS_PER_S = 100, 8
 WITHIN_S = 90.0
+SETTLED_WITHIN_S = 40.0
 """Of a machine that does much else; alone it takes twenty."""
 
 
@@ -31,7 +33,7 @@ class Pairs:
         self.conversations: dict[Device, str] = {}
 
     async def open(self) -> None:
-        await self.crowd.until(lambda: all(device.up_to_date for device in self.devices))
+        await until(lambda: all(device.up_to_date for device in self.devices), SETTLED_WITHIN_S)
         for one, other in zip(self.devices[::2], self.devices[1::2], strict=True):
             self.conversations[one] = self.conversations[other] = await self.crowd.opened(one, other.user)
 
@@ -45,8 +47,8 @@ class Pairs:
                 device = self.devices[number % len(self.devices)]
                 self._say(device)
                 number += 1
-        await self.crowd.until(lambda: all(not device.sends.waiting for device in self.devices))
-        await self.crowd.until(lambda: all(self._has_heard(device) for device in self.devices))
+        await until(lambda: all(not device.sends.waiting for device in self.devices), SETTLED_WITHIN_S)
+        await until(lambda: all(self._has_heard(device) for device in self.devices), SETTLED_WITHIN_S)
 
     def _say(self, device: Device) -> None:
         cid = f"{device.user} {len(self.said[device])}"

@@ -10,6 +10,7 @@ from tests.cluster.external_nats import ExternalNats
 from tests.cluster.looking import apart, total
 from tests.cluster.pulse import talking
 from tests.server.running import Installation
+from tests.until import until
 
 AWAY_S = 15.0
 WITHIN_S = 2.0
@@ -26,7 +27,7 @@ async def test_without_nats_two_nodes_go_on_and_nothing_takes_longer_than_two_se
         try:
             people = apart(installation)
             async with asyncio.timeout(90), talking(installation, people, both_ways=both_ways) as pair:
-                await pair.until(lambda: len(pair.one.acked) >= 20, 20)
+                await until(lambda: len(pair.one.acked) >= 20, 20)
                 before = [total(installation, name) for name in FIGURES]
                 gone = monotonic()
                 await asyncio.to_thread(nats.stop)
@@ -37,7 +38,7 @@ async def test_without_nats_two_nodes_go_on_and_nothing_takes_longer_than_two_se
                 )
                 await asyncio.to_thread(nats.start)
                 back = len(pair.one.acked)
-                await pair.until(lambda: len(pair.one.acked) >= back + 20, 20)
+                await until(lambda: len(pair.one.acked) >= back + 20, 20)
                 await pair.finish()
             with capsys.disabled():
                 print(

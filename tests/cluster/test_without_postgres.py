@@ -15,6 +15,7 @@ from config.settings import load
 from tests.cluster.looking import apart, figures
 from tests.cluster.pulse import Pair, talking
 from tests.server.running import Installation
+from tests.until import until
 
 SETTINGS = {"GATEWAY__TYPING_MS": 100}
 AWAY_S = 6.0
@@ -86,11 +87,11 @@ async def test_without_postgres_sockets_stay_nothing_is_acknowledged_and_all_hea
 ) -> None:
     people, pids = apart(installation), installation.node_pids()
     async with asyncio.timeout(90), talking(installation, people) as pair:
-        await pair.until(lambda: len(pair.one.acked) >= 20, 20)
+        await until(lambda: len(pair.one.acked) >= 20, 20)
         await pair.types()
         epochs, placed = [pulse.client.position[0] for pulse in pair.both], versions(installation)
         outage = await trouble(installation, pair)
-        await pair.until(lambda: pair.healed_at(outage.until) is not None, HEALED_WITHIN_S)
+        await until(lambda: pair.healed_at(outage.until) is not None, HEALED_WITHIN_S)
         healed = pair.healed_at(outage.until)
         assert healed is not None
         await asyncio.sleep(outage.until + A_LEASE_S + 1 - monotonic())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from persistence.faults import UnavailableError
-from persistence.nodes.contract import LEASE_MS, OUTAGE_MS, RECENT_MS, Joining, View
+from persistence.nodes.contract import LEASE_MS, OUTAGE_MS, RECENT_MS, Life, View
 from tests.contracts.node_grounds import MemoryNodeGround, NodeGround, PostgresNodeGround
 
 SHORT_MS = 800
@@ -21,8 +21,8 @@ async def ground(url: str | None) -> AsyncIterator[NodeGround]:
         yield ground
 
 
-def life(name: str, number: int = 1) -> Joining:
-    return Joining(f"{name}.{number}", name, f"ws://{name}/v1/socket", f"{name}:2", f"{name}:3")
+def life(name: str, number: int = 1) -> Life:
+    return Life(f"{name}.{number}", name, f"ws://{name}/v1/socket", f"{name}:2", f"{name}:3")
 
 
 def names(view: View) -> list[str]:

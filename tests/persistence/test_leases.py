@@ -11,15 +11,15 @@ import pytest
 
 from persistence.faults import UnavailableError
 from persistence.nodes import statements
-from persistence.nodes.contract import LEASE_MS, Joining
+from persistence.nodes.contract import LEASE_MS, Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import Pool, open_pool
 
 NODES = 4
 
 
-def life(name: str, number: int = 1) -> Joining:
-    return Joining(f"{name}.{number}", name, "ws://a/v1/socket", "a:2", "a:3")
+def life(name: str, number: int = 1) -> Life:
+    return Life(f"{name}.{number}", name, "ws://a/v1/socket", "a:2", "a:3")
 
 
 class Table:

@@ -9,7 +9,7 @@ from typing import Any
 from actors.user_commands import Policy
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from persistence.nodes.memory import Leases, MemoryNodes
 from persistence.people.contract import NewAccount, Refresh
 from persistence.people.memory import MemoryPeople
@@ -29,9 +29,9 @@ from server.population import Population
 from server.requests import Requests
 from server.tokens import Tokens
 from server.web import Web
-from tests.security.raw import WITHIN_S
 from tests.server.http.stack import Stack
 from tests.server.running import free_port
+from tests.until import until
 
 ROUNDS = 12
 """Turns of the loop in which everything is done that a timer and its consequences do."""
@@ -97,7 +97,7 @@ class Timed:
         kinds = ConversationKind(store), users
         self._epochs = iter(range(1_000))
         leases = MemoryNodes(database, Leases(), lambda _: None)
-        here = Joining("a life", "here", "", "", "")
+        here = Life("a life", "here", "", "", "")
         cluster = Cluster(here, leases, store, self.gateway, self.gateway.load, self.clock.now)
         router = cluster.router
         self.host = Host(Population(kinds, self.clock.millis, most), router, committer, self.clock.millis)
@@ -117,10 +117,7 @@ class Timed:
 
     async def until_open(self, sockets: int) -> None:
         """Return when there are no more sockets than that."""
-        async with asyncio.timeout(WITHIN_S):
-            # Polled: a connection tells nobody here that it has ended.
-            while len(self.gateway) > sockets:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: len(self.gateway) <= sockets)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Timed"]:

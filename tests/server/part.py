@@ -10,7 +10,7 @@ from actors.user import User
 from actors.user_commands import Attach
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
-from persistence.nodes.contract import LEASE_MS, Joining
+from persistence.nodes.contract import LEASE_MS, Life
 from persistence.nodes.memory import Leases, MemoryNodes
 from protocol.codec import Encoded
 from protocol.events import DurableEvent
@@ -31,7 +31,7 @@ from tests.actors.devices import POLICY
 from tests.contracts.grounds import unit
 from tests.simulation.loop import run
 
-HERE, THERE = Joining("here.1", "here", "", "", ""), Joining("there.1", "there", "", "", "")
+HERE, THERE = Life("here.1", "here", "", "", ""), Life("there.1", "there", "", "", "")
 
 
 class Sockets:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import load
-from persistence.nodes.contract import RENEW_MS, Joining
+from persistence.nodes.contract import RENEW_MS, Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedPostgres
@@ -66,6 +66,16 @@ def tidings(*arguments: object, environ: dict[str, str] | None = None) -> "subpr
             ("serve", "--embedded", "--nodes", 2),
             {"TIDINGS_NODE__LISTEN": "0.0.0.0:8080"},
             ("node.listen", "TIDINGS_NODE__LISTEN", "--nodes"),
+        ),
+        (
+            ("serve",),
+            {
+                "TIDINGS_NODE__LISTEN": "0.0.0.0:8080",
+                "TIDINGS_NODE__URL": "wss://n1.example.com/v1/socket",
+                "TIDINGS_POSTGRES__URL": "postgresql://db/x",
+                "TIDINGS_TOKENS__KEYS": KEY,
+            },
+            ("node.address", "TIDINGS_NODE__ADDRESS", "node.listen", "0.0.0.0:8080"),
         ),
         (("status", "--data", "nowhere"), {}, ("--data", "nowhere", "tidings serve --embedded")),
         (("admin", "mint", "--users", 1, "--data", "nowhere"), {}, ("--data", "nowhere")),
@@ -202,7 +212,7 @@ async def test_status_shows_what_the_lease_of_a_node_says_that_does_not_answer(p
     nowhere = f"127.0.0.1:{free_port()}"
     async with open_pool(str(settings.postgres.url), 1) as pool:
         leases = PostgresNodes(pool)
-        await leases.join(Joining("mute", "mute", "ws://mute/v1/socket", nowhere, nowhere))
+        await leases.join(Life("mute", "mute", "ws://mute/v1/socket", nowhere, nowhere))
         showing = asyncio.create_task(asyncio.to_thread(tidings, "status", "--data", pair.data))
         while not (await asyncio.wait([showing], timeout=RENEW_MS / 1000))[0]:
             await leases.renew("mute", 0)
@@ -221,7 +231,8 @@ def test_status_shows_the_nodes_of_this_machine_while_postgres_is_away(pair: Ins
     url = str(load(pair.data / "tidings.toml", {}).postgres.url)
     apart.write_text(told.replace(url, f"postgresql:///x?host={tmp_path}"))
     shown = tidings("status", "--config", apart)
-    assert set(rows(shown)) == {f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}", "all"}
+    # Of another installation, which tests that run meanwhile may have started nearby, there may be nodes too.
+    assert rows(shown).keys() >= {f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}", "all"}
     assert "start Postgres there" in shown.stdout
 
 

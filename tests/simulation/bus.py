@@ -108,4 +108,4 @@ class Line:
         if connected:
             self._ears.hasten()
         else:
-            self._ears.cut_off()
+            self._ears.bus_lost()

@@ -12,7 +12,7 @@ import msgspec
 from actors.effects import Asked, user_address
 from actors.stream import Numbered
 from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBackground
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.codec import Encoded
 from protocol.errors import NO_ACK, OVERLOADED, PROTOCOL_ERROR, Close, Refusal, moved
 from protocol.events import Continuity, Synced
@@ -112,9 +112,9 @@ class Server(Protocol):
     requests: Requests
     process: Process
 
-    def home(self, user: str) -> Joining | None: ...
+    def home(self, user: str) -> Life | None: ...
 
-    def relay(self, connection: "Connection", home: Joining) -> "Server | None":
+    def relay(self, connection: "Connection", home: Life) -> "Server | None":
         """Have the connection served by the node that is its home, if that can be reached."""
 
     def left(self, connection: "Connection") -> None: ...
@@ -135,7 +135,7 @@ class Connection:
         self.number = number
         self.user = user
         self.device = ""
-        self.home: Joining | None = None
+        self.home: Life | None = None
         self.background = self.synced = False
         self.open = False
         # Where it came in; another one serves it when it is relayed.

@@ -15,7 +15,7 @@ from persistence.conversations.contract import Outcome
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
 from persistence.faults import UnavailableError
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from persistence.nodes.memory import Leases, MemoryNodes
 from persistence.people.contract import PeopleStore
 from protocol.codec import Encoded
@@ -135,7 +135,7 @@ class Node:
     def _build(self) -> None:
         ground, loop = self._ground, asyncio.get_running_loop()
         plan, weather, metrics = ground.plan, ground.weather, Metrics(loop.time)
-        here = Joining(self.incarnation, self.name, self.url, self.name, "")
+        here = Life(self.incarnation, self.name, self.url, self.name, "")
         self.statements = Statements(weather, lambda: self.cluster.membership.held)
         wire = Wire(ground.database, weather, self.statements)
         asking, scanning, *lanes = (MemoryConversations(wire, self.statements) for _ in range(plan.lanes + 2))
@@ -190,7 +190,7 @@ class Node:
     def left(self, connection: Connection) -> None:
         self.sockets.connections.pop(connection.number, None)
 
-    def relay(self, connection: Connection, home: Joining) -> "Node | None":
+    def relay(self, connection: Connection, home: Life) -> "Node | None":
         far = self._ground.find(home.incarnation)
         if far is None or not far.accepts:
             return None

@@ -5,6 +5,7 @@ import socket
 
 from server.cluster.bus import NatsBus
 from tests.cluster.external_nats import ExternalNats
+from tests.until import until
 
 
 class Listener:
@@ -21,7 +22,7 @@ class Listener:
     def hasten(self) -> None:
         self.news.set()
 
-    def cut_off(self) -> None:
+    def bus_lost(self) -> None:
         self.lost.set()
 
 
@@ -58,9 +59,7 @@ async def test_a_bus_that_is_lost_is_told_and_found_again_and_what_was_said_mean
             bus.publish("a", b"lost")
             nats.start()
             listener.news.clear()
-            # Polled: that it is there again is told to nobody.
-            while not bus.connected:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await until(lambda: bus.connected)
             bus.publish("a", b"kept")
             assert await listener.frames.get() == b"kept"
         task.cancel()

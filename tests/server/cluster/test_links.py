@@ -206,7 +206,7 @@ async def test_who_asked_in_vain_is_told_that_nobody_knows(rig: Rig, what: str) 
                 rig.comes(0)
                 rig.passes(HEARTBEAT_S)
         case "no bus":
-            rig.links.cut_off()
+            rig.links.bus_lost()
         case "gone":
             assert [peer.incarnation for peer in rig.links.meet([HERE])] == [THERE]
     assert rig.answers == [(asked, UNKNOWN_OUTCOME)]

@@ -7,7 +7,7 @@ import pytest
 
 from actors.placement import Placement
 from persistence.conversations.database import ConnectionLost, Database, Point
-from persistence.nodes.contract import LEASE_MS, Ended, Joining
+from persistence.nodes.contract import LEASE_MS, RENEW_MS, Ended, Life
 from persistence.nodes.memory import Leases, MemoryNodes
 from protocol.ids import EPOCH, Millis
 from server.cluster.membership import Evicted, Membership
@@ -27,7 +27,7 @@ class Node:
         self.news = 0
         loop = asyncio.get_running_loop()
         store = MemoryNodes(database, leases, lambda _: None, self._fault)
-        self.membership = Membership(store, Joining(f"{name}.1", name, f"ws://{name}", "", ""), loop.time)
+        self.membership = Membership(store, Life(f"{name}.1", name, f"ws://{name}", "", ""), loop.time)
         self.membership.attend(self)
 
     async def _fault(self, statement: str, point: Point) -> None:
@@ -87,7 +87,17 @@ def test_a_home_is_here_or_the_other_node_and_both_say_the_same() -> None:
     with_nodes(test)
 
 
-def test_news_has_a_change_seen_at_once_and_without_it_within_a_second() -> None:
+def test_a_change_is_seen_within_a_second_without_any_news_of_it() -> None:
+    async def test(a: Node, _: Node, supervisor: MemoryNodes) -> None:
+        await supervisor.remove("b")
+        assert not a.membership.placement.alone
+        await asyncio.sleep(RENEW_MS / 1_000 + 0.05)
+        assert a.membership.placement.alone
+
+    with_nodes(test)
+
+
+def test_news_has_a_change_seen_at_once() -> None:
     async def test(a: Node, b: Node, supervisor: MemoryNodes) -> None:
         await supervisor.remove("b")
         a.membership.hasten()
@@ -144,7 +154,7 @@ def test_a_life_whose_lease_is_gone_is_over(how: str) -> None:
         if how == "removed":
             await supervisor.remove("a")
         else:
-            await supervisor.join(Joining("a.2", "a", "ws://a", "", ""))
+            await supervisor.join(Life("a.2", "a", "ws://a", "", ""))
         with pytest.raises(Evicted):
             await a.membership._renew()
 

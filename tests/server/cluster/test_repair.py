@@ -8,8 +8,10 @@ from msgspec import UNSET
 
 from actors.effects import user_address
 from persistence.conversations.database import ConnectionLost, Point
+from protocol.codec import Encoded
 from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
 from protocol.ids import ConversationId, UserId
+from server.cluster.frames import ToUsers
 from tests.contracts.grounds import chosen, marked, said
 from tests.server.part import LEASE_S, THERE, Part, with_part
 
@@ -46,7 +48,7 @@ async def _silence(part: Part) -> None:
 
 async def _no_bus(part: Part) -> None:
     part.line.connected = False
-    part.cluster.cut_off()
+    part.cluster.bus_lost()
 
 
 async def _death(part: Part) -> None:
@@ -94,11 +96,14 @@ def test_what_is_told_by_a_link_is_not_told_again() -> None:
     async def test(part: Part) -> None:
         talk = await Talk(part).begin()
         await talk.said(1)
-        await _hole(part)
-        await asyncio.sleep(2)
-        part.hears(5)
+        part.hears(1, ToUsers((talk.here,), Encoded(said(talk.id, 1, talk.there).event).msgpack))
+        await asyncio.sleep(0.1)
+        assert talk.heard == [1]
+        part.hears(3)
         await asyncio.sleep(2)
         assert talk.heard == [1]
+        assert part.cluster.repair.scans > 0
+        assert part.cluster.repair.events == 0
 
     with_part(test)
 
@@ -200,5 +205,6 @@ def test_a_scan_that_fails_is_made_again() -> None:
         await _hole(part)
         await asyncio.sleep(5)
         assert talk.heard == [1]
+        assert next(failures, None) is None
 
     with_part(test, away)

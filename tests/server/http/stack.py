@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from persistence.people.memory import MemoryPeople
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
@@ -44,7 +44,7 @@ KEY = ("1", b"k" * 32)
 PASSWORD = "correct horse"
 LIFE_S = 900
 ORIGIN = "https://app.example.com"
-HOME = Joining("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
+HOME = Life("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
 

@@ -3,13 +3,13 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgpack
 
-from persistence.nodes.contract import Joining
+from persistence.nodes.contract import Life
 from protocol.ids import LoginId, Millis, UserId
 from server.admission import Admission
 from server.connection import Connection
@@ -20,6 +20,7 @@ from server.tokens import Caller
 from tests.actors.devices import POLICY
 from tests.security.raw import WITHIN_S
 from tests.server.running import free_port
+from tests.until import until
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 USER = UserId("7")
@@ -105,7 +106,7 @@ class RelayingNode:
     """Everybody's home is at `address`. `only` is the one connection that there is."""
 
     def __init__(self, address: str) -> None:
-        self.home = Joining("life", "there", "ws://there/v1/socket", address, "")
+        self.home = Life("life", "there", "ws://there/v1/socket", address, "")
         self.metrics = Metrics()
         self.gateway = Gateway(
             policy=POLICY,
@@ -142,10 +143,3 @@ class Deaf:
 
     def tell(self, *args: Any, **more: Any) -> None:
         raise AssertionError((args, more))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when it holds; nobody tells what is looked at here."""
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)

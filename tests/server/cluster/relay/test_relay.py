@@ -15,7 +15,8 @@ from protocol.ids import LoginId
 from protocol.websocket import close_frame
 from server.cluster import relay
 from tests.security.raw import BINARY, CLOSE, PING, PONG, Raw, frame, hello, upgraded
-from tests.server.cluster.relay.fake_home import ACCEPTED, LOGIN, SMALL, FakeHome, RelayingNode, Visit, until
+from tests.server.cluster.relay.fake_home import ACCEPTED, LOGIN, SMALL, FakeHome, RelayingNode, Visit
+from tests.until import until
 
 LARGE = 60_000
 

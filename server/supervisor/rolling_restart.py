@@ -1,6 +1,6 @@
 """The supervisor's side of a rolling restart: one node after the other is started anew while the others serve.
 
-DATA/supervisor.pid names the supervisor while it can be asked; DATA/supervisor.json says how far its last renewal is.
+DATA/supervisor.pid names the supervisor while it can be asked; DATA/supervisor.json says how far its last one is.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ AGREE_S = 10.0
 log = structlog.get_logger()
 
 
-class Renewal(Struct, frozen=True):
-    """How far the renewal of that number is; they are counted from 1 since the supervisor started.
+class Progress(Struct, frozen=True):
+    """How far the rolling restart of that number is; they are counted from 1 since the supervisor started.
 
     `took` has the seconds of each node that is done, in their order. Once `ended`, all went well if `fault` is empty;
     else that is the reason, a clause.
@@ -42,12 +42,14 @@ class Renewal(Struct, frozen=True):
     fault: str = ""
 
 
-def write_renewal(data: Path, renewal: Renewal) -> None:
-    write_secret(data / "supervisor.json", msgspec.json.encode(renewal).decode())
+def write_progress(data: Path, progress: Progress) -> None:
+    """Tell it to whoever asked. Raises OSError."""
+    write_secret(data / "supervisor.json", msgspec.json.encode(progress).decode())
 
 
-def read_renewal(data: Path) -> Renewal:
-    return msgspec.json.decode((data / "supervisor.json").read_bytes(), type=Renewal)
+def read_progress(data: Path) -> Progress:
+    """What was told last. Raises OSError, and msgspec.DecodeError when the file is none of ours."""
+    return msgspec.json.decode((data / "supervisor.json").read_bytes(), type=Progress)
 
 
 @contextmanager
@@ -61,51 +63,51 @@ def announced(data: Path) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-class Renewals:
-    """Carries out renewals; what it tells about them goes to the folder `data`, if there is one."""
+class RollingRestarts:
+    """Carries them out; what it tells about them goes to the folder `data`, if there is one."""
 
     def __init__(self, data: Path | None) -> None:
         self._data = data
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """One more renewal, after the one that is under way."""
+        """One more, after the one that is under way."""
         self._asked.set()
 
     async def run(self, children: Sequence[Child], leases: NodeStore) -> None:
-        """Renew the children whenever asked; until cancelled."""
+        """Restart the children whenever asked; until cancelled."""
         number = 0
         while True:
             await self._asked.wait()
             self._asked.clear()
             number += 1
-            renewal = await self._renew_all(Renewal(number, len(children)), children, leases)
-            self._tell(replace(renewal, ended=True))
+            progress = await self._restart_all(Progress(number, len(children)), children, leases)
+            self._tell(replace(progress, ended=True))
 
-    async def _renew_all(self, renewal: Renewal, children: Sequence[Child], leases: NodeStore) -> Renewal:
-        self._tell(renewal)
+    async def _restart_all(self, progress: Progress, children: Sequence[Child], leases: NodeStore) -> Progress:
+        self._tell(progress)
         for child in children:
             began = time.monotonic()
-            if fault := await _renew(child, leases):
+            if fault := await _restarted(child, leases):
                 log.warning("rolling restart stopped", reason=fault)
-                return replace(renewal, fault=fault)
-            renewal = replace(renewal, took=(*renewal.took, time.monotonic() - began))
-            self._tell(renewal)
-        return renewal
+                return replace(progress, fault=fault)
+            progress = replace(progress, took=(*progress.took, time.monotonic() - began))
+            self._tell(progress)
+        return progress
 
-    def _tell(self, renewal: Renewal) -> None:
+    def _tell(self, progress: Progress) -> None:
         if self._data is None:
             return
         try:
-            write_renewal(self._data, renewal)
+            write_progress(self._data, progress)
         except OSError as fault:
             log.warning("how far the rolling restart is cannot be told", reason=str(fault))
 
 
-async def _renew(child: Child, leases: NodeStore) -> str:
+async def _restarted(child: Child, leases: NodeStore) -> str:
     """Why the node is not back, or not known to be, if so."""
     try:
-        await child.renew()
+        await child.restart()
     except (click.ClickException, click.exceptions.Exit):
         return f"node {child.number} did not come back, its log says why"
     deadline = time.monotonic() + AGREE_S

@@ -1,4 +1,4 @@
-"""`tidings restart --rolling`: asks the supervisor of an installation to renew its nodes, and follows how that goes."""
+"""`tidings restart --rolling`: asks the supervisor of an installation for it, and follows how that goes."""
 
 import os
 import select
@@ -13,21 +13,22 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from server.supervisor.renewal import Renewal, read_renewal
+from server.supervisor import rolling_restart
+from server.supervisor.rolling_restart import read_progress
 
 LOOK_S = 0.2
 SILENT_S = 120.0
 """Longer than one node may take to end, to be ready again and to be known to the others."""
 
 
-def restart(data: Path, console: Console) -> None:
-    """Have every node renewed, one after the other; returns when all are.
+def restart_rolling(data: Path, console: Console) -> None:
+    """Have every node started anew, one after the other; returns when all are.
 
     Raises click.ClickException, one sentence, when there is nobody to ask or it does not work.
     """
     with _supervisor(data) as supervisor:
         try:
-            earlier = read_renewal(data).number
+            earlier = read_progress(data).number
             signal.pidfd_send_signal(supervisor, signal.SIGHUP)
             _follow(data, supervisor, earlier, console)
         except (OSError, msgspec.DecodeError) as fault:
@@ -74,29 +75,29 @@ def _follow(data: Path, supervisor: int, earlier: int, console: Console) -> None
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("waiting for the supervisor", total=None)
         told = 0
-        for renewal in _news(data, supervisor, earlier):
-            done = len(renewal.took)
-            for number in range(told + 1, done + 1):
-                progress.print(f"node {number} renewed in {renewal.took[number - 1]:.1f} s")
-            told = done
-            doing = "all renewed" if done == renewal.nodes else f"renewing node {done + 1}"
-            progress.update(bar, description=doing, completed=done, total=renewal.nodes)
-    if renewal.fault:
-        raise click.ClickException(f"The rolling restart stopped: {renewal.fault}.")
+        for done in _news(data, supervisor, earlier):
+            count = len(done.took)
+            for number in range(told + 1, count + 1):
+                progress.print(f"node {number} restarted in {done.took[number - 1]:.1f} s")
+            told = count
+            doing = "all restarted" if count == done.nodes else f"restarting node {count + 1}"
+            progress.update(bar, description=doing, completed=count, total=done.nodes)
+    if done.fault:
+        raise click.ClickException(f"The rolling restart stopped: {done.fault}.")
 
 
-def _news(data: Path, supervisor: int, earlier: int) -> Iterator[Renewal]:
-    """Every step of the first renewal after the one numbered `earlier`, to its end."""
-    seen = read_renewal(data)
+def _news(data: Path, supervisor: int, earlier: int) -> Iterator[rolling_restart.Progress]:
+    """Every step of the first rolling restart after the one numbered `earlier`, to its end."""
+    seen = read_progress(data)
     changed = time.monotonic()
     while seen.number <= earlier or not seen.ended:
         gone, _, _ = select.select([supervisor], [], [], LOOK_S)
-        renewal = read_renewal(data)
-        if renewal != seen:
-            seen, changed = renewal, time.monotonic()
-            if renewal.number > earlier:
-                yield renewal
+        told = read_progress(data)
+        if told != seen:
+            seen, changed = told, time.monotonic()
+            if told.number > earlier:
+                yield told
         elif gone:
-            raise click.ClickException("The supervisor ended before all nodes were renewed: its output says why.")
+            raise click.ClickException("The supervisor ended before all nodes were restarted: its output says why.")
         elif time.monotonic() - changed > SILENT_S:
             raise click.ClickException(f"The supervisor has not gone on for {SILENT_S:.0f} s: its output says why.")
