@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import selectors
 import shlex
 import shutil
@@ -69,12 +70,17 @@ def build_floor(folder: Path) -> Path | None:
 
 
 def free_port(nodes: int = 1) -> int:
-    """A port whose neighbours that so many nodes take are free as well, below the ephemeral range."""
+    """A port whose neighbours that so many nodes take are free as well.
+
+    Below the ephemeral range: no outgoing connection takes it while a node is started anew. Drawn, so that who asks at
+    the same time does not get the same one. Raises RunError.
+    """
     above = [*SHARED_PORTS, *(number + offset for number in range(1, nodes + 1) for offset in (0, PRIVATE_ABOVE))]
-    for port in range(21_000, 32_000, 110 + nodes):
+    ports = range(10_000, 32_000)
+    for port in random.sample(ports, len(ports)):
         if all(_is_free(port + offset) for offset in above):
             return port
-    raise RunError("no free port between 21000 and 32000")
+    raise RunError("no free port between 10000 and 32000")
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def docs(out: Path) -> None:
 @config_option
 def migrate(data: Path, config: Path | None) -> None:
     """Bring the database up to date."""
-    from server.supervisor.supervisor import migrated
+    from server.supervisor.installation import migrated
 
     asyncio.run(migrated(str(_installed(data, config).postgres.url)))
     click.echo("the database is up to date")
@@ -193,8 +193,8 @@ def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
     """Make users and tokens for load, without passwords: one JSON object per line on stdout."""
     from persistence.people.postgres import PostgresPeople
     from persistence.pool import open_pool
+    from server.composition import clock
     from server.mint import mint as minted
-    from server.node import clock
     from server.reach import reaching_postgres
     from server.tokens import Tokens
 

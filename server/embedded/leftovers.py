@@ -6,8 +6,10 @@ The caller holds the folder's lock, so whatever still runs there has no owner.
 import asyncio
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from server.embedded.failure import EmbeddedError
@@ -67,6 +69,15 @@ def _lives_in(cluster: Path, pid: int) -> bool:
     except OSError:
         return False
     return folder == str(cluster) and os.path.basename(program).removesuffix(" (deleted)") == "postgres"
+
+
+async def end(process: subprocess.Popen[bytes], steps: Sequence[tuple[int, float]]) -> None:
+    """End a process of our own, each signal of the steps having so many seconds to work."""
+    for number, patience in steps:
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, patience)
+            return
 
 
 def send(pid: int, number: int) -> None:

@@ -11,14 +11,13 @@ import secrets
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from server.embedded import leftovers
 from server.embedded.account import Account
 from server.embedded.data_directory import ENVIRONMENT
-from server.embedded.failure import EmbeddedError
+from server.embedded.failure import EmbeddedError, using
 from server.embedded.secret_file import write_secret
 from server.embedded.service_log import appending, last_words
 
@@ -83,12 +82,10 @@ class EmbeddedNats:
     async def start(self) -> str:
         """Take down what a killed parent left, start, wait until it answers. Returns `url`."""
         try:
-            await self._clear()
-            self._password = password(self.data / "nats.password")
-            await self._answered(*self._spawn())
-        except OSError as error:
-            await self.stop()
-            raise EmbeddedError(f"The data folder {self.data} cannot be used ({error}): choose another one.") from error
+            with using(self.data):
+                await self._clear()
+                self._password = password(self.data / "nats.password")
+                await self._answered(*self._spawn())
         except BaseException:
             await self.stop()
             raise
@@ -101,14 +98,9 @@ class EmbeddedNats:
 
     async def stop(self) -> None:
         """End the server; does nothing when none runs."""
-        if self._process is None:
-            return
-        for number, patience in SHUTDOWN:
-            self._process.send_signal(number)
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(self._process.wait, patience)
-                break
-        self._process = None
+        if self._process is not None:
+            await leftovers.end(self._process, SHUTDOWN)
+            self._process = None
 
     async def _clear(self) -> None:
         for number, patience in SHUTDOWN:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +18,7 @@ import asyncpg
 from persistence.provision import provision
 from server.embedded import data_directory, leftovers, socket_folder
 from server.embedded.account import Account
-from server.embedded.failure import EmbeddedError
+from server.embedded.failure import EmbeddedError, using
 from server.embedded.service_log import appending, last_words
 
 ROLE = DATABASE = "tidings"
@@ -79,11 +78,9 @@ class EmbeddedPostgres:
         Returns `url()`.
         """
         try:
-            self._claim()
-            await self._launch()
-        except OSError as error:
-            await self.stop()
-            raise EmbeddedError(f"The data folder {self.data} cannot be used ({error}): choose another one.") from error
+            with using(self.data):
+                self._claim()
+                await self._launch()
         except BaseException:
             await self.stop()
             raise
@@ -94,9 +91,10 @@ class EmbeddedPostgres:
         if self._lock is None:
             return await self.start()
         try:
-            await self._halt()
-            socket_folder.empty(self._host)
-            await self._launch(self._host)
+            with using(self.data):
+                await self._halt()
+                socket_folder.empty(self._host)
+                await self._launch(self._host)
         except BaseException:
             await self.stop()
             raise
@@ -113,7 +111,7 @@ class EmbeddedPostgres:
 
     async def _halt(self) -> None:
         if self._process is not None:
-            await self._end(self._process)
+            await leftovers.end(self._process, SHUTDOWN)
             self._process = None
         await leftovers.clear(self._cluster)
 
@@ -194,10 +192,3 @@ class EmbeddedPostgres:
             ) from None
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
             return None
-
-    async def _end(self, process: subprocess.Popen[bytes]) -> None:
-        for number, patience in SHUTDOWN:
-            process.send_signal(number)
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, patience)
-                return

@@ -4,23 +4,18 @@ It writes DATA/tidings.toml, the settings of this installation, for its nodes an
 """
 
 import asyncio
-import base64
-import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
-import asyncpg
 import click
 import structlog
 from msgspec.structs import replace
 
 from config.sections import Nats
 from config.settings import Settings
-from config.values import NatsUrl, SigningKey
-from persistence.durability import check_durability
-from persistence.migrate import migrate
+from config.values import NatsUrl
 from persistence.nodes.contract import NodeStore
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
@@ -28,6 +23,7 @@ from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres
 from server.embedded.secret_file import write_secret
 from server.reach import reaching_postgres
 from server.supervisor.children import Child
+from server.supervisor.installation import migrated, settings_file, token_key
 from server.supervisor.rolling_restart import Progress, RollingRestarts, announced, write_progress
 from server.supervisor.starting import NATS_ABOVE, check_free
 
@@ -176,52 +172,6 @@ async def _keep_nats(nats: EmbeddedNats) -> None:
         except EmbeddedError as fault:
             log.warning("NATS did not start again", reason=str(fault))
             await asyncio.sleep(NATS_AGAIN_S)
-
-
-async def migrated(url: str) -> None:
-    """Bring the database up to date.
-
-    Raises SettingError when it cannot be reached, DurabilityError when it may lose data, MigrationError.
-    """
-    with reaching_postgres():
-        connection = await asyncpg.connect(url, timeout=10)
-        try:
-            await check_durability(connection)
-            await migrate(connection)
-        finally:
-            await connection.close()
-
-
-def token_key(data: Path) -> str:
-    """The key of this installation, made at the first start. Raises EmbeddedError when it is none any more."""
-    file = data / "token.key"
-    if not file.exists():
-        write_secret(file, "k1:" + base64.b64encode(secrets.token_bytes(32)).decode())
-    text = file.read_text("ascii", errors="replace").strip()
-    try:
-        SigningKey(text)
-    except ValueError:
-        raise EmbeddedError(
-            f"{file} holds no signing key: put the right one back, or remove it, and access tokens are issued anew."
-        ) from None
-    return text
-
-
-def settings_file(settings: Settings, url: str, key: str) -> str:
-    """What the nodes and the other commands of this installation need to know, as TOML."""
-    node = settings.node
-    return (
-        "# Written at every start of `tidings serve --embedded`.\n"
-        f'[node]\nlisten = "{node.listen}"\nprivate = "{node.private}"\n'
-        f'url = {_quoted(node.url)}\naddress = "{node.address}"\n\n'
-        f"[postgres]\nurl = {_quoted(url)}\n\n[nats]\nurl = {_quoted(settings.nats.url)}\n\n"
-        f'[tokens]\nkeys = ["{key}"]\n\n[log]\nlevel = "{settings.log.level}"\n'
-    )
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 async def supervise(supervisor: Supervisor, settings: Settings, data: Path | None) -> None:

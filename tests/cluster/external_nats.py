@@ -1,19 +1,18 @@
 """A NATS server that a test can take away, which a supervisor would bring back at once."""
 
-import socket
 import subprocess
 import sysconfig
 from pathlib import Path
 from typing import Self
+
+from bench.subject import free_port
 
 
 class ExternalNats:
     """`stop` is kill -9; `start` brings it back at the same address."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

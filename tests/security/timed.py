@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from actors.user_commands import Policy
+from bench.subject import free_port
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
 from persistence.nodes.contract import Life
@@ -30,7 +31,6 @@ from server.requests import Requests
 from server.tokens import Tokens
 from server.web import Web
 from tests.server.http.stack import Stack
-from tests.server.running import free_port
 from tests.until import until
 
 ROUNDS = 12

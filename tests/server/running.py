@@ -14,26 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.subject import free_port
+
 READY_S = 60.0
 LOOK_S = 0.02
-
-
-def free_port(nodes: int = 1) -> int:
-    """A port such that what so many nodes take above it is free too, as far as one can know."""
-    above = [99, *(number + offset for number in range(1, nodes + 1) for offset in (0, 100))]
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            if port > 65_000:
-                continue
-            try:
-                for offset in above:
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except OSError:
-                continue
-            return port
 
 
 def working_in(folder: Path) -> list[int]:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.subject import free_port
 from config.settings import load
 from persistence.nodes.contract import RENEW_MS, Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedPostgres
-from tests.server.running import Installation, free_port, working_in
+from tests.server.running import Installation, working_in
 
 KEY = "k1:" + "A" * 43 + "="
 

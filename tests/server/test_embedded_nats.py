@@ -13,10 +13,11 @@ from pathlib import Path
 import nats
 import pytest
 
+from bench.subject import free_port
 from server.embedded import EmbeddedError, EmbeddedNats
 from server.embedded.account import Account
 from server.embedded.nats import binary
-from tests.server.running import free_port, working_in
+from tests.server.running import working_in
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRON = {"PATH": os.defpath, "PYTHONPATH": str(REPOSITORY)}

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench.subject import free_port
 from config.sections import Log
 from config.settings import Settings, load
-from server.node import Node, joining
+from server.composition import Node
+from server.node import joining
 from server.pools import connected
-from server.supervisor.supervisor import settings_file
+from server.supervisor.installation import settings_file
 from tests.security.raw import plain
-from tests.server.running import free_port
 from tidings_client import log_in, sign_up
 
 KEY = "k1:" + "A" * 43 + "="

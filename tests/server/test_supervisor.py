@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.subject import free_port
 from config.settings import load
 from persistence.nodes.contract import RENEW_MS, View
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedNats
 from server.supervisor.children import Child
-from tests.server.running import Installation, free_port, working_in
+from tests.server.running import Installation, working_in
 from tests.server.test_embedded_nats import ended
 
 
@@ -96,17 +97,18 @@ async def test_a_killed_node_comes_back_and_nobody_waits_for_its_lease(pair: Ins
     assert pair.node_pid(1) == first
 
 
-async def test_a_node_that_its_supervisor_hastens_renews_its_lease_at_once(pair: Installation) -> None:
+async def test_a_node_that_its_supervisor_hastens_renews_its_lease_at_once(pair: Installation, tmp_path: Path) -> None:
     """By itself it would do so once a second."""
 
     async def renewed() -> object:
         return await pool.fetchval("select renewed_at from node where name = $1", name)
 
-    config = pair.data / "tidings.toml"
+    config = tmp_path / "tidings.toml"
+    config.write_text((pair.data / "tidings.toml").read_text().replace(f":{pair.port}", f":{free_port()}"))
     settings = load(config, {})
-    name = str(settings.node.address_of(3))
+    name = str(settings.node.address_of(1))
     async with open_pool(str(settings.postgres.url), 1) as pool:
-        child = Child(3, name, ["--config", str(config)], PostgresNodes(pool), lambda: None)
+        child = Child(1, name, ["--config", str(config)], PostgresNodes(pool), lambda: None)
         await child.start()
         try:
             await child.ready()

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 
+from bench.subject import free_port
 from persistence.nodes.contract import Life
 from protocol.ids import LoginId, Millis, UserId
 from server.admission import Admission
@@ -19,7 +20,6 @@ from server.observe import Metrics
 from server.tokens import Caller
 from tests.actors.devices import POLICY
 from tests.security.raw import WITHIN_S
-from tests.server.running import free_port
 from tests.until import until
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"

@@ -1,0 +1,248 @@
+"""The composition root of one life of a node, where concrete classes meet."""
+
+import asyncio
+import gc
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import structlog
+from prometheus_client import generate_latest
+
+from actors.effects import user_address
+from actors.user import User
+from actors.user_commands import Policy
+from config.settings import Settings
+from persistence.conversations.postgres import PostgresConversations
+from persistence.faults import UnavailableError
+from persistence.nodes.contract import Life
+from persistence.nodes.postgres import PostgresNodes
+from persistence.people.postgres import PostgresPeople
+from protocol.ids import Millis, UserId
+from protocol.replies import Limits
+from server.admission import Admission
+from server.cluster.bus import NatsBus
+from server.cluster.cluster import Cluster
+from server.cluster.membership import Evicted
+from server.committer import Committer
+from server.connection import AFTER_HELLO, Connection
+from server.gateway import Gateway
+from server.host import Host
+from server.http.app import make_app
+from server.http.private import make_private_app
+from server.http.services import Services
+from server.kinds import ConversationKind, UserKind
+from server.listeners import accepting, reserved
+from server.observe import Metrics
+from server.passwords import Passwords
+from server.pools import Pools
+from server.population import Population
+from server.reach import reaching_postgres
+from server.requests import Requests
+from server.revocations import Revocations
+from server.rings import keep_rings_within
+from server.tokens import Caller, Expired, Invalid, Tokens
+from server.web import Door, Web
+
+DRAIN_S = 8.0
+
+log = structlog.get_logger()
+
+
+def clock() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def policy_of(settings: Settings) -> Policy:
+    gateway = settings.gateway
+    limits = Limits(AFTER_HELLO, gateway.requests_per_s, gateway.burst, round(1_000 / max(gateway.typing_ms, 1), 3))
+    return Policy(
+        gateway.resume_ms,
+        gateway.ping_ms,
+        gateway.background_ping_ms,
+        gateway.send_budget,
+        gateway.ring_bytes,
+        limits,
+    )
+
+
+class Node:
+    """One life of a node, wired together. `serve` runs it until `stop` is called, or its lease is gone."""
+
+    def __init__(self, settings: Settings, pools: Pools, node: Life, number: int) -> None:
+        self._settings = settings
+        self._number = number
+        self._stopping = asyncio.Event()
+        self._evicted = False
+        self.metrics = Metrics()
+        people = self._people = PostgresPeople(pools.questions)
+        self._make_gateway()
+        self.cluster = Cluster(
+            node,
+            PostgresNodes(pools.nodes),
+            PostgresConversations(pools.scans),
+            self.gateway,
+            self.gateway.load,
+            time.monotonic,
+        )
+        membership, router = self.cluster.membership, self.cluster.router
+        conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
+        lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
+        self.committer = Committer([lane.commit for lane in lanes], self.metrics)
+        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
+        kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
+        self.host = Host(Population(kinds, clock), router, self.committer, clock)
+        self.requests = Requests(router.tell, conversations, people, router.reply)
+        self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
+        self._passwords = Passwords()
+        private = make_private_app(self._ready, self._exposition())
+        self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
+        self.gateway.join(self.host, self.requests, membership.home, self.web.take)
+
+    def _make_gateway(self) -> None:
+        settings = self._settings
+        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
+        self._tokens = Tokens(keys, settings.tokens.access_s, clock)
+        self.gateway = Gateway(
+            policy=policy_of(settings),
+            admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
+            origins=frozenset(settings.gateway.origins),
+            max_connections=settings.gateway.max_connections,
+            hello_ms=settings.gateway.hello_ms,
+            typing_ms=settings.gateway.typing_ms,
+            verify=self._verify,
+            clock=clock,
+            now=time.monotonic,
+            metrics=self.metrics,
+        )
+        self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
+
+    def _may_write(self) -> bool:
+        return self.cluster.membership.held
+
+    def _user(self, user: UserId) -> User | None:
+        activation = self.host.population.get(user_address(user))
+        return activation.actor if activation and isinstance(activation.actor, User) else None
+
+    def _services(self) -> Services:
+        settings = self._settings
+        return Services(
+            people=self._people,
+            tokens=self._tokens,
+            passwords=self._passwords,
+            revocations=self.revocations,
+            ask=Door(self.gateway, self.requests).ask,
+            home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
+            ready=self._ready,
+            clock=clock,
+            monotonic=time.monotonic,
+            random=secrets.token_bytes,
+            refresh_s=settings.tokens.refresh_s,
+            origins=self.gateway.origins,
+            trusted_proxies=settings.node.trusted_proxies,
+        )
+
+    def _verify(self, token: str) -> Caller | Expired | Invalid:
+        caller = self._tokens.verify(token, clock())
+        return Invalid() if isinstance(caller, Caller) and self.revocations.is_revoked(caller.login) else caller
+
+    def _exposition(self) -> Callable[[], bytes]:
+        gauges = self.metrics.gauges
+        gauges["tidings_connections"] = ("Open sockets", lambda: len(self.gateway))
+        gauges["tidings_actors"] = ("Live activations", lambda: len(self.host.population))
+        gauges["tidings_sessions"] = ("Devices here, or away and allowed to resume", self._devices)
+        gauges["tidings_mailbox_depth"] = ("Commands in all mailboxes", self.host.population.waiting)
+        gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
+        gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
+        self.cluster.expose(self.metrics)
+        registry = self.metrics.registry()
+        return lambda: generate_latest(registry)
+
+    def _devices(self) -> int:
+        return sum(actor.devices for actor in self.host.population.actors("user") if isinstance(actor, User))
+
+    async def _ready(self) -> str | None:
+        """Why this node cannot do its job, if it cannot."""
+        if self._stopping.is_set():
+            return "draining"
+        try:
+            # A commit of nothing: what would fail for a message fails here too.
+            await self._conversations.commit([], wait=False)
+        except UnavailableError:
+            return "Postgres does not answer"
+        return None
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def serve(self, ready: Callable[[], None]) -> bool:
+        """Serve until stopped, then drain; call `ready` when clients may come. False: the lease was lost.
+
+        To drain: take nobody in, finish commits, give up the lease, close sockets in slices.
+        """
+        await self.revocations.poll()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work)
+                for work in (
+                    self.committer.run(),
+                    self.requests.run(),
+                    self.gateway.wheel.run(),
+                    self.revocations.run(),
+                    self.gateway.load.run(),
+                    self.host.population.let_rest(),
+                    keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
+                    self.bus.run(),
+                    *self.cluster.works(),
+                )
+            ]
+            async with AsyncExitStack() as stack:
+                stack.enter_context(self.metrics.watching_collections())
+                await self._open(stack)
+                tasks.append(group.create_task(self._stay()))
+                ready()
+                await self._stopping.wait()
+            if self._evicted:
+                self.host.stop()
+            else:
+                await self._drain()
+            await self.gateway.drain()
+            self.host.stop()
+            for task in tasks:
+                task.cancel()
+        return not self._evicted
+
+    async def _stay(self) -> None:
+        try:
+            await self.cluster.membership.run()
+        except Evicted:
+            if not self._stopping.is_set():
+                log.warning("the lease is gone: beginning anew")
+                self._evicted = True
+                self.stop()
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self.host.drain()
+        except TimeoutError:
+            log.warning("drain took too long: stopping all the same")
+        await self.cluster.membership.leave()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Whoever is sent to this node while it joins waits for it; everybody else comes when it is a member."""
+        stack.callback(self._passwords.close)
+        node = self._settings.node
+        await stack.enter_async_context(self.web.serving(node.private.host, node.private.port))
+        ports = {node.own_port(self._number), node.listen.port}
+        sockets = [stack.enter_context(reserved(node.listen.host, port, "node.listen")) for port in sorted(ports)]
+        with reaching_postgres():
+            await self.cluster.membership.join()
+        for reservation in sockets:
+            await stack.enter_async_context(accepting(lambda: Connection(self.gateway), reservation))
+        # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
