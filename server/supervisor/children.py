@@ -41,13 +41,17 @@ class Child:
         self._started = 0.0
 
     async def start(self) -> None:
+        """Start the process; whether it serves is told by `ready`."""
         command = [sys.executable, "-m", "server.node", *self._arguments, "--number", str(self.number)]
         # In a session of its own, so that the terminal's Ctrl-C is ours to handle.
         self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
         self._started = time.monotonic()
 
     async def ready(self) -> None:
-        """Return when the node serves. Raises Exit when it ended instead: what is wrong it has said itself."""
+        """Return when the node serves.
+
+        Raises Exit when it ended instead, having said itself what is wrong, and ClickException when it takes too long.
+        """
         assert self._process is not None
         assert self._process.stdout is not None
         try:

@@ -70,7 +70,10 @@ class Supervisor:
         self._restarts.ask()
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Start everything, call `ready`, keep it running until `stop`, then stop it kindly."""
+        """Start everything, call `ready`, keep it running until `stop`, then stop it kindly.
+
+        Raises SettingError, EmbeddedError, DurabilityError and MigrationError, and what `Child.ready` does.
+        """
         check_free(self._settings, self._count, self._nats)
         try:
             async with AsyncExitStack() as stack:

@@ -60,7 +60,9 @@ class Client:
     Malformed are tried again. `device`: names this instance, and its place in the stream: give the same one again
     together with the same `store`, but never to two clients at a time. `store`: a MemoryStore unless given; one that
     fails ends the client. `queue`: 0 if nobody will iterate `events()`. `pipeline`: how many sends of one conversation
-    may be under way at once, in order all the same. `random` gives [0, 1), for the delays of reconnects.
+    may be under way at once, in order all the same. `follow`: False for who cannot reach the nodes' own addresses, and
+    is relayed. `background`: whether the application begins there. `codec`: how messages are written. `platform`,
+    `app`: shown with the user's logins. `random` gives [0, 1), for the delays of reconnects.
     """
 
     def __init__(
