@@ -104,7 +104,7 @@ class Client(Socket):
             code = frame.err.code
             if code not in ("rate_limited", "unavailable", "unknown_outcome", "internal"):
                 break
-            await asyncio.sleep(frame.err.retry_ms / 1000)
+            await asyncio.sleep((frame.err.retry_ms or 1_000) / 1_000)
         raise RefusedError(f"{op}: {code}", code)
 
     def head(self, conversation: str) -> int:

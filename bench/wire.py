@@ -15,7 +15,7 @@ class Refusal(msgspec.Struct, gc=False):
 
     code: str
     message: str = ""
-    retry_ms: int = 1000
+    retry_ms: int | None = None
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -81,9 +81,10 @@ class Synced(msgspec.Struct, gc=False):
 
 
 class Closing(msgspec.Struct, gc=False):
-    """The reason of a close: where to go instead."""
+    """The reason of a close: where to go instead, and when to come again."""
 
     url: str = ""
+    retry_ms: int | None = None
 
 
 class User(msgspec.Struct, frozen=True, gc=False):

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
-import asyncpg
 import msgspec
 
 from bench.checker.checker import INVARIANTS, check
-from bench.checker.history import Copy, Entry, Final, Happened, Record, rendered
+from bench.checker.history import Copy, Entry, Happened, Record, rendered
 from bench.checker.index import Index
 from bench.devices.device import Device
 from bench.devices.outbox import Style
@@ -18,10 +17,10 @@ from bench.devices.people import Person
 from bench.frames import upgrade
 from bench.subject import HOST
 from bench.torture.cluster import Cluster
+from bench.torture.final import read_final
 from bench.torture.line import Line
 from bench.torture.troubles import Troubles
 from bench.wire import moved_to
-from protocol.events import AnyLogEvent
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Sent
 from protocol.requests import CreateConversation, OpenConversation
@@ -41,8 +40,6 @@ LOOK_S = 0.5
 CUT_SHARE = 0.3
 CUT_AFTER = (5, 50, 400)
 STYLES: tuple[Style, ...] = ("one at a time", "chained", "careless")
-
-decode_event = msgspec.msgpack.Decoder(AnyLogEvent).decode
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -241,40 +238,3 @@ class Run:
             one_writer=False,
             healed_at=healed_at,
         )
-
-
-async def read_final(url: str, users: list[int]) -> Final:
-    """What the database holds of these users' conversations, read past the product. Raises asyncpg.PostgresError."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("begin isolation level repeatable read")
-        heads = await connection.fetch(
-            "select id::text, last_c, creator::text, create_cid from conversation"
-            " where id in (select conversation from member where user_id = any($1)) order by id",
-            users,
-        )
-        ids = [int(row["id"]) for row in heads]
-        members = await connection.fetch(
-            "select conversation::text, user_id::text, delivered_c, read_c, settings ->> 'draft' as draft"
-            " from member where conversation = any($1)",
-            ids,
-        )
-        events = await connection.fetch(
-            "select body from event where conversation = any($1) order by conversation, c", ids
-        )
-    finally:
-        await connection.close()
-    logs: dict[ConversationId, list[AnyLogEvent]] = {ConversationId(row["id"]): [] for row in heads}
-    for row in events:
-        event = decode_event(row["body"])
-        logs[event.conversation].append(event)
-    marks: dict[ConversationId, dict[UserId, tuple[int, int]]] = {id: {} for id in logs}
-    for row in members:
-        marks[row["conversation"]][row["user_id"]] = row["delivered_c"], row["read_c"]
-    return Final(
-        logs,
-        {ConversationId(row["id"]): row["last_c"] for row in heads},
-        marks,
-        {(row["conversation"], row["user_id"]): row["draft"] for row in members if row["draft"]},
-        {(UserId(row["creator"]), row["create_cid"]): ConversationId(row["id"]) for row in heads if row["creator"]},
-    )

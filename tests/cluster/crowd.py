@@ -9,9 +9,8 @@ from random import Random
 from typing import Any, Self
 
 from bench.frames import upgrade
-from bench.wire import decode_opened
+from bench.wire import Frame, decode_opened
 from tests.cluster.device import HOST, Device
-from tests.cluster.sending import Frame
 
 ACK_EVERY_S = 0.4
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench.frames import Socket
-from bench.wire import Hello, decode_hello, request_frame
-from tests.cluster.sending import Frame, Refusal, Sends
+from bench.wire import Closing, Frame, Hello, Refusal, decode, decode_closing, decode_hello, request_frame
+from tests.cluster.sending import Sends
 
 if TYPE_CHECKING:
     from tests.cluster.crowd import Crowd
@@ -23,13 +23,6 @@ MOST_MOVES = 3
 MOST_S = 30.0
 HOST = "127.0.0.1"
 RECENT_MS = 60_000
-
-
-class Ending(msgspec.Struct):
-    """The reason of a close."""
-
-    url: str = ""
-    retry_ms: int | None = None
 
 
 class Placed(msgspec.Struct):
@@ -54,10 +47,8 @@ class Synced(msgspec.Struct):
     cursor: msgspec.Raw | None = None
 
 
-decode = msgspec.msgpack.Decoder(Frame).decode
 decode_synced = msgspec.msgpack.Decoder(Synced).decode
 decode_page = msgspec.msgpack.Decoder(Page).decode
-decode_ending = msgspec.json.Decoder(Ending).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +139,7 @@ class Device:
             return
         words = reason.split(maxsplit=2)
         code = words[1] if words[0] == "closed" else ""
-        ending = decode_ending(words[2]) if code and words[2:] else Ending()
+        ending = decode_closing(words[2]) if code and words[2:] else Closing()
         self.ends[code or reason] += 1
         if code.startswith("43"):
             self.crowd.faults[reason] += 1

@@ -5,35 +5,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-import msgspec
-
-from bench.wire import decode_sent
+from bench.wire import Frame, decode_sent
 
 AGAIN = frozenset(("out_of_order", "rate_limited", "unavailable", "unknown_outcome", "internal"))
 REPLY_WITHIN_S = 10.0
 INTERNAL_TRIES = 3
 MOST_S = 30.0
-
-
-class Refusal(msgspec.Struct, gc=False):
-    """`err` of a reply."""
-
-    code: str
-    message: str = ""
-    retry_ms: int | None = None
-
-
-class Frame(msgspec.Struct, gc=False):
-    """What a device reads of a message of the server."""
-
-    re: int = -1
-    ok: msgspec.Raw = msgspec.Raw()
-    err: Refusal | None = None
-    ev: str = ""
-    u: int = 0
-    c: int = 0
-    conversation: str = ""
-    cid: str = ""
 
 
 class Send:
