@@ -112,7 +112,10 @@ class Conversation:
 
     def _answer(self, command: Asking, now: Millis, *, looked: bool) -> list[Effect]:
         """A refusal is final only after the cid was looked up: a retry of what was carried out succeeds even if it
-        would be refused today. Strangers take the same way, so that a refusal costs the same whatever exists."""
+        would be refused today. Strangers take the same way, so that a refusal costs the same whatever exists.
+
+        What is answered without a fact goes by what this object remembers, and another one may have written since: it
+        leaves once the store has said that nobody has. That of a stranger does not: they shall cause no write."""
         match command:
             case Send():
                 decided = self._send(command, now)
@@ -125,7 +128,8 @@ class Conversation:
         if not isinstance(decided, Refusal):
             return decided
         if looked:
-            return [Reply(command.request, decided)]
+            fence = [Commit()] if self._member(command.user) else []
+            return [*fence, Reply(command.request, decided)]
         self._waiting[command.user] = [command]
         return [Tell(STORE, Find(self.id, command.user, command.cids))]
 
@@ -183,7 +187,7 @@ class Conversation:
             return NOT_FOUND
         c = min(read.c, self.last_c)
         if c <= member.read_c:
-            return [Reply(read.request, Done())]
+            return [Commit(), Reply(read.request, Done())]
         marked = Marked(ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c), member.send_receipts)
         self._apply(marked)
         mine = Deliver((user_address(read.user),), ReadMoved(self.id, c))
@@ -195,7 +199,7 @@ class Conversation:
             return NOT_FOUND
         changed = differing(self.id, member.settings, choose.wire)
         if not changed:
-            return [Reply(choose.request, Done())]
+            return [Commit(), Reply(choose.request, Done())]
         chosen = Chosen(choose.user, changed, shown=changed.send_receipts not in (UNSET, member.send_receipts))
         self._apply(chosen)
         mine = Deliver((user_address(choose.user),), changed)
@@ -203,11 +207,12 @@ class Conversation:
 
     def _mark_delivered(self, mark: MarkDelivered, now: Millis) -> list[Effect]:
         member = self._member(mark.user)
-        c = min(mark.c, self.last_c)
-        if not member or c <= member.wanted_c:
+        if not member or mark.c <= member.wanted_c:
             return []
-        member.wanted_c = c
-        return self._receipt_due(member, now)
+        # Beyond the head: somebody else has written, which the store will say, or it is not true.
+        beyond: list[Effect] = [Commit()] if mark.c > self.last_c else []
+        member.wanted_c = max(member.wanted_c, min(mark.c, self.last_c))
+        return beyond + self._receipt_due(member, now)
 
     def _receipt_due(self, member: Membership, now: Millis) -> list[Effect]:
         """Tell what is due now, or when a second has passed since the last one; a clock set back holds nothing up."""

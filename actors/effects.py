@@ -39,9 +39,13 @@ class Command(Protocol):
 
 
 class Commit(Struct, frozen=True, gc=False):
-    """Make durable before anything after it."""
+    """Make durable before anything after it.
 
-    fact: Fact
+    Without a fact there is nothing to make durable: what follows was decided on what is remembered, and leaves once the
+    store has said that nobody else has written meanwhile.
+    """
+
+    fact: Fact | None = None
 
 
 class Reply(Struct, frozen=True, gc=False):

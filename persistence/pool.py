@@ -6,7 +6,7 @@ tables are small would read them whole, and would be kept; `SESSION` leaves it o
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -123,8 +123,11 @@ async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *argumen
             raise UnavailableError("the lease of this node may have run out")
         found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
     except asyncio.CancelledError:
-        connection.terminate()
+        # What asyncpg says of a connection that has ended meanwhile must not take the place of the cancellation.
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
         raise
     finally:
-        await pool.release(connection)
+        with suppress(asyncpg.InterfaceError):
+            await pool.release(connection)
     return found

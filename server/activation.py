@@ -122,14 +122,18 @@ class Mail:
 
 
 class Row:
-    """Decisions that become durable together: the mail that caused them, their facts, and effects held back."""
+    """Decisions that become durable together: the mail that caused them, their facts, and effects held back.
 
-    __slots__ = ("effects", "facts", "mails")
+    `commits`: it has to go to the store, if only to learn that the ticket still holds.
+    """
+
+    __slots__ = ("commits", "effects", "facts", "mails")
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.facts: list[Fact] = []
         self.effects: list[Effect] = []
+        self.commits = False
 
 
 class Activation(Struct, eq=False):
@@ -200,13 +204,14 @@ class Activation(Struct, eq=False):
         request = mail.command.request
         if request is not None and not any(type(e) is Reply and e.request == request for e in effects):
             self.asking = {**(self.asking or {}), request: mail}
-        facts = [effect.fact for effect in effects if type(effect) is Commit]
-        if not facts and self.open is None and self.flying is None:
+        commits = [effect for effect in effects if type(effect) is Commit]
+        if not commits and self.open is None and self.flying is None:
             return False
         if self.open is None:
             self.open = Row()
         self.open.mails.append(mail)
-        self.open.facts += facts
+        self.open.facts += [commit.fact for commit in commits if commit.fact is not None]
+        self.open.commits = self.open.commits or bool(commits)
         self.open.effects += effects
         return True
 

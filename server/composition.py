@@ -209,6 +209,8 @@ class Node:
             else:
                 await self._drain()
             await self.gateway.drain()
+            if self._evicted:
+                self.gateway.abandon()
             self.host.stop()
             for task in tasks:
                 task.cancel()

@@ -174,6 +174,12 @@ class Gateway:
                 connection.close(close)
             await asyncio.sleep(over_s / slices)
 
+    def abandon(self) -> None:
+        """End whoever is still there: the process goes on, and another gateway is to have the room."""
+        for connection in list(self._connections.values()):
+            if isinstance(connection, Socket):
+                connection.abort()
+
     # -- what leaves the host -----------------------------------------------------------------------------------
 
     def reply(self, request: Asked, result: Result) -> None:

@@ -131,7 +131,7 @@ class Host:
         if row is None or activation.flying is not None:
             return
         activation.open = None
-        if not row.facts:
+        if not row.commits:
             self._act(activation, row.effects)
             return
         activation.flying = row

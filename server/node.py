@@ -22,28 +22,52 @@ from server.observe import start_logging
 from server.pools import connected
 
 
-async def run(settings: Settings, number: int) -> None:
-    """A node from settings to its end: one life, and another one whenever its lease was lost."""
-    loop = asyncio.get_running_loop()
-    told = False
+class Process:
+    """From settings to the end: one life of the node, and another one whenever its lease was lost.
 
-    def ready() -> None:
-        nonlocal told
-        if not told:
+    `stop` ends whichever life there is, and has no other follow.
+    """
+
+    def __init__(self, settings: Settings, number: int) -> None:
+        self._settings = settings
+        self._number = number
+        self._node: Node | None = None
+        self._stopping = False
+        self._told = False
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for stopping in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stopping, self.stop)
+        if self._number:
+            loop.add_reader(sys.stdin.fileno(), self._hear_parent)
+        lost = True
+        while lost and not self._stopping:
+            life = joining(self._settings, self._number)
+            async with connected(self._settings, life.incarnation) as pools:
+                self._node = Node(self._settings, pools, life, self._number)
+                if self._stopping:
+                    self._node.stop()
+                lost = not await self._node.serve(self._ready)
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._node:
+            self._node.stop()
+
+    def _ready(self) -> None:
+        if not self._told:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
-        told = True
+        self._told = True
 
-    lost = True
-    while lost:
-        life = joining(settings, number)
-        async with connected(settings, life.incarnation) as pools:
-            node = Node(settings, pools, life, number)
-            for stopping in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(stopping, node.stop)
-            if number:
-                loop.add_reader(sys.stdin.fileno(), _watch_parent, node)
-            lost = not await node.serve(ready)
+    def _hear_parent(self) -> None:
+        """What it writes has no other meaning than that the membership has changed; at its end it is gone."""
+        if not os.read(sys.stdin.fileno(), 4_096):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self.stop()
+        elif self._node:
+            self._node.cluster.membership.hasten()
 
 
 def joining(settings: Settings, number: int) -> Life:
@@ -51,15 +75,6 @@ def joining(settings: Settings, number: int) -> Life:
     node = settings.node
     address = str(node.address_of(number))
     return Life(secrets.token_hex(8), address, str(node.url_of(number)), address, str(node.private))
-
-
-def _watch_parent(node: Node) -> None:
-    """What it writes has no other meaning than that the membership has changed."""
-    if os.read(sys.stdin.fileno(), 4_096):
-        node.cluster.membership.hasten()
-    else:
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        node.stop()
 
 
 @click.command()
@@ -75,7 +90,7 @@ def main(config: Path | None, listen: str | None, number: int) -> None:
         if number:
             settings = load(config, os.environ, said | {"node.private": settings.node.private_of(number)})
         start_logging(settings.log.level)
-        uvloop.run(run(settings, number))
+        uvloop.run(Process(settings, number).run())
     except* (SettingError, DurabilityError) as faults:
         click.echo(str(faults.exceptions[0]), err=True)
         status = 2

@@ -14,6 +14,7 @@ Invariant = Callable[[Index], Iterator[str]]
 
 INVARIANTS: Mapping[str, Invariant] = {
     "acked sends are in the log": invariants_of_sending.acked_sends_are_in_the_log,
+    "what is refused was wrong": invariants_of_sending.what_is_refused_was_wrong,
     "one c per cid": invariants_of_sending.one_c_per_cid,
     "logs have no gaps and one content": invariants_of_sending.logs_are_whole,
     "acked before sent is lower": invariants_of_sending.acked_before_sent_is_lower,

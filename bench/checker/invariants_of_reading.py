@@ -78,9 +78,6 @@ def _final_marks(index: Index) -> Iterator[str]:
                 yield f"{user} has delivered {delivered_c} and read {read_c} of {final.heads[id]} in {id}"
             elif max(delivered_c, read_c) > stored.get((user, id), 0):
                 yield f"{user} has delivered {delivered_c}, read {read_c} in {id}, stored {stored.get((user, id), 0)}"
-    if not index.record.one_writer:
-        # A second writer may clamp to a head of its own that the first has left behind; the next read moves it.
-        return
     for entry in index.record.entries:
         if isinstance(entry, Answered) and isinstance(entry.request, MarkRead) and isinstance(entry.result, Done):
             id, user = entry.request.conversation, index.record.users[entry.device]

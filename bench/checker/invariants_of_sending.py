@@ -4,6 +4,8 @@ answered."""
 from collections import defaultdict
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from bench.checker.history import Answered, Decided, Kept, Said, Told, Unanswered
 from bench.checker.index import Index, Send
 from protocol.events import LogEvent, MessageSent
@@ -31,6 +33,19 @@ def acked_sends_are_in_the_log(index: Index) -> Iterator[str]:
                 event = logs[id][c - 1]
                 if isinstance(event, MessageSent) and event.text == answer.request.text:
                     yield f"{answer.device} had {cid} refused ({answer.result.code}); it stands at {id} c={c}"
+
+
+def what_is_refused_was_wrong(index: Index) -> Iterator[str]:
+    """(6) No answer to a message that stands in the log is refused for good, by a member who mentions nobody."""
+    for (id, user, cid), answers in index.refused.items():
+        for answer in answers:
+            send = answer.request
+            if answer.result.code != "bad_request" or send.reply_to is UNSET or send.mentions is not UNSET:
+                continue
+            if user in index.record.final.members.get(id, {}) and send.reply_to <= index.acked_before(
+                id, answer.asked_at
+            ):
+                yield f"{answer.device} had {cid} refused in {id}: {answer.result.message}; c={send.reply_to} was there"
 
 
 def one_c_per_cid(index: Index) -> Iterator[str]:

@@ -147,10 +147,10 @@ def all_converge(index: Index) -> Iterator[str]:
             if list(events) != list(log[base:]):
                 yield f"{copy.device} has {base}+{len(events)} of {len(log)} in {id}"
             read_c = final.members[id][copy.user][1]
-            if index.record.one_writer and copy.reads.get(id, 0) != read_c:
+            if copy.reads.get(id, 0) != read_c:
                 yield f"{copy.device} has read {copy.reads.get(id, 0)} of {id}, the database says {read_c}"
             draft = final.drafts.get((id, copy.user))
-            if index.record.one_writer and copy.drafts.get(id) != draft:
+            if copy.drafts.get(id) != draft:
                 yield f"{copy.device} has the draft {copy.drafts.get(id)} in {id}, the database says {draft}"
 
 

@@ -2,22 +2,32 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error
+from nats.errors import ConnectionClosedError
 
 NEWS = "tidings.news"
 CONNECT_S = 2
 AGAIN_S = 0.2
-PING_S = 1
+LISTEN_S, MISSING = 1.0, 3
+"""How long a word to oneself may take to come back, and how many in a row may be missing: of one alone that may lie
+unread, as this process stood still."""
+MOST = 8 * 1024 * 1024
+"""Bytes that may wait in the library; what comes on top is dropped, too."""
+WITHIN_S = 5.0
+"""How long it may take in all to be on the bus."""
+LEAVE_S = 1.0
 WAITING = 10_000
 """Messages that may wait to be written; what comes on top is dropped, and found in the log by whoever misses it."""
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 
 class Ears(Protocol):
@@ -53,12 +63,12 @@ class NatsBus:
 
     def __init__(self, url: str, me: str, ears: Ears) -> None:
         self.connected = False
-        self._leaving = False
         self._url = url
         self._me = me
         self._ears = ears
         self._outgoing: deque[tuple[str, bytes]] = deque()
         self._work = asyncio.Event()
+        self._heard = False
 
     def publish(self, node: str, data: bytes) -> None:
         self._put(subject_of(node), data)
@@ -72,45 +82,41 @@ class NatsBus:
             self._work.set()
 
     async def run(self) -> None:
-        """Connect, as often as it takes, and serve until cancelled."""
-        while self._url and not self._leaving:
+        """Connect, as often as it takes, and serve until cancelled: whatever becomes of NATS, the node lives."""
+        while self._url:
             try:
-                client = await self._connect()
-            except (OSError, TimeoutError, Error) as fault:
+                client, gone = await _apart(self._subscribed())
+            except Exception as fault:
                 log.warning("the bus cannot be reached", fault=repr(fault))
                 await asyncio.sleep(AGAIN_S)
                 continue
             try:
-                await self._serve(client)
+                await self._serve(client, gone)
+            except* Exception as faults:
+                log.warning("the bus is lost", fault=repr(faults.exceptions[0]))
+                self._ears.bus_lost()
             finally:
-                self.connected = False
-                self._leaving = True
                 await _closed(client)
 
-    async def _connect(self) -> Client:
-        """In a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a cancellation,
-        and with it the end of this node."""
-        connecting = asyncio.get_running_loop().create_task(self._subscribed())
-        try:
-            await asyncio.wait((connecting,))
-        except asyncio.CancelledError:
-            connecting.cancel()
-            await asyncio.wait((connecting,), timeout=1)
-            raise
-        return connecting.result()
+    async def _subscribed(self) -> tuple[Client, asyncio.Event]:
+        """A connection on which NATS is known to have taken the subscriptions, and what is set when it has ended.
 
-    async def _subscribed(self) -> Client:
-        """A connection on which NATS is known to have taken the subscriptions."""
+        The library is not to connect anew by itself: it stays with a NATS that stands still for as long as it has
+        something to write to it, and ends for good at most errors that NATS names. It is not to wait for room, either
+        (`pending_size`): that cannot be cancelled.
+        """
+        gone = asyncio.Event()
+
+        async def ended() -> None:
+            gone.set()
+
         client = await nats.connect(
             self._url,
             name=f"tidings {self._me}",
             connect_timeout=CONNECT_S,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=AGAIN_S,
-            ping_interval=PING_S,
-            max_outstanding_pings=3,
-            disconnected_cb=self._lost,
-            reconnected_cb=self._found,
+            allow_reconnect=False,
+            pending_size=-1,
+            closed_cb=ended,
             error_cb=_fault,
         )
         try:
@@ -120,35 +126,48 @@ class NatsBus:
         except BaseException:
             await _closed(client)
             raise
-        return client
+        return client, gone
 
-    async def _serve(self, client: Client) -> None:
-        await self._found()
+    async def _serve(self, client: Client, gone: asyncio.Event) -> None:
+        """Until there is no bus any more, which is raised."""
+        self.connected = True
+        log.info("on the bus")
         self._ears.hasten()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in (self._write(client), self._listen(), _end(gone)):
+                    group.create_task(work)
+        finally:
+            self.connected = False
+            self._outgoing.clear()
+
+    async def _write(self, client: Client) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
             while self._outgoing:
                 subject, data = self._outgoing.popleft()
-                if self.connected:
+                if client.pending_data_size < MOST:
                     await client.publish(subject, data)
 
+    async def _listen(self) -> None:
+        """Say something to this node itself every second. Raises TimeoutError when nothing comes back."""
+        missing = 0
+        while missing < MISSING:
+            self._heard = False
+            self._put(subject_of(self._me), b"")
+            await asyncio.sleep(LISTEN_S)
+            missing = 0 if self._heard else missing + 1
+        raise TimeoutError("nothing comes back")
+
     async def _frame(self, message: Msg) -> None:
-        self._ears.received(message.data)
+        if message.data:
+            self._ears.received(message.data)
+        else:
+            self._heard = True
 
     async def _news(self, message: Msg) -> None:
         self._ears.hasten()
-
-    async def _lost(self) -> None:
-        self.connected = False
-        self._outgoing.clear()
-        if not self._leaving:
-            log.warning("the bus is lost")
-            self._ears.bus_lost()
-
-    async def _found(self) -> None:
-        self.connected = True
-        log.info("on the bus")
 
 
 def subject_of(node: str) -> str:
@@ -159,9 +178,32 @@ async def _fault(fault: Exception) -> None:
     log.warning("the bus failed", fault=repr(fault))
 
 
-async def _closed(client: Client) -> None:
+async def _end(gone: asyncio.Event) -> None:
+    await gone.wait()
+    raise ConnectionClosedError
+
+
+async def _apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Have it done by a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a
+    cancellation, and with it the end of this node. Raises TimeoutError after `WITHIN_S`."""
+    task = asyncio.get_running_loop().create_task(work)
     try:
-        async with asyncio.timeout(1):
-            await client.close()
-    except (TimeoutError, OSError, Error) as fault:
+        await asyncio.wait((task,), timeout=WITHIN_S)
+        if not task.done():
+            raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=LEAVE_S)
+    return task.result()
+
+
+async def _closed(client: Client) -> None:
+    closing = asyncio.get_running_loop().create_task(client.close())
+    await asyncio.wait((closing,), timeout=LEAVE_S)
+    if not closing.done():
+        # It would write what waits before it closes, and has no other way to end a connection.
+        client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
+        closing.cancel()
+    elif fault := closing.exception():
         log.info("the bus was not left kindly", fault=repr(fault))

@@ -27,6 +27,9 @@ LATE_BEATS = 6
 """A frame that was made before its maker heard so many of our beats is late: the log has what it says, and more."""
 WITHIN_S = 3.0
 """What was asked of another node is answered by then, or of unknown outcome."""
+STRANGER_S = 10.0
+"""How long it is remembered how frames to and from somebody were numbered who is not known as a node: not yet, or any
+more."""
 MOST = 512 * 1024
 """Bytes of a frame; the bus takes twice that."""
 
@@ -37,7 +40,8 @@ class Peer:
     """Another life of a node, as seen from here. Times are monotonic seconds, except `settled`.
 
     Whatever it made durable before `settled`, by the database's clock, has been heard of or was found in the log.
-    `beat` is its last that was heard here, `echo` the last of ours that it heard, as far as we know.
+    `beat` is its last that was heard here, `echo` the last of ours that it heard, as far as we know. `asked` has what
+    waits for an answer by the number of its ticket, and since when.
     """
 
     __slots__ = (
@@ -62,7 +66,7 @@ class Peer:
         self.echo = echo
         self.silent = False
         self.items: list[Item] = []
-        self.asked: dict[Asked, float] = {}
+        self.asked: dict[int, tuple[Asked, float]] = {}
 
     def take(self, frame: Frame) -> bool:
         """Count a frame; False for a repeat, or one that comes after it was given up."""
@@ -105,6 +109,7 @@ class Links:
         self._loaded: list[Peer] = []
         self._ticked = now()
         self._beat = 1
+        self._tickets = 0
 
     def join(self, bus: Bus) -> None:
         """What carries the frames; called once, before the first of them."""
@@ -114,7 +119,10 @@ class Links:
         """These are the members now, this node among them; returns those who are no more."""
         gone = [peer for incarnation, peer in self.peers.items() if incarnation not in nodes]
         self.peers = {node: self._peer(node) for node in nodes if node != self._me}
-        self._strangers = {}
+        self._strangers = {node: peer for node, peer in self._strangers.items() if node not in self.peers}
+        for peer in self.peers.values():
+            # Heard before this node knew of any moment.
+            peer.settled = peer.settled or self._settled()
         for peer in gone:
             self._give_up(peer, peer.asked)
         return gone
@@ -148,11 +156,19 @@ class Links:
         """Of whom something may be missing: a hole, or they are not heard."""
         return [peer for peer in self.peers.values() if peer.holes or peer.silent or not self._bus.connected]
 
-    def send(self, node: str, item: Item, asked: Asked | None = None) -> None:
-        """Have the item leave at the end of this turn of the loop; `asked` waits for an answer to it."""
+    def ask(self, node: str, asked: Asked) -> Asked:
+        """A ticket that stands for this request at that node, which is expected to answer.
+
+        It has a number of its own: when an answer comes, its client may long have been told that nobody knows, and have
+        used the id of the request again.
+        """
+        self._tickets += 1
+        self._peer(node).asked[self._tickets] = asked, self._now()
+        return asked._replace(id=self._tickets, node=self._me)
+
+    def send(self, node: str, item: Item) -> None:
+        """Have the item leave at the end of this turn of the loop."""
         peer = self._peer(node)
-        if asked is not None:
-            peer.asked[asked] = self._now()
         if not peer.items:
             self._loaded.append(peer)
             if len(self._loaded) == 1:
@@ -204,19 +220,21 @@ class Links:
         peer.holes += late
         if peer.holes > holes:
             self.holes += 1
-            # Among what is missing may be answers.
-            self._give_up(peer, peer.asked)
         elif not holes:
             peer.settled = self._settled()
         if frame.items and not late:
             self.frames_received += 1
             self._take(frame.sender, frame.items)
+        if peer.holes > holes:
+            # Among what is missing may be answers.
+            self._give_up(peer, peer.asked)
 
-    def answered(self, asked: Asked) -> None:
-        """An answer has come, from whomever the question was passed on to."""
+    def answered(self, ticket: Asked) -> Asked | None:
+        """An answer has come, from whomever the question was passed on to; None when it is waited for no more."""
         for peer in self.peers.values():
-            if peer.asked.pop(asked, None) is not None:
-                return
+            if found := peer.asked.pop(ticket.id, None):
+                return found[0]
+        return None
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -238,15 +256,16 @@ class Links:
                 peer.silent = True
                 log.warning("node is silent", incarnation=peer.incarnation)
                 self._give_up(peer, peer.asked)
-            self._give_up(peer, [asked for asked, since in peer.asked.items() if now - since > WITHIN_S])
+            self._give_up(peer, [ticket for ticket, (_, since) in peer.asked.items() if now - since > WITHIN_S])
             self._bus.publish(peer.incarnation, encode(Frame(self._me, peer.sent, self._beat, peer.beat, ())))
+        self._strangers = {node: peer for node, peer in self._strangers.items() if now - peer.heard_at < STRANGER_S}
 
     def bus_lost(self) -> None:
         """There is no bus for now: nobody can answer."""
         for peer in self.peers.values():
             self._give_up(peer, peer.asked)
 
-    def _give_up(self, peer: Peer, asked: Iterable[Asked]) -> None:
-        for one in list(asked):
-            if peer.asked.pop(one, None) is not None:
-                self._answer(one, UNKNOWN_OUTCOME)
+    def _give_up(self, peer: Peer, tickets: Iterable[int]) -> None:
+        for ticket in list(tickets):
+            if found := peer.asked.pop(ticket, None):
+                self._answer(found[0], UNKNOWN_OUTCOME)

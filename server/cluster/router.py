@@ -57,13 +57,17 @@ class Router:
         self._requests = requests
 
     def reply(self, request: Asked, result: Result) -> None:
-        here = request._replace(node="") if request.node else request
-        if request.node and request.node != self._membership.me:
-            self._links.send(request.node, replied(here, result))
-            return
-        if request.node:
-            self._links.answered(here)
-        self._sockets.reply(here, result)
+        if not request.node:
+            self._sockets.reply(request, result)
+        elif request.node == self._membership.me:
+            self._answered(request, result)
+        else:
+            self._links.send(request.node, replied(request._replace(node=""), result))
+
+    def _answered(self, ticket: Asked, result: Result) -> None:
+        """Whoever has been told that nobody knows is told nothing more."""
+        if asked := self._links.answered(ticket):
+            self._sockets.reply(asked, result)
 
     def deliver(self, audience: tuple[Address, ...], body: Any) -> None:
         """A user's message to connections, or an event to users, encoded once per codec, whoever receives it.
@@ -102,8 +106,7 @@ class Router:
             case ToConversation():
                 self._to_conversation(item.conversation, item.command, item.hops + 1)
             case Replied():
-                self._links.answered(item.asked)
-                self._sockets.reply(item.asked, item.result)
+                self._answered(item.asked, item.result)
             case _:
                 assert_never(item)
 
@@ -154,5 +157,5 @@ class Router:
         elif asked.node:
             self._links.send(node, ToConversation(id, command, hops))
         else:
-            command = msgspec.structs.replace(command, request=asked._replace(node=me))
-            self._links.send(node, ToConversation(id, command, hops), asked)
+            command = msgspec.structs.replace(command, request=self._links.ask(node, asked))
+            self._links.send(node, ToConversation(id, command, hops))

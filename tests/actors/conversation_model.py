@@ -72,9 +72,10 @@ class ConversationModel:
 
     def tell(self, command: ConversationCommand, outcome: Outcome = "committed") -> None:
         effects = self.actor.handle(command, self.now)
-        facts = [effect.fact for effect in effects if isinstance(effect, Commit)]
+        commits = [effect for effect in effects if isinstance(effect, Commit)]
+        facts = [commit.fact for commit in commits if commit.fact is not None]
         known = any(self.book.find(fact.event.sender, [fact.event.cid]) for fact in facts if isinstance(fact, Said))
-        if not facts or (outcome == "committed" and not known):
+        if not commits or (outcome == "committed" and not known):
             for effect in effects:
                 self.act(effect)
             return
@@ -103,7 +104,8 @@ class ConversationModel:
     def act(self, effect: Effect) -> None:
         match effect:
             case Commit():
-                self.commit(effect.fact)
+                if effect.fact is not None:
+                    self.commit(effect.fact)
             case Deliver():
                 self.deliver(effect)
             case Reply():

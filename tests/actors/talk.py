@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from actors.conversation import Conversation
 from actors.conversation_commands import Asking, Find, Looked
-from actors.effects import STORE, Asked, Effect, Reply, Tell, user_address
+from actors.effects import STORE, Asked, Commit, Effect, Reply, Tell, user_address
 from actors.membership import Membership
 from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
@@ -39,9 +39,13 @@ def to(*users: UserId) -> tuple[object, ...]:
 
 
 def refused(actor: Conversation, command: Asking, looked: Looked | None = None) -> Effect:
-    """The answer after the look into the log that every refusal takes."""
+    """The answer after the look into the log that every refusal takes, and for a member not before the store has said
+    that nobody else has written."""
     assert actor.handle(command, NOW) == [Tell(STORE, Find(ID, command.user, command.cids))]
-    (answer,) = actor.handle(looked or Looked(command.user, ()), NOW)
+    *before, answer = actor.handle(looked or Looked(command.user, ()), NOW)
+    member = actor.members.get(command.user)
+    by_memory = member and not member.left_c and code(answer) not in ("ok", "id_reused")
+    assert before == ([Commit()] if by_memory else [])
     return answer
 
 

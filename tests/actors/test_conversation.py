@@ -186,7 +186,7 @@ def test_settings_that_receipts_do_not_depend_on_are_only_kept() -> None:
 def test_choosing_what_stands_already_makes_no_event(wire: ChangeSettings) -> None:
     stands = MemberSettings(mute_until=0, pinned=True, archived=False, draft="")
     actor = Conversation(ID, 0, NOW, [Membership(ANN), Membership(BEN, settings=stands)])
-    assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [Reply(ASKED, Done())]
+    assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [Commit(), Reply(ASKED, Done())]
 
 
 def test_of_several_settings_those_that_changed_are_kept_and_told() -> None:

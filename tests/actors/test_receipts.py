@@ -27,15 +27,25 @@ def test_reading_again_or_less_changes_nothing() -> None:
     actor = conversation(last_c=3)
     actor.handle(Read(ASKED, BEN, 2), NOW)
     for c in (0, 1, 2):
-        assert actor.handle(Read(ASKED, BEN, c), NOW) == [Reply(ASKED, Done())]
+        assert actor.handle(Read(ASKED, BEN, c), NOW) == [Commit(), Reply(ASKED, Done())]
 
 
 def test_what_was_delivered_is_durable_before_others_hear_of_it() -> None:
     moved = ReceiptMoved(ID, BEN, delivered_c=3)
-    assert conversation(last_c=3).handle(MarkDelivered(BEN, 99), NOW) == [
+    assert conversation(last_c=3).handle(MarkDelivered(BEN, 3), NOW) == [
         Commit(Marked(moved, shown=True)),
         Deliver((user_address(ANN),), moved),
     ]
+
+
+def test_a_mark_beyond_the_head_ends_there_once_the_store_has_said_that_nobody_else_has_written() -> None:
+    actor, moved = conversation(last_c=3), ReceiptMoved(ID, BEN, delivered_c=3)
+    assert actor.handle(MarkDelivered(BEN, 99), NOW) == [
+        Commit(),
+        Commit(Marked(moved, shown=True)),
+        Deliver((user_address(ANN),), moved),
+    ]
+    assert actor.handle(MarkDelivered(BEN, 99), NOW) == [Commit()]
 
 
 def test_receipts_within_a_second_become_one_that_says_the_latest() -> None:

@@ -1,5 +1,6 @@
 """A NATS server that a test can take away, which a supervisor would bring back at once."""
 
+import signal
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -26,6 +27,14 @@ class ExternalNats:
         assert self._process.stderr is not None
         while b"Server is ready" not in (line := self._process.stderr.readline()):
             assert line, "nats-server has ended"
+
+    def stand_still(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:

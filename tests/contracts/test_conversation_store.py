@@ -150,6 +150,21 @@ async def test_an_activation_waits_for_the_row_and_voids_its_former_writer(groun
     assert await ground.store.commit([unit(at, said(id, 1, me))], wait=True) == ["lost"]
 
 
+async def test_a_unit_without_facts_tells_whether_its_writer_still_is_one_and_moves_nothing(
+    ground: Ground, users: Users
+) -> None:
+    me, other = users.pair()
+    id = await ground.store.open(me, other)
+    at = await activate(ground, id, me)
+    await ground.store.commit([unit(at, said(id, 1, me))], wait=False)
+    before = await ground.store.get(me, id)
+    writer = Unit(id, at.fence, 1, ())
+    assert await ground.store.commit([writer], wait=False) == ["committed"]
+    assert await ground.store.get(me, id) == before
+    await activate(ground, id, other)
+    assert await ground.store.commit([writer], wait=True) == ["lost"]
+
+
 async def test_nothing_of_a_lost_unit_is_written(ground: Ground, users: Users) -> None:
     me, other = users.pair()
     id = await ground.store.open(me, other)

@@ -11,10 +11,11 @@ import pytest
 from persistence.conversations.contract import Unit
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
-from persistence.pool import Pool, open_pool
+from persistence.pool import Pool, fetch, open_pool
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import Millis, UserId
+from tests.until import until
 
 ME, OTHER = UserId("1024"), UserId("2048")
 WITHIN_S = 0.2
@@ -82,3 +83,15 @@ async def test_a_commit_that_waited_for_its_connection_until_the_lease_ran_out_i
     assert await store.find(id, ME, ["late"]) == ()
     lease[0] = True
     assert await writer.commit([Unit(id, held.fence, 0, (said,))], wait=False) == ["committed"]
+
+
+async def test_a_caller_that_is_cancelled_as_its_connection_ends_is_cancelled(pool: Pool) -> None:
+    """Whoever serves until it is cancelled would else take it for a fault of the database, and go on for ever."""
+    await pool.fetchval("select 1")
+    (holder,) = pool._holders
+    caller = asyncio.create_task(fetch(pool, 10, "select pg_sleep(10)"))
+    await until(lambda: holder._in_use is not None)
+    holder._con._transport.abort()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller

@@ -15,11 +15,14 @@ from msgspec import structs
 from bench.subject import free_port
 from config.sections import Log
 from config.settings import Settings, load
+from persistence.nodes.postgres import PostgresNodes
+from persistence.pool import open_pool
 from server.composition import Node
-from server.node import joining
+from server.node import Process, joining
 from server.pools import connected
 from server.supervisor.installation import settings_file
-from tests.security.raw import plain
+from tests.security.raw import CLOSE, plain, upgraded
+from tests.until import until
 from tidings_client import log_in, sign_up
 
 KEY = "k1:" + "A" * 43 + "="
@@ -89,3 +92,48 @@ async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thre
         if thread.name.startswith("passwords"):
             thread.join(5)
             assert not thread.is_alive()
+
+
+async def test_a_node_that_lost_its_lease_begins_anew_without_those_who_do_not_leave(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever does not answer the close would else be nobody's, and keep a descriptor for as long as the process."""
+    port = free_port()
+    process = Process(settings_of(database, port), 0)
+    async with open_pool(database, 1) as pool:
+        nodes = PostgresNodes(pool)
+        serving = asyncio.create_task(process.run())
+        await until(lambda: "ready\n" in capsys.readouterr().out)
+        (first,) = (await nodes.look()).members
+        async with upgraded(port) as deaf:
+            await nodes.remove(f"127.0.0.1:{port}")
+            while (await deaf.frame())[0] != CLOSE:
+                continue
+            await deaf.gone()
+        while not (members := (await nodes.look()).members):
+            continue
+        assert [member.node.name for member in members] == [first.node.name]
+        assert members[0].node.incarnation != first.node.incarnation
+        process.stop()
+        async with asyncio.timeout(8):
+            await serving
+        assert (await nodes.look()).members == ()
+
+
+async def test_a_node_that_is_told_to_stop_while_it_begins_anew_stops(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    process = Process(settings_of(database, port), 0)
+    async with open_pool(database, 1) as pool:
+        nodes = PostgresNodes(pool)
+        serving = asyncio.create_task(process.run())
+        await until(lambda: "ready\n" in capsys.readouterr().out)
+        async with upgraded(port) as connected_then:
+            await nodes.remove(f"127.0.0.1:{port}")
+            while (await connected_then.frame())[0] != CLOSE:
+                continue
+            process.stop()
+        async with asyncio.timeout(8):
+            await serving
+        assert (await nodes.look()).members == ()

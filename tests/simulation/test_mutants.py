@@ -68,6 +68,7 @@ BETWEEN_NODES: Mapping[Mutant, str] = {
     clustering.homes_never_move: "all converge",
     clustering.answers_are_waited_for_without_end: "whoever asks is answered",
     clustering.told_marks_fall: "marks never fall",
+    clustering.answers_from_memory: "what is refused was wrong",
     clustering.news_kept_to_oneself: "all converge",
 }
 """The same for what goes wrong between several nodes."""
@@ -92,7 +93,7 @@ def test_a_mutant_between_nodes_is_caught(mutant: Mutant, monkeypatch: pytest.Mo
 
 
 def test_every_invariant_catches_a_mutant() -> None:
-    assert set(MUTANTS.values()) == set(INVARIANTS)
+    assert {*MUTANTS.values(), *BETWEEN_NODES.values()} == set(INVARIANTS)
 
 
 @pytest.mark.parametrize("first", range(0, 100, 25))

@@ -66,6 +66,54 @@ async def test_a_bus_that_is_lost_is_told_and_found_again_and_what_was_said_mean
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_nats_that_stands_still_under_load_is_lost_and_found_again_when_it_goes_on() -> None:
+    with ExternalNats() as nats:
+        listener = Listener()
+        bus = NatsBus(nats.url, "a", listener)
+        task = asyncio.create_task(bus.run())
+        async with asyncio.timeout(30):
+            await listener.news.wait()
+            nats.stand_still()
+            while not listener.lost.is_set():
+                bus.publish("b", bytes(100_000))
+                await asyncio.sleep(0.01)
+            assert not bus.connected
+            nats.go_on()
+            await until(lambda: bus.connected)
+            bus.publish("a", b"kept")
+            while await listener.frames.get() != b"kept":
+                continue
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_nats_that_sends_us_away_is_asked_again() -> None:
+    """For most reasons that it may give the library ends for good."""
+    visitors: set[asyncio.Task[None] | None] = set()
+
+    async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visitors.add(asyncio.current_task())
+        first = len(visitors) == 1
+        writer.write(b'INFO {"server_id":"x","version":"2.10.0","proto":1,"max_payload":1048576,"headers":true}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+            elif line.startswith(b"PUB") and first:
+                writer.write(b"-ERR 'User Authentication Expired'\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(visited, "127.0.0.1", 0) as server:
+        listener = Listener()
+        bus = NatsBus(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "a", listener)
+        task = asyncio.create_task(bus.run())
+        async with asyncio.timeout(10):
+            await listener.lost.wait()
+            await until(lambda: bus.connected)
+        task.cancel()
+        await asyncio.gather(task, *filter(None, visitors), return_exceptions=True)
+    assert len(visitors) == 2
+
+
 async def test_it_ends_while_there_is_no_nats() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,6 +1,6 @@
 """Links: frames in order, holes noticed, and nobody waits for ever for an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
 from server.cluster import links as module
 from server.cluster.frames import Frame, Item, Replied, ToConversation, ToUsers, decode, encode, replied
-from server.cluster.links import HEARTBEAT_S, LATE_BEATS, SILENT_S, WITHIN_S, Links
+from server.cluster.links import HEARTBEAT_S, LATE_BEATS, SILENT_S, STRANGER_S, WITHIN_S, Links
 
 HERE, THERE = "here", "there"
 CONVERSATION, USER = ConversationId("499521150615683072"), UserId("499521150615683073")
@@ -44,6 +44,7 @@ class Rig:
         self.settled = Millis(1_000)
         self.wire = Wire()
         self.taken: list[Item] = []
+        self.on_taken: Callable[[], object] = lambda: None
         self.answers: list[tuple[Asked, Refusal]] = []
         self.links = Links(
             HERE, lambda: self.time, lambda: self.settled, self._take, lambda *answer: self.answers.append(answer)
@@ -53,6 +54,7 @@ class Rig:
 
     def _take(self, sender: str, items: Sequence[Item]) -> None:
         self.taken += items
+        self.on_taken()
 
     def comes(self, number: int, *items: Item, echo: int | None = None) -> None:
         """A frame from there, made after our last beat unless it is said which one."""
@@ -75,9 +77,9 @@ def rig() -> Rig:
     return Rig()
 
 
-async def sent(rig: Rig, *items: Item, asked: Asked | None = None) -> list[Frame]:
+async def sent(rig: Rig, *items: Item) -> list[Frame]:
     for item in items:
-        rig.links.send(THERE, item, asked)
+        rig.links.send(THERE, item)
     rig.links._flush()
     return rig.wire.frames
 
@@ -195,7 +197,8 @@ def test_a_beat_is_echoed(rig: Rig) -> None:
 @pytest.mark.parametrize("what", ["silence", "hole", "too late", "no bus", "gone"])
 async def test_who_asked_in_vain_is_told_that_nobody_knows(rig: Rig, what: str) -> None:
     asked = Asked(7, 1)
-    await sent(rig, ITEM, asked=asked)
+    rig.links.ask(THERE, asked)
+    await sent(rig, ITEM)
     match what:
         case "silence":
             rig.passes(SILENT_S + 2 * HEARTBEAT_S)
@@ -213,11 +216,50 @@ async def test_who_asked_in_vain_is_told_that_nobody_knows(rig: Rig, what: str) 
 
 
 async def test_who_was_answered_is_told_nothing_else(rig: Rig) -> None:
-    asked = Asked(7, 1)
-    await sent(rig, ITEM, asked=asked)
-    rig.links.answered(asked)
+    asked = Asked(7, 1, trace="00-trace")
+    ticket = rig.links.ask(THERE, asked)
+    assert (ticket.node, ticket.trace) == (HERE, asked.trace)
+    assert rig.links.answered(ticket) == asked
     rig.passes(WITHIN_S + SILENT_S)
     assert not rig.answers
+
+
+async def test_the_answer_to_an_earlier_question_is_not_taken_for_that_to_a_later_one_of_the_same_id(rig: Rig) -> None:
+    """A client may use an id again as soon as it was answered, and be it with `unknown_outcome`."""
+    asked = Asked(7, 1)
+    earlier = rig.links.ask(THERE, asked)
+    rig.links.bus_lost()
+    later = rig.links.ask(THERE, asked)
+    assert rig.links.answered(earlier) is None
+    assert rig.links.answered(later) == asked
+    assert rig.links.answered(later) is None
+
+
+async def test_an_answer_in_the_frame_that_shows_a_hole_counts(rig: Rig) -> None:
+    asked = Asked(7, 1)
+    ticket, lost = rig.links.ask(THERE, asked), rig.links.ask(THERE, Asked(7, 2))
+    rig.on_taken = lambda: rig.links.answered(ticket)
+    rig.comes(2, replied(ticket, Done()))
+    assert rig.answers == [(Asked(7, 2), UNKNOWN_OUTCOME)]
+    assert rig.links.answered(lost) is None
+
+
+async def test_numbering_goes_on_for_a_node_of_which_there_is_news_later_than_of_others(rig: Rig) -> None:
+    rig.links.send("newcomer", ITEM)
+    rig.links._flush()
+    rig.links.meet([HERE, THERE, "another"])
+    rig.links.meet([HERE, THERE, "another", "newcomer"])
+    rig.links.send("newcomer", ITEM)
+    rig.links._flush()
+    assert [frame.number for frame in rig.wire.frames] == [1, 2]
+
+
+def test_who_never_becomes_a_node_is_forgotten(rig: Rig) -> None:
+    rig.links.received(encode(Frame("nobody", 1, 1, 1, ())))
+    rig.passes(STRANGER_S - HEARTBEAT_S)
+    assert "nobody" in rig.links._strangers
+    rig.passes(2 * HEARTBEAT_S)
+    assert not rig.links._strangers
 
 
 def test_frames_of_a_node_before_the_news_of_it_count(rig: Rig) -> None:
