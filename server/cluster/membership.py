@@ -43,6 +43,8 @@ class Observer(Protocol):
 class Membership:
     """`settled`: what is stored before it, by the database's clock, can be seen by now.
 
+    `shared`: besides this life there is another one, or was one lately, so that a scan for what it left may be under way.
+
     `now` is monotonic seconds of this very moment: the time of a loop stands still while the process does.
     """
 
@@ -52,6 +54,7 @@ class Membership:
         self.placement = Placement(0, {self.me: node.name})
         self.nodes: dict[str, Life] = {self.me: node}
         self.settled = Millis(0)
+        self.shared = True
         self._store = store
         self._now = now
         self._held_until = 0.0
@@ -118,6 +121,7 @@ class Membership:
     def _see(self, view: View, asked: float) -> None:
         self._held_until = asked + LEASE_MS / 1000
         self.settled = view.settled
+        self.shared = len(view.members) > 1 or bool(view.ended)
         if view.version != self.placement.version:
             self.nodes = {member.node.incarnation: member.node for member in view.members}
             self.placement = Placement(view.version, {node.incarnation: node.name for node in self.nodes.values()})

@@ -48,8 +48,6 @@ class Router:
         self._sockets = sockets
         self._load = load
         self._marks = Marks(now)
-        # There was another node once: a scan that was begun then may end when there is none any more.
-        self._shared = False
 
     def join(self, host: Host, requests: Requests) -> None:
         """Called once, before anything is routed."""
@@ -112,8 +110,7 @@ class Router:
 
     def _to_users(self, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
         placement, me = self._membership.placement, self._membership.me
-        self._shared = self._shared or not placement.alone
-        if not self._shared:
+        if not self._membership.shared:
             delivered = Delivered(encoded)
             for user in users:
                 self._host.tell(user_address(user), delivered, activate=False)

@@ -192,6 +192,22 @@ def test_marks_and_settings_are_told_and_marks_never_fall() -> None:
     with_part(test)
 
 
+def test_what_a_scan_has_found_lets_no_marks_fall_that_the_last_node_has_told_since() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await talk.said(1)
+        await _death(part)
+        await asyncio.sleep(1)
+        assert part.cluster.membership.placement.alone
+        later, earlier = ReceiptMoved(talk.id, talk.there, 4), ReceiptMoved(talk.id, talk.there, 2)
+        part.cluster.router.deliver((user_address(talk.here),), later)
+        part.cluster.router.tell_here([talk.here], Encoded(earlier))
+        await asyncio.sleep(0.1)
+        assert [event for _, event in part.sockets.told if isinstance(event, ReceiptMoved)] == [later]
+
+    with_part(test)
+
+
 def test_a_scan_that_fails_is_made_again() -> None:
     failures = iter(range(3))
 
