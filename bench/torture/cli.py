@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -42,12 +44,28 @@ def torture(runs: int, only: tuple[str, ...], data: Path) -> None:
     run leaves a line in DATA/record.jsonl; the next call goes on after it and prints the totals of this commit.
     """
     data.mkdir(parents=True, exist_ok=True)
+    with _alone_in(data):
+        _more(runs, only or KINDS, data)
+
+
+@contextmanager
+def _alone_in(data: Path) -> Iterator[None]:
+    """Raises ClickException while another one is at work there."""
+    with (data / "torture.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(f"--data: another `tidings torture` runs in {data}: choose another.") from None
+        yield
+
+
+def _more(runs: int, kinds: tuple[str, ...], data: Path) -> None:
     record = data / "record.jsonl"
     commit = described().get("commit", "unknown")
     before = [done.outcome for done in _read(record) if done.commit == commit]
     first = max((outcome.seed for outcome in before), default=0) + 1
     try:
-        asyncio.run(_torture(range(first, first + runs), only or KINDS, data, record, commit))
+        asyncio.run(_torture(range(first, first + runs), kinds, data, record, commit))
     except RunError as failed:
         raise click.ClickException(str(failed)) from failed
     outcomes = [done.outcome for done in _read(record) if done.commit == commit]
@@ -57,7 +75,7 @@ def torture(runs: int, only: tuple[str, ...], data: Path) -> None:
 
 
 async def _torture(seeds: range, kinds: tuple[str, ...], data: Path, record: Path, commit: str) -> None:
-    folder = data / "cluster"
+    folder = data / "torture-cluster"
     shutil.rmtree(folder, ignore_errors=True)
     async with started(folder) as cluster:
         for seed in seeds:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from bench.database import address
 from bench.process import Process, descendants
-from bench.subject import BUS, HOST, NODE, STORE, Commands, RunError, called, free_port, mint, running
+from bench.subject import BUS, HOST, NODE, PRIVATE_ABOVE, STORE, Commands, RunError, called, free_port, mint, running
 from bench.torture.proxy import Ends, Proxy
 from bench.wire import User
 from config.settings import load
@@ -45,6 +46,7 @@ class Cluster:
         self.nats = nats
         self.database = database
         self.ports = (port, other, port + 1, other + 1, other + 2)
+        self._private = [f"{HOST}:{own + PRIVATE_ABOVE}" for own in (port + 1, other + 1, other + 2)]
         self._data = data
         self._logs = [data.with_suffix(".log"), data.with_suffix(".other.log")]
         self._read = [0, 0]
@@ -94,9 +96,18 @@ class Cluster:
         _send(self._supervisors, signal.SIGHUP)
         await self._until(lambda: not before & set(self.nodes()) and len(self.nodes()) == NODES, "the nodes")
 
+    def ready(self) -> list[str]:
+        """The nodes that say so: a process alone may be one that never became a node again."""
+        return [address for address in self._private if _is_ready(address)]
+
     async def whole(self) -> None:
         """All that was killed is there again. Raises RunError when it is not."""
-        parts = (self.nodes, NODES, "the nodes"), (self.stores, 1, "Postgres"), (self.buses, 1, "NATS")
+        parts = (
+            (self.nodes, NODES, "the nodes"),
+            (self.ready, NODES, "the nodes"),
+            (self.stores, 1, "Postgres"),
+            (self.buses, 1, "NATS"),
+        )
         for look, count, name in parts:
             await self._until(lambda look=look, count=count: len(look()) == count, name)  # type: ignore[misc]
 
@@ -190,6 +201,14 @@ def socket_folder(url: str) -> Path:
 
 async def _open_unix(path: Path) -> Ends:
     return await asyncio.open_unix_connection(path)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/health/ready", timeout=LOOK_S):
+            return True
+    except OSError:
+        return False
 
 
 def _send(pids: Iterable[int], number: signal.Signals) -> None:

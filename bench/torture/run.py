@@ -141,6 +141,8 @@ class Run:
 
     def _judged(self, record: Record, kinds: Sequence[str], healed_s: float) -> Outcome:
         anomalies = check(record) + [f"a server's log: {line}" for line in self.cluster.alarms()]
+        if healed_s > CONVERGED_WITHIN_S:
+            anomalies.append(f"all converge: {healed_s:.1f} s after all was well")
         index = Index(record)
         return Outcome(
             seed=self._seed,

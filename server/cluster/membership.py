@@ -43,7 +43,7 @@ class Observer(Protocol):
 class Membership:
     """`settled`: what is stored before it, by the database's clock, can be seen by now.
 
-    `shared`: besides this life there is another one, or was one lately, so that a scan for what it left may be under way.
+    `shared`: besides this life there is another one, or was one lately: a scan for what it left may be under way.
 
     `now` is monotonic seconds of this very moment: the time of a loop stands still while the process does.
     """
