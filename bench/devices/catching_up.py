@@ -129,12 +129,14 @@ class CatchingUp:
     async def _fill(self, id: ConversationId) -> None:
         log = self._logs[id]
         while log.behind and (future := self._session.ask(self._question(id))):
+            heard = self._session.heard
             answer = await future
             match answer:
                 case Conversation():
                     log.start(max(answer.joined_c - 1, 0))
                     log.more = answer.last_c > log.head
                     self._session.have_read(id, answer.read_c)
+                    self._session.have_draft(answer, heard)
                 case History():
                     log.more = answer.more
                     for event in answer.events:
