@@ -1,7 +1,7 @@
 """Invariants 7, 8, 9: what is read is not behind what was acknowledged, marks only grow, sync gives the missing set."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import inf
 
 from msgspec import UNSET
@@ -172,15 +172,25 @@ def _answered_marks(entry: Answered, me: UserId) -> Iterator[tuple[Mark, int]]:
 
 def sync_gives_what_is_missing(index: Index) -> Iterator[str]:
     """(9) For what was named the events after the head, as they stand; all that has changed; nothing foreign."""
+    # What the pages before one with this cursor told.
+    told: dict[tuple[str, str], set[ConversationId]] = {}
     for entry in index.record.entries:
         if isinstance(entry, Answered) and isinstance(entry.request, Sync) and isinstance(entry.result, SyncPage):
-            yield from _synced(index, entry, entry.request, entry.result)
+            sync, page = entry.request, entry.result
+            before = told.get((entry.device, sync.cursor), set()) if sync.cursor is not UNSET else set()
+            yield from _synced(index, entry, sync, page, before)
+            if page.cursor is not UNSET:
+                told[entry.device, page.cursor] = before | {item.id for item in page.conversations}
 
 
-def _synced(index: Index, entry: Answered, sync: Sync, page: SyncPage) -> Iterator[str]:
+def _synced(
+    index: Index, entry: Answered, sync: Sync, page: SyncPage, before: Collection[ConversationId]
+) -> Iterator[str]:
     final, user = index.record.final, index.record.users[entry.device]
     items = {item.id: item for item in page.conversations}
     for id, head in sync.heads.items():
+        if id in before:
+            continue
         item, known = items.get(id), index.acked_before(id, entry.asked_at)
         if user not in final.members.get(id, {}):
             if not isinstance(item, Gone):
@@ -201,5 +211,6 @@ def _synced(index: Index, entry: Answered, sync: Sync, page: SyncPage) -> Iterat
             yield f"{entry.device} was given {item} without having named it"
     if not sync.only and sync.since == 0 and page.cursor is UNSET:
         for id, members in final.members.items():
-            if user in members and id not in items and id not in sync.heads and index.acked_before(id, entry.asked_at):
+            told = id in items or id in before or id in sync.heads
+            if user in members and not told and index.acked_before(id, entry.asked_at):
                 yield f"{entry.device} was not told of {id}"
