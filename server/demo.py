@@ -18,7 +18,7 @@ from rich.table import Table
 
 from server.chat import enter
 from server.embedded import EmbeddedError
-from server.embedded.secret_file import write_secret
+from server.embedded.private_file import write_private
 from server.observe import start_logging
 from server.supervisor.starting import load_for
 from server.supervisor.supervisor import Supervisor
@@ -150,7 +150,7 @@ def password_of(data: Path) -> str:
     try:
         if not file.exists():
             data.mkdir(parents=True, exist_ok=True)
-            write_secret(file, secrets.token_urlsafe(24))
+            write_private(file, secrets.token_urlsafe(24))
         return file.read_text()
     except OSError as fault:
         raise EmbeddedError(f"The data folder {data} cannot be used ({fault}): choose another one.") from fault

@@ -18,7 +18,7 @@ from server.embedded import leftovers
 from server.embedded.account import Account
 from server.embedded.data_directory import ENVIRONMENT
 from server.embedded.failure import EmbeddedError, using
-from server.embedded.secret_file import write_secret
+from server.embedded.private_file import write_private
 from server.embedded.service_log import appending, last_words
 
 USER = "tidings"
@@ -123,7 +123,7 @@ class EmbeddedNats:
         server = binary()
         name = f"tidings-{secrets.token_hex(8)}"
         text = CONFIGURATION.format(name=name, host=HOST, port=self.port, user=USER, password=self._password)
-        write_secret(self._configuration, text)
+        write_private(self._configuration, text)
         account = Account(os.geteuid(), os.getegid(), root=False)
         with appending(self._log) as log:
             begin = log.tell()
@@ -168,7 +168,7 @@ class EmbeddedNats:
 def password(file: Path) -> str:
     """The password of the only user, kept in `file` (0600) and drawn when there is none."""
     if not file.exists():
-        write_secret(file, secrets.token_urlsafe(32))
+        write_private(file, secrets.token_urlsafe(32))
     text = file.read_text("ascii", errors="replace").strip()
     if not PASSWORD.fullmatch(text):
         raise EmbeddedError(f"{file} holds no password: remove it, and another one is drawn.")

@@ -11,7 +11,7 @@ from config.values import SigningKey
 from persistence.durability import check_durability
 from persistence.migrate import migrate
 from server.embedded import EmbeddedError
-from server.embedded.secret_file import write_secret
+from server.embedded.private_file import write_private
 from server.reach import reaching_postgres
 
 
@@ -33,7 +33,7 @@ def token_key(data: Path) -> str:
     """The key of this installation, made at the first start. Raises EmbeddedError when it is none any more."""
     file = data / "token.key"
     if not file.exists():
-        write_secret(file, "k1:" + base64.b64encode(secrets.token_bytes(32)).decode())
+        write_private(file, "k1:" + base64.b64encode(secrets.token_bytes(32)).decode())
     text = file.read_text("ascii", errors="replace").strip()
     try:
         SigningKey(text)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from persistence.faults import UnavailableError
 from persistence.nodes.contract import NodeStore
-from server.embedded.secret_file import write_secret
+from server.embedded.private_file import write_private
 from server.supervisor.children import Child
 
 LOOK_S = 0.1
@@ -44,7 +44,7 @@ class Progress(Struct, frozen=True):
 
 def write_progress(data: Path, progress: Progress) -> None:
     """Tell it to whoever asked. Raises OSError."""
-    write_secret(data / "supervisor.json", msgspec.json.encode(progress).decode())
+    write_private(data / "supervisor.json", msgspec.json.encode(progress).decode())
 
 
 def read_progress(data: Path) -> Progress:
@@ -56,7 +56,7 @@ def read_progress(data: Path) -> Progress:
 def announced(data: Path) -> Iterator[None]:
     """DATA/supervisor.pid says meanwhile who we are."""
     file = data / "supervisor.pid"
-    write_secret(file, str(os.getpid()))
+    write_private(file, str(os.getpid()))
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from persistence.nodes.contract import NodeStore
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres
-from server.embedded.secret_file import write_secret
+from server.embedded.private_file import write_private
 from server.reach import reaching_postgres
 from server.supervisor.children import Child
 from server.supervisor.installation import migrated, settings_file, token_key
@@ -130,7 +130,7 @@ class Supervisor:
         await migrated(url)
         config = self._data / "tidings.toml"
         try:
-            write_secret(config, settings_file(settings, url, token_key(self._data)))
+            write_private(config, settings_file(settings, url, token_key(self._data)))
             write_progress(self._data, Progress(0, self._count, ended=True))
         except OSError as fault:
             raise EmbeddedError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.cluster.looking import apart, figures, home_of
 from tests.server.running import Installation
-from tests.server.wire import Wire
+from tests.server.wire import Map, Wire
 from tests.until import until
 
 Person = dict[str, Any]
@@ -57,3 +57,8 @@ async def stays(wire: Wire) -> None:
     """The socket is as good as ever."""
     assert wire.socket.close_code is None
     assert "ok" in await wire.ask("conversation.list", folder="inbox")
+
+
+def position(welcome: Map) -> Map:
+    """What a later hello resumes from."""
+    return {"epoch": welcome["epoch"], "u": welcome["u"]}

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.cluster.homes import Homes, stays
+from tests.cluster.homes import Homes, position, stays
 from tests.security.raw import BINARY, CLOSE, Raw, frame, greeted, hello, upgraded
 from tests.server.running import Installation
-from tests.server.wire import Map, Wire, dial, session
+from tests.server.wire import Map, Wire, session
 from tests.until import until
 from tidings_client import Client, Message, Online
 
@@ -44,10 +44,6 @@ async def opened(wire: Wire, user: str) -> str:
 async def say(wire: Wire, conversation: str, cid: str, text: str = "hello") -> int:
     c: int = (await wire.ok("message.send", conversation=conversation, cid=cid, text=text))["c"]
     return c
-
-
-def position(welcome: Map) -> Map:
-    return {"epoch": welcome["epoch"], "u": welcome["u"]}
 
 
 # -- who follows -------------------------------------------------------------------------------------------------------
@@ -359,48 +355,3 @@ async def test_the_sdk_goes_on_through_all_of_it_and_misses_nothing(homes: Homes
         await asyncio.to_thread(homes.installation.await_node, 2, pid)
         await ada.send(conversation, "20")
         assert [(await anext(heard)).c for _ in range(20)] == list(range(first + 1, first + 21))
-
-
-# -- how many may begin ------------------------------------------------------------------------------------------------
-
-
-async def test_who_begins_anew_waits_while_those_who_resume_go_on_and_the_sdk_comes_through_by_itself(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    grants_little = SETTINGS | {"GATEWAY__FRESH_PER_S": 5}
-    installation = Installation(tmp_path_factory.mktemp("budget"), grants_little).start()
-    try:
-        people = installation.mint(10, "begins")
-        url = installation.socket_url
-        positions = []
-        for person in people[:4]:
-            async with session(url, person["access_token"]) as (wire, welcome):
-                await wire.until_synced()
-                await wire.socket.close(3000)
-            positions.append(position(welcome))
-        refused = 0
-        for person in [*people[4:], *people[4:]]:
-            async with dial(url) as wire:
-                about = {"id": "other", "platform": "test", "app": "tests"}
-                reply = await wire.ask("hello", token=person["access_token"], device=about)
-                if "err" in reply:
-                    refused += 1
-                    assert reply["err"]["code"] == "unavailable"
-                    assert 500 <= reply["err"]["retry_ms"] <= 3_000
-                    code, reason = await wire.closed()
-                    assert (code, reason["code"]) == (4103, "overloaded")
-                    assert reason["retry_ms"] == reply["err"]["retry_ms"]
-        assert refused >= 6
-        for person, resume in zip(people, positions, strict=False):
-            async with session(url, person["access_token"], resume=resume) as (wire, welcome):
-                assert welcome["outcome"] == "resumed"
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-            for person in people:
-                group.create_task(come_through(url, person["access_token"]))
-    finally:
-        installation.stop()
-
-
-async def come_through(url: str, token: str) -> None:
-    async with Client(url, token=token, queue=0) as client:
-        assert client.outcome == "fresh"

@@ -65,7 +65,7 @@ def test_a_secret_in_two_places_is_refused(tmp_path: Path) -> None:
     assert told == "TIDINGS_TOKENS__KEYS and TIDINGS_TOKENS__KEYS_FILE are both set: remove one of them."
 
 
-def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_private_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as caught:
         load(None, {"TIDINGS_POSTGRES__URL_FILE": str(tmp_path / "none")})
     assert str(caught.value).startswith(f"TIDINGS_POSTGRES__URL_FILE names {tmp_path / 'none'}, which cannot be read")
