@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from server.composition import Node
 from server.node import Process, joining
 from server.pools import connected
 from server.supervisor.installation import settings_file
-from tests.security.raw import CLOSE, plain, upgraded
+from tests.security.raw import CLOSE, Raw, plain, upgraded
 from tests.until import until
 from tidings_client import log_in, sign_up
 
@@ -94,46 +94,48 @@ async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thre
             assert not thread.is_alive()
 
 
-async def test_a_node_that_lost_its_lease_begins_anew_without_those_who_do_not_leave(
-    database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever does not answer the close would else be nobody's, and keep a descriptor for as long as the process."""
-    port = free_port()
-    process = Process(settings_of(database, port), 0)
-    async with open_pool(database, 1) as pool:
-        nodes = PostgresNodes(pool)
-        serving = asyncio.create_task(process.run())
-        await until(lambda: "ready\n" in capsys.readouterr().out)
-        (first,) = (await nodes.look()).members
-        async with upgraded(port) as deaf:
-            await nodes.remove(f"127.0.0.1:{port}")
-            while (await deaf.frame())[0] != CLOSE:
-                continue
-            await deaf.gone()
-        while not (members := (await nodes.look()).members):
+class Losing:
+    """A node in a process that is this one, which loses its lease when the test says so."""
+
+    def __init__(self, database: str, nodes: PostgresNodes) -> None:
+        self.port = free_port()
+        self.process = Process(settings_of(database, self.port), 0)
+        self.nodes = nodes
+
+    async def lose(self, peer: Raw) -> None:
+        """Returns when the peer, who does not answer, has been told to leave."""
+        await self.nodes.remove(f"127.0.0.1:{self.port}")
+        while (await peer.frame())[0] != CLOSE:
             continue
-        assert [member.node.name for member in members] == [first.node.name]
-        assert members[0].node.incarnation != first.node.incarnation
-        process.stop()
-        async with asyncio.timeout(8):
-            await serving
-        assert (await nodes.look()).members == ()
 
 
-async def test_a_node_that_is_told_to_stop_while_it_begins_anew_stops(
-    database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    port = free_port()
-    process = Process(settings_of(database, port), 0)
+@pytest.fixture
+async def losing(database: str, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Losing]:
     async with open_pool(database, 1) as pool:
-        nodes = PostgresNodes(pool)
-        serving = asyncio.create_task(process.run())
+        losing = Losing(database, PostgresNodes(pool))
+        serving = asyncio.create_task(losing.process.run())
         await until(lambda: "ready\n" in capsys.readouterr().out)
-        async with upgraded(port) as connected_then:
-            await nodes.remove(f"127.0.0.1:{port}")
-            while (await connected_then.frame())[0] != CLOSE:
-                continue
-            process.stop()
+        yield losing
         async with asyncio.timeout(8):
             await serving
-        assert (await nodes.look()).members == ()
+        assert (await losing.nodes.look()).members == ()
+
+
+async def test_a_node_that_lost_its_lease_begins_anew_without_those_who_do_not_leave(losing: Losing) -> None:
+    """Whoever does not answer the close would else be nobody's, and keep a descriptor for as long as the process."""
+    (before,) = (await losing.nodes.look()).members
+    async with upgraded(losing.port) as deaf:
+        await losing.lose(deaf)
+        await deaf.gone()
+    while not (members := (await losing.nodes.look()).members):
+        continue
+    (after,) = members
+    assert after.node.name == before.node.name
+    assert after.node.incarnation != before.node.incarnation
+    losing.process.stop()
+
+
+async def test_a_node_that_is_told_to_stop_while_it_begins_anew_stops(losing: Losing) -> None:
+    async with upgraded(losing.port) as peer:
+        await losing.lose(peer)
+        losing.process.stop()
