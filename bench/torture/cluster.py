@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from bench.database import address
@@ -33,6 +34,7 @@ SETTINGS = {"TIDINGS_GATEWAY__REQUESTS_PER_S": "100000", "TIDINGS_GATEWAY__BURST
 
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 BACK_WITHIN_S = 60.0
+ASK_AGAIN_S = 15.0
 LOOK_S = 0.1
 ALARMS = ("Traceback (most recent call last)", '"level": "error"', '"level": "critical"')
 """What stands in the log of a server that has broken."""
@@ -91,10 +93,22 @@ class Cluster:
         _send(stopped, signal.SIGCONT)
 
     async def restart_rolling(self) -> None:
-        """Both supervisors start their nodes anew. Raises RunError when they do not come back."""
-        before = set(self.nodes())
-        _send(self._supervisors, signal.SIGHUP)
-        await self._until(lambda: not before & set(self.nodes()) and len(self.nodes()) == NODES, "the nodes")
+        """Both supervisors start their nodes anew. Raises RunError when they do not come back.
+
+        They stop at a node that does not, as one does while Postgres is away, too: then they are asked again.
+        """
+        before, asked_at = set(self.nodes()), 0.0
+
+        def renewed() -> bool:
+            nonlocal asked_at
+            nodes = set(self.nodes())
+            old = bool(before & nodes)
+            if old and monotonic() - asked_at > ASK_AGAIN_S:
+                asked_at = monotonic()
+                _send(self._supervisors, signal.SIGHUP)
+            return not old and len(nodes) == NODES
+
+        await self._until(renewed, "the nodes")
 
     def ready(self) -> list[str]:
         """The nodes that say so: a process alone may be one that never became a node again."""

@@ -15,7 +15,7 @@ from bench.devices.device import Device
 from bench.devices.outbox import Style
 from bench.devices.people import Person
 from bench.frames import upgrade
-from bench.subject import HOST
+from bench.subject import HOST, RunError
 from bench.torture.cluster import Cluster
 from bench.torture.final import read_final
 from bench.torture.line import Line
@@ -206,9 +206,12 @@ class Run:
         while waiting:
             await asyncio.sleep(self._random.uniform(*REST_S))
             now, waiting = waiting[: (count := self._random.choice(TROUBLES_AT_ONCE))], waiting[count:]
-            async with asyncio.TaskGroup() as group:
-                for kind in now:
-                    group.create_task(troubles.strike(kind))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for kind in now:
+                        group.create_task(troubles.strike(kind))
+            except* RunError as faults:
+                raise faults.exceptions[0] from None
 
     # -- afterwards ---------------------------------------------------------------------------------------------
 
