@@ -182,7 +182,8 @@ class Node:
 
         To drain: take nobody in, finish commits, give up the lease, close sockets in slices.
         """
-        await self.revocations.poll()
+        with reaching_postgres():
+            await self.revocations.poll()
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work)
