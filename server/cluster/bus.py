@@ -92,8 +92,8 @@ class NatsBus:
                 continue
             try:
                 await self._serve(client, gone)
-            except* Exception as faults:
-                log.warning("the bus is lost", fault=repr(faults.exceptions[0]))
+            except Exception as fault:
+                log.warning("the bus is lost", fault=repr(fault))
                 self._ears.bus_lost()
             finally:
                 await _closed(client)
@@ -133,13 +133,18 @@ class NatsBus:
         self.connected = True
         log.info("on the bus")
         self._ears.hasten()
+        # No TaskGroup: of a fault and a cancellation that come together it would raise the fault alone.
+        tasks = [asyncio.ensure_future(work) for work in (self._write(client), self._listen(), _end(gone))]
         try:
-            async with asyncio.TaskGroup() as group:
-                for work in (self._write(client), self._listen(), _end(gone)):
-                    group.create_task(work)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.connected = False
             self._outgoing.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     async def _write(self, client: Client) -> None:
         while True:
