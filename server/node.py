@@ -18,6 +18,7 @@ from config.settings import SettingError, Settings, load
 from persistence.durability import DurabilityError
 from persistence.nodes.contract import Life
 from server.composition import Node
+from server.descriptors import allow_as_many
 from server.observe import start_logging
 from server.pools import connected
 
@@ -90,6 +91,7 @@ def main(config: Path | None, listen: str | None, number: int) -> None:
         if number:
             settings = load(config, os.environ, said | {"node.private": settings.node.private_of(number)})
         start_logging(settings.log.level)
+        allow_as_many(settings.gateway)
         uvloop.run(Process(settings, number).run())
     except* (SettingError, DurabilityError) as faults:
         click.echo(str(faults.exceptions[0]), err=True)

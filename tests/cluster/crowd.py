@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Self
 
 from bench.frames import upgrade
+from bench.machine import raise_descriptors
 from bench.wire import Frame, decode_opened
 from tests.cluster.device import HOST, Device
 
@@ -31,6 +32,7 @@ class Crowd:
         self.over = False
 
     async def __aenter__(self) -> Self:
+        raise_descriptors()
         self._began = time.monotonic(), time.process_time()
         self._tasks = {asyncio.create_task(self._tick())}
         return self
