@@ -93,9 +93,13 @@ async def test_two_thousand_conversations_of_which_a_hundred_changed_are_caught_
         _,
     ):
         await wire.until_synced()
-        began = _server_ms(installation)
-        pages = await _sync(wire, heads, since)
-        took = _server_ms(installation) - began
+        # The least of three: whatever else the machine does only adds to it.
+        costs = []
+        for _ in range(3):
+            began = _server_ms(installation)
+            pages = await _sync(wire, heads, since)
+            costs.append(_server_ms(installation) - began)
+        took = min(costs)
     with capsys.disabled():
         print(f"\nsync: {len(pages)} replies, {took:.0f} ms of server time")
     # A conversation that one request did not name comes with its state alone, and with its events in the next.
