@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import nats
 import structlog
@@ -26,8 +25,6 @@ WAITING = 10_000
 """Messages that may wait to be written; what comes on top is dropped, and found in the log by whoever misses it."""
 
 log = structlog.get_logger()
-
-Result = TypeVar("Result")
 
 
 class Ears(Protocol):
@@ -85,7 +82,7 @@ class NatsBus:
         """Connect, as often as it takes, and serve until cancelled: whatever becomes of NATS, the node lives."""
         while self._url:
             try:
-                client, gone = await _apart(self._subscribed())
+                client, gone = await self._connect()
             except Exception as fault:
                 log.warning("the bus cannot be reached", fault=repr(fault))
                 await asyncio.sleep(AGAIN_S)
@@ -97,6 +94,20 @@ class NatsBus:
                 self._ears.bus_lost()
             finally:
                 await _closed(client)
+
+    async def _connect(self) -> tuple[Client, asyncio.Event]:
+        """In a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a cancellation,
+        and with it the end of this node. Raises TimeoutError after `WITHIN_S`."""
+        connecting = asyncio.get_running_loop().create_task(self._subscribed())
+        try:
+            await asyncio.wait((connecting,), timeout=WITHIN_S)
+            if connecting.done():
+                return connecting.result()
+            raise TimeoutError
+        finally:
+            if not connecting.done():
+                connecting.cancel()
+                await asyncio.wait((connecting,), timeout=LEAVE_S)
 
     async def _subscribed(self) -> tuple[Client, asyncio.Event]:
         """A connection on which NATS is known to have taken the subscriptions, and what is set when it has ended.
@@ -186,21 +197,6 @@ async def _fault(fault: Exception) -> None:
 async def _end(gone: asyncio.Event) -> None:
     await gone.wait()
     raise ConnectionClosedError
-
-
-async def _apart(work: Coroutine[Any, Any, Result]) -> Result:
-    """Have it done by a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a
-    cancellation, and with it the end of this node. Raises TimeoutError after `WITHIN_S`."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        await asyncio.wait((task,), timeout=WITHIN_S)
-        if not task.done():
-            raise TimeoutError
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,), timeout=LEAVE_S)
-    return task.result()
 
 
 async def _closed(client: Client) -> None:

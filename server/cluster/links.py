@@ -119,6 +119,7 @@ class Links:
         """These are the members now, this node among them; returns those who are no more."""
         gone = [peer for incarnation, peer in self.peers.items() if incarnation not in nodes]
         self.peers = {node: self._peer(node) for node in nodes if node != self._me}
+        self._strangers |= {peer.incarnation: peer for peer in gone}
         self._strangers = {node: peer for node, peer in self._strangers.items() if node not in self.peers}
         for peer in self.peers.values():
             # Heard before this node knew of any moment.

@@ -1,6 +1,7 @@
 """What goes wrong, and how often: statements, actors, clocks. All of it drawn from the seed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from persistence.conversations.contract import DataFault
 from persistence.conversations.database import Answer, ConnectionLost, Database, Fault, Point, Transaction, no_fault
 from protocol.errors import Refusal
 from protocol.ids import ConversationId, Millis
-from server.activation import Activated, Actor, Kind, Loading, Ticket
+from server.activation import CRASHES, Activated, Actor, Kind, Loading, Ticket
 from tests.simulation.process import RUNNING
 
 COMMAND_S = 5.0
@@ -39,6 +40,7 @@ class Weather:
         self.stormy = False
         self.down = False
         self.struck: list[Announce] = []
+        self.crashed: Counter[Address] = Counter()
 
     def strikes(self, rate: float) -> bool:
         return self.stormy and rate > 0 and self.random.random() < rate
@@ -129,15 +131,20 @@ class Injected(Exception):
 
 
 class Crashing:
-    """An actor that fails now and then, before or after it has changed its state."""
+    """An actor that fails now and then, before or after it has changed its state.
 
-    def __init__(self, actor: Actor, weather: Weather) -> None:
+    Not so often that its host answers nobody for a while: that is a rule, too.
+    """
+
+    def __init__(self, actor: Actor, address: Address, weather: Weather) -> None:
         self.actor = actor
+        self._address = address
         self._weather = weather
 
     def handle(self, command: Any, now: Millis) -> list[Effect]:
         weather = self._weather
         crash = weather.strikes(weather.rates.crash) and not self._spared(command)
+        weather.crashed[self._address] += crash
         if crash and weather.random.random() < 0.5:
             raise Injected(type(command).__name__)
         try:
@@ -152,6 +159,8 @@ class Crashing:
 
     def _spared(self, command: Any) -> bool:
         """What crashes its actor twice is set aside: news of something durable would be lost, by rule, not by fault."""
+        if self._weather.crashed[self._address] + 1 >= CRASHES:
+            return True
         if not isinstance(command, Announce):
             return False
         again = command in self._weather.struck
@@ -178,22 +187,23 @@ class CrashingKind:
 
     def activate(self, address: Address, commands: Sequence[Any], ticket: Ticket | None) -> Activated | Loading:
         activated = self._kind.activate(address, commands, ticket)
-        return self.wrap(activated) if isinstance(activated, Activated) else _Later(self, activated)
+        return self.wrap(address, activated) if isinstance(activated, Activated) else _Later(self, address, activated)
 
-    def wrap(self, activated: Activated) -> Activated:
-        return Activated(Crashing(activated.actor, self._weather), activated.ticket, activated.first)
+    def wrap(self, address: Address, activated: Activated) -> Activated:
+        return Activated(Crashing(activated.actor, address, self._weather), activated.ticket, activated.first)
 
 
 class _Later:
     """What comes to life with a question, and crashes from then on."""
 
-    def __init__(self, kind: CrashingKind, loading: Loading) -> None:
+    def __init__(self, kind: CrashingKind, address: Address, loading: Loading) -> None:
         self._kind = kind
+        self._address = address
         self._loading = loading
 
     def __await__(self) -> Generator[Any, Any, Activated | None]:
         activated = yield from self._loading.__await__()
-        return None if activated is None else self._kind.wrap(activated)
+        return None if activated is None else self._kind.wrap(self._address, activated)
 
     def close(self) -> None:
         self._loading.close()

@@ -254,6 +254,15 @@ async def test_numbering_goes_on_for_a_node_of_which_there_is_news_later_than_of
     assert [frame.number for frame in rig.wire.frames] == [1, 2]
 
 
+def test_a_frame_of_a_node_that_is_gone_is_taken_once_all_the_same(rig: Rig) -> None:
+    """It may hold a choice that has been followed by others: carried out again, it would take their place."""
+    rig.comes(1, ITEM)
+    rig.links.meet([HERE])
+    rig.comes(1, ITEM)
+    rig.comes(2, ITEM)
+    assert rig.taken == [ITEM, ITEM]
+
+
 def test_who_never_becomes_a_node_is_forgotten(rig: Rig) -> None:
     rig.links.received(encode(Frame("nobody", 1, 1, 1, ())))
     rig.passes(STRANGER_S - HEARTBEAT_S)
