@@ -86,7 +86,7 @@ class Conversation:
     def _announce(self, announce: Announce) -> list[Effect]:
         effects: list[Effect] = [Deliver(self.audience, event) for event in announce.events]
         effects += [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in announce.reads]
-        effects += [Deliver((user_address(user),), changed) for user, changed in announce.settings]
+        effects += [Deliver((user_address(user),), choice) for user, choice in announce.settings]
         told = [moved for moved in announce.receipts if self._tells(self.members[moved.user])]
         return effects + [Deliver(self._others(moved.user), moved) for moved in told]
 
@@ -197,12 +197,12 @@ class Conversation:
         member = self._member(choose.user)
         if not member:
             return NOT_FOUND
-        changed = differing(self.id, member.settings, choose.wire)
-        if not changed:
+        choice = differing(self.id, member.settings, choose.wire, member.settings.v + 1)
+        if not choice:
             return [Commit(), Reply(choose.request, Done())]
-        chosen = Chosen(choose.user, changed, shown=changed.send_receipts not in (UNSET, member.send_receipts))
+        chosen = Chosen(choose.user, choice, shown=choice.send_receipts not in (UNSET, member.send_receipts))
         self._apply(chosen)
-        mine = Deliver((user_address(choose.user),), changed)
+        mine = Deliver((user_address(choose.user),), choice)
         return [Commit(chosen), mine, Reply(choose.request, Done())]
 
     def _mark_delivered(self, mark: MarkDelivered, now: Millis) -> list[Effect]:

@@ -5,7 +5,8 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from actors.effects import Asked, Woken
-from protocol.events import AnyLogEvent, ReceiptMoved, SettingsChanged
+from protocol.events import AnyLogEvent, ReceiptMoved
+from protocol.facts import Choice
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.requests import ChangeSettings, SendMessage
 
@@ -64,7 +65,7 @@ class Announce(Struct, frozen=True, gc=False, tag=True):
 
     events: tuple[AnyLogEvent, ...]
     reads: tuple[tuple[UserId, int], ...] = ()
-    settings: tuple[tuple[UserId, SettingsChanged], ...] = ()
+    settings: tuple[tuple[UserId, Choice], ...] = ()
     receipts: tuple[ReceiptMoved, ...] = ()
     request: None = None
 

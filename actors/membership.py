@@ -3,7 +3,8 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from protocol.events import NOTHING_SET, MemberSettings, ReceiptMoved, SettingsChanged
+from protocol.events import MemberSettings, ReceiptMoved
+from protocol.facts import NOTHING_SET, Choice, Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.requests import ChangeSettings
 
@@ -11,21 +12,20 @@ RECEIPT_EVERY = 1_000
 
 
 def differing(
-    conversation: ConversationId, stands: MemberSettings, wanted: ChangeSettings | MemberSettings
-) -> SettingsChanged | None:
-    """Those settings in `wanted` that do not stand so already; None when all do."""
+    conversation: ConversationId, stands: MemberSettings, wanted: ChangeSettings | Settings, v: int
+) -> Choice | None:
+    """Those settings in `wanted`, which the choice `v` asks for, that do not stand so already; None when all do."""
     news = {
         name: value
-        for name in stands.__struct_fields__
+        for name in MemberSettings.__struct_fields__
         if (value := getattr(wanted, name)) is not UNSET and value != getattr(stands, name)
     }
-    return SettingsChanged(conversation, **news) if news else None
+    return Choice(conversation, **news, v=v) if news else None
 
 
-def merged(stands: MemberSettings, changed: SettingsChanged) -> MemberSettings:
-    """The settings with what changed."""
-    news = {name: value for name in stands.__struct_fields__ if (value := getattr(changed, name)) is not UNSET}
-    return replace(stands, **news)
+def merged(stands: Settings, choice: Choice) -> Settings:
+    """The settings after a choice."""
+    return replace(stands, **{name: getattr(choice, name) for name in choice.names}, v=choice.v)
 
 
 class Membership:
@@ -50,7 +50,7 @@ class Membership:
         left_c: int = 0,
         delivered_c: int = 0,
         read_c: int = 0,
-        settings: MemberSettings = NOTHING_SET,
+        settings: Settings = NOTHING_SET,
     ) -> None:
         self.user = user
         self.left_c = left_c

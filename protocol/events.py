@@ -119,10 +119,6 @@ class MemberSettings(Struct, frozen=True, gc=False, omit_defaults=True):
     draft: str | UnsetType = UNSET
 
 
-NOTHING_SET = MemberSettings()
-"""One for all who have set nothing, as most have."""
-
-
 class Conversation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """CONVERSATION of docs/protocol.md §4, as one member sees it. `events`, `more` only in `sync`."""
 

@@ -2,12 +2,41 @@
 
 What takes no place in the log says whether it is `shown`: whether the other members see the conversation differently
 from then on. Else only the member's own devices may learn that anything changed.
+
+Settings have no place that would say which are newer, so a member's choices are numbered, for the servers alone.
 """
 
-from msgspec import Struct
+from collections.abc import Iterable
 
-from protocol.events import AnyLogEvent, ReceiptMoved, SettingsChanged
+from msgspec import UNSET, Struct
+
+from protocol.events import AnyLogEvent, MemberSettings, ReceiptMoved, SettingsChanged
 from protocol.ids import UserId
+
+
+class Settings(MemberSettings, frozen=True, gc=False, omit_defaults=True):
+    """What one member has set, as it is stored; `v` counts their choices."""
+
+    v: int = 0
+
+
+NOTHING_SET = Settings()
+"""One for all who have set nothing, as most have."""
+
+
+class Choice(SettingsChanged, frozen=True, gc=False, omit_defaults=True, tag="choice"):
+    """The settings that the choice `v` changed, or all as they stood after it."""
+
+    v: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """Which settings it tells."""
+        return [name for name in MemberSettings.__struct_fields__ if getattr(self, name) is not UNSET]
+
+    def told(self, names: Iterable[str]) -> SettingsChanged:
+        """What its member's devices are told of it."""
+        return SettingsChanged(self.conversation, **{name: getattr(self, name) for name in names})
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -32,7 +61,7 @@ class Chosen(Struct, frozen=True, gc=False):
     """One member's own settings of a conversation, those that changed."""
 
     user: UserId
-    settings: SettingsChanged
+    settings: Choice
     shown: bool
 
 

@@ -191,14 +191,17 @@ class Host:
             self._outside.tell(address, effect.command)
 
     async def _ask(self, activation: Activation, generation: int, question: Tell) -> None:
+        """The answer goes to the actor that asked, unless somebody has waited too long for what follows from it."""
         try:
             answer = await self._outside.ask(question.address, question.command)
         except Exception as fault:
             log.warning("store did not answer", address=activation.address, fault=repr(fault))
-            if generation == activation.generation:
-                self._reload(activation)
+            answer = None
+        if generation != activation.generation:
             return
-        if generation == activation.generation:
+        if answer is None or activation.overdue(monotonic()):
+            self._reload(activation)
+        else:
             self._inform(activation, answer)
 
     def _wake(self, activation: Activation, wake: Wake) -> None:
@@ -218,8 +221,8 @@ class Host:
         activation.reset()
         for command in put_off:
             activation.post(Mail(command, next(self._numbers), monotonic()))
+        self._give_up(activation)
         if activation.shut:
-            self._give_up(activation)
             activation.timers = {"": asyncio.get_running_loop().call_later(REFUSE_S, self._load, activation)}
         else:
             self._load(activation)

@@ -22,8 +22,8 @@ from actors.user_commands import Policy, Reattach
 from persistence.conversations.contract import Activated as Stored
 from persistence.conversations.contract import ConversationStore, MemberState, Unit
 from protocol.errors import NOT_FOUND, UNAVAILABLE
-from protocol.events import NOTHING_SET, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen, Fact, Marked, Said
+from protocol.events import ReceiptMoved
+from protocol.facts import NOTHING_SET, Choice, Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, UserId
 from server.activation import Activated, Ticket
 
@@ -67,13 +67,13 @@ class ConversationTicket:
             for m in stored.members
             if self.marks.get(m.user) != (m.delivered_c, m.read_c)
         )
-        changes = ((m.user, self._changed(m)) for m in stored.members)
-        settings = tuple((user, changed) for user, changed in changes if changed)
+        choices = ((m.user, self._chosen(m)) for m in stored.members)
+        settings = tuple((user, choice) for user, choice in choices if choice)
         announce = Announce(stored.missed, reads, settings, receipts)
         return (announce,) if stored.missed or reads or settings or receipts else ()
 
-    def _changed(self, member: MemberState) -> SettingsChanged | None:
-        return differing(self._id, self.settings.get(member.user, NOTHING_SET), member.settings)
+    def _chosen(self, member: MemberState) -> Choice | None:
+        return differing(self._id, self.settings.get(member.user, NOTHING_SET), member.settings, member.settings.v)
 
 
 class ConversationKind:

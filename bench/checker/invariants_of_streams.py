@@ -150,8 +150,7 @@ def all_converge(index: Index) -> Iterator[str]:
             if copy.reads.get(id, 0) != read_c:
                 yield f"{copy.device} has read {copy.reads.get(id, 0)} of {id}, the database says {read_c}"
             draft = final.drafts.get((id, copy.user))
-            # Two writers may tell their settings in another order than the one in which they were stored.
-            if index.record.one_writer and copy.drafts.get(id) != draft:
+            if copy.drafts.get(id) != draft:
                 yield f"{copy.device} has the draft {copy.drafts.get(id)} in {id}, the database says {draft}"
 
 

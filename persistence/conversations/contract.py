@@ -5,8 +5,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member, MemberSettings
-from protocol.facts import Fact
+from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member
+from protocol.facts import Fact, Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage
 
@@ -34,7 +34,7 @@ class MemberState(Struct, frozen=True, gc=False):
     left_c: int
     delivered_c: int
     read_c: int
-    settings: MemberSettings
+    settings: Settings
 
 
 class Activated(Struct, frozen=True, gc=False):
@@ -85,7 +85,7 @@ class Moved(Struct, frozen=True, gc=False):
     user: UserId
     delivered_c: int
     read_c: int
-    settings: MemberSettings
+    settings: Settings
     mine: bool
     others: tuple[UserId, ...]
 

@@ -27,7 +27,8 @@ from persistence.conversations.views import (
     shape,
     shape_with_events,
 )
-from protocol.events import Conversation, Gone, MemberSettings, MessageSent
+from protocol.events import Conversation, Gone, MessageSent
+from protocol.facts import Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage
 
@@ -65,7 +66,7 @@ def _state(member: Membership) -> MemberState:
         member.left_c,
         member.delivered_c,
         member.read_c,
-        msgspec.convert(member.settings, MemberSettings),
+        msgspec.convert(member.settings, Settings),
     )
 
 

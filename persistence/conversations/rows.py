@@ -20,12 +20,12 @@ from persistence.conversations.views import (
     head_after,
     place,
 )
-from protocol.events import NOTHING_SET, AnyLogEvent, ConversationChanged, MemberSettings
-from protocol.facts import Chosen, Said
+from protocol.events import AnyLogEvent, ConversationChanged
+from protocol.facts import NOTHING_SET, Chosen, Said, Settings
 from protocol.ids import ConversationId, UserId
 
 _json = msgspec.json.Encoder().encode
-_settings = msgspec.json.Decoder(MemberSettings).decode
+_settings = msgspec.json.Decoder(Settings).decode
 
 
 def arguments(units: Sequence[Unit]) -> list[list[Any]]:

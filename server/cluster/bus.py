@@ -65,7 +65,7 @@ class NatsBus:
         self._ears = ears
         self._outgoing: deque[tuple[str, bytes]] = deque()
         self._work = asyncio.Event()
-        self._heard = False
+        self._heard = asyncio.Event()
 
     def publish(self, node: str, data: bytes) -> None:
         self._put(subject_of(node), data)
@@ -112,6 +112,7 @@ class NatsBus:
     async def _subscribed(self) -> tuple[Client, asyncio.Event]:
         """A connection on which NATS is known to have taken the subscriptions, and what is set when it has ended.
 
+        They are known to be by a word to oneself that follows on them: the library's `flush` may overtake them.
         The library is not to connect anew by itself: it stays with a NATS that stands still for as long as it has
         something to write to it, and ends for good at most errors that NATS names. It is not to wait for room, either
         (`pending_size`): that cannot be cancelled.
@@ -131,9 +132,12 @@ class NatsBus:
             error_cb=_fault,
         )
         try:
-            await client.subscribe(subject_of(self._me), cb=self._frame)
             await client.subscribe(NEWS, cb=self._news)
-            await client.flush(CONNECT_S)
+            await client.subscribe(subject_of(self._me), cb=self._frame)
+            self._heard.clear()
+            await client.publish(subject_of(self._me))
+            async with asyncio.timeout(CONNECT_S):
+                await self._heard.wait()
         except BaseException:
             await _closed(client)
             raise
@@ -170,17 +174,17 @@ class NatsBus:
         """Say something to this node itself every second. Raises TimeoutError when nothing comes back."""
         missing = 0
         while missing < MISSING:
-            self._heard = False
+            self._heard.clear()
             self._put(subject_of(self._me), b"")
             await asyncio.sleep(LISTEN_S)
-            missing = 0 if self._heard else missing + 1
+            missing = 0 if self._heard.is_set() else missing + 1
         raise TimeoutError("nothing comes back")
 
     async def _frame(self, message: Msg) -> None:
         if message.data:
             self._ears.received(message.data)
         else:
-            self._heard = True
+            self._heard.set()
 
     async def _news(self, message: Msg) -> None:
         self._ears.hasten()

@@ -8,6 +8,7 @@ from actors.effects import Asked
 from protocol.codec import Encoded
 from protocol.errors import Refusal
 from protocol.events import DurableEvent, Typing
+from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Done, Result, Sent
 
@@ -80,4 +81,4 @@ def replied(asked: Asked, result: Result) -> Replied:
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Frame).decode
-_event = msgspec.msgpack.Decoder(DurableEvent | Typing).decode
+_event = msgspec.msgpack.Decoder(DurableEvent | Typing | Choice).decode

@@ -1,29 +1,33 @@
-"""Marks told on this node: what comes late, from the log or from a writer that was slow, must not let them fall."""
+"""What was told on this node of marks and settings: what comes late, from the log or from a writer that was slow, must
+not let marks fall or bring back what was set before."""
 
 from collections.abc import Callable
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from protocol.events import ReadMoved, ReceiptMoved
+from protocol.events import ReadMoved, ReceiptMoved, SettingsChanged
+from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 
 KEPT_S = 10.0
-"""How long at least a mark is remembered; nothing comes later than that."""
+"""How long at least it is remembered; nothing comes later than that."""
 
 Mark = tuple[int, int]
+Key = tuple[ConversationId, UserId, type | str]
 
 
 class Marks:
-    """The highest marks of each member that users here were told lately; `now` is monotonic seconds.
+    """The highest marks, and the last choice of each setting, of each member that users here were told lately; `now` is
+    monotonic seconds.
 
     Two dicts take turns: what was not told while one was filled is forgotten with it.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._newer: dict[tuple[ConversationId, UserId, type], Mark] = {}
-        self._older: dict[tuple[ConversationId, UserId, type], Mark] = {}
+        self._newer: dict[Key, Mark] = {}
+        self._older: dict[Key, Mark] = {}
         self._turned = now()
 
     def rising(self, event: ReceiptMoved) -> ReceiptMoved | None:
@@ -44,7 +48,13 @@ class Marks:
         """Whether a user's own mark is news."""
         return event.read_c > self._raise((event.conversation, user, ReadMoved), 0, event.read_c)[1]
 
-    def _raise(self, key: tuple[ConversationId, UserId, type], delivered_c: int, read_c: int) -> Mark:
+    def latest(self, user: UserId, choice: Choice) -> SettingsChanged | None:
+        """What of a user's own settings is news."""
+        keys = {name: (choice.conversation, user, name) for name in choice.names}
+        names = [name for name, key in keys.items() if self._raise(key, 0, choice.v)[1] < choice.v]
+        return choice.told(names) if names else None
+
+    def _raise(self, key: Key, delivered_c: int, read_c: int) -> Mark:
         """Note these marks; returns what they were."""
         if self._now() - self._turned > KEPT_S:
             self._newer, self._older, self._turned = {}, self._newer, self._now()

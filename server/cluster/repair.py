@@ -23,9 +23,10 @@ from actors.user import User
 from persistence.conversations.contract import ConversationStore, Heard, Moved
 from persistence.faults import UnavailableError
 from persistence.nodes.contract import NodeStore
-from protocol.codec import Encoded
-from protocol.events import NOTHING_SET, DurableEvent, MemberSettings, ReadMoved, ReceiptMoved, SettingsChanged
-from protocol.ids import ConversationId, Millis, UserId
+from protocol.codec import Encoded, settings_of
+from protocol.events import DurableEvent, ReadMoved, ReceiptMoved
+from protocol.facts import NOTHING_SET, Choice
+from protocol.ids import Millis, UserId
 from server.cluster.links import Links
 from server.cluster.membership import Membership
 from server.cluster.router import Router
@@ -63,11 +64,7 @@ class Repair:
         self._user = user
         self._gone: dict[str, Millis] = {}
         self._since: list[Millis] = []
-        # What was set while the log was read may have been told before what was read: look again until nothing is.
-        self._again: list[Millis] = []
         self._poked = asyncio.Event()
-        # Settings as they were fed last: a window is read again and again.
-        self._fed: dict[tuple[ConversationId, UserId], MemberSettings] = {}
 
     def departed(self, lives: Mapping[str, Millis]) -> None:
         """These lives are over; what they left unsaid from that moment on has to be found."""
@@ -96,43 +93,36 @@ class Repair:
         """Seconds that have to pass before the next one."""
         gone, self._gone = self._gone, {}
         since, self._since = self._since, []
-        again, self._again = self._again, []
         holes = {peer: peer.holes for peer in self._links.doubtful()}
-        if not gone and not since and not again and not holes:
+        if not gone and not since and not holes:
             return 0
-        if gone or since or any(holes.values()):
-            # What was told since may have been older than what was fed.
-            self._fed = {}
         settled = self._membership.settled
-        bounds = [*since, *again, *gone.values(), *(peer.settled for peer in holes)]
+        bounds = [*since, *gone.values(), *(peer.settled for peer in holes)]
         try:
             for incarnation in gone:
                 await self._nodes.cut_off(incarnation)
-            news = await self._scan(Millis(max(0, min(bounds) - MARGIN_MS)))
+            await self._scan(Millis(max(0, min(bounds) - MARGIN_MS)))
         except UnavailableError as fault:
             log.warning("the log cannot be scanned", fault=str(fault))
             self._gone |= gone
             self._since += since
-            self._again += again
             return EVERY_S
         for peer, count in holes.items():
             peer.mended(count, settled)
-        self._again = [settled] if news else []
         return PAUSE_S
 
-    async def _scan(self, since: Millis) -> bool:
-        """Whether settings were found that had not been fed."""
+    async def _scan(self, since: Millis) -> None:
         shards = self._membership.placement.shards(self._membership.me)
-        then, news = None, False
+        then = None
         self.scans += 1
         while True:
             scanned = await self._store.scan(since, shards, then)
             self._hear(scanned.heard)
             if then is None:
-                news = self._move(scanned.moved)
+                self._move(scanned.moved)
             then = scanned.then
             if then is None:
-                return news
+                return
 
     def _hear(self, events: Sequence[Heard]) -> None:
         for heard in sorted(events, key=lambda heard: (heard.event.conversation, heard.event.c)):
@@ -141,23 +131,14 @@ class Repair:
                 self.events += len(lacking)
                 self._tell(lacking, heard.event)
 
-    def _move(self, moved: Sequence[Moved]) -> bool:
-        """Whether there were settings that had not been fed. Marks may be fed again: they are told when they rise."""
+    def _move(self, moved: Sequence[Moved]) -> None:
         for one in moved:
             if one.others and (one.delivered_c or one.read_c):
                 self._tell(one.others, ReceiptMoved(one.conversation, one.user, one.delivered_c, one.read_c))
             if one.mine and one.read_c:
                 self._tell([one.user], ReadMoved(one.conversation, one.read_c))
-        fed = {(one.conversation, one.user): one.settings for one in moved if one.mine and one.settings != NOTHING_SET}
-        news = {key: settings for key, settings in fed.items() if self._fed.get(key) != settings}
-        for (conversation, user), settings in news.items():
-            self._tell([user], _all(conversation, settings))
-        self._fed = fed
-        return bool(news)
+            if one.mine and one.settings != NOTHING_SET:
+                self._tell([one.user], Choice(one.conversation, **settings_of(one.settings)))
 
-    def _tell(self, users: Sequence[UserId], event: DurableEvent) -> None:
+    def _tell(self, users: Sequence[UserId], event: DurableEvent | Choice) -> None:
         self._router.tell_here(users, Encoded(event))
-
-
-def _all(conversation: ConversationId, settings: MemberSettings) -> SettingsChanged:
-    return SettingsChanged(conversation, **{name: getattr(settings, name) for name in settings.__struct_fields__})

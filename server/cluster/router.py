@@ -13,6 +13,7 @@ from actors.user_commands import Delivered
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
 from protocol.events import ReadMoved, ReceiptMoved
+from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
 from server.cluster.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
@@ -111,9 +112,8 @@ class Router:
     def _to_users(self, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
         placement, me = self._membership.placement, self._membership.me
         if not self._membership.shared:
-            delivered = Delivered(encoded)
-            for user in users:
-                self._host.tell(user_address(user), delivered, activate=False)
+            event = encoded.event
+            self._tell_users(users, Encoded(event.told(event.names)) if isinstance(event, Choice) else encoded)
             return
         here: list[UserId] = []
         elsewhere: dict[str, list[UserId]] = {}
@@ -127,7 +127,7 @@ class Router:
             self._links.send(node, ToUsers(tuple(theirs), encoded.msgpack, hops))
 
     def tell_here(self, users: Iterable[UserId], encoded: Encoded) -> None:
-        """To users at home here, except for marks that would fall."""
+        """To users at home here, except for what would take back what was told since."""
         event = encoded.event
         if isinstance(event, ReceiptMoved) and users:
             rising = self._marks.rising(event)
@@ -136,6 +136,14 @@ class Router:
             encoded = encoded if rising is event else Encoded(rising)
         elif isinstance(event, ReadMoved):
             users = [user for user in users if self._marks.rising_own(user, event)]
+        elif isinstance(event, Choice):
+            for user in users:
+                if changed := self._marks.latest(user, event):
+                    self._tell_users([user], Encoded(changed))
+            return
+        self._tell_users(users, encoded)
+
+    def _tell_users(self, users: Iterable[UserId], encoded: Encoded) -> None:
         delivered = Delivered(encoded)
         for user in users:
             self._host.tell(user_address(user), delivered, activate=False)

@@ -13,7 +13,7 @@ from protocol.codec import settings_of
 from protocol.digests import digest
 from protocol.errors import FINAL, Refusal
 from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, SettingsChanged, Typing
-from protocol.facts import Fact, Marked, Said
+from protocol.facts import Choice, Fact, Marked, Said
 from protocol.ids import Millis, UserId
 from protocol.replies import Done, Result, Sent
 from protocol.requests import SendMessage
@@ -54,7 +54,7 @@ class ConversationModel:
         self.delivered_up_to = len(self.book.log)
         self.read_up_to = dict.fromkeys(MEMBERS, 0)
         self.silent: set[UserId] = set()
-        self.settings_told: defaultdict[UserId, dict[str, object]] = defaultdict(dict)
+        self.settings_told: defaultdict[UserId, dict[str, object]] = defaultdict(lambda: {"v": 0})
         self.begin()
 
     def begin(self) -> None:
@@ -86,7 +86,7 @@ class ConversationModel:
 
     def reload(self) -> None:
         self.begin()
-        unsaid = [(user, SettingsChanged(ID, **news)) for user in MEMBERS if (news := self.untold_settings(user))]
+        unsaid = [(user, Choice(ID, **news)) for user in MEMBERS if (news := self.untold_settings(user))]
         self.tell(Announce(tuple(self.book.log[self.delivered_up_to :]), settings=tuple(unsaid)))
         undone = sorted((command for queue in self.open.values() for command in queue), key=lambda one: one.request.id)
         for command in undone:
@@ -187,7 +187,7 @@ class ConversationModel:
             assert result == Done()
             assert user in MEMBERS
             if isinstance(command, Choose):
-                assert not differing(ID, self.book.settings[user], command.wire)
+                assert not differing(ID, self.book.settings[user], command.wire, 0)
             if isinstance(command, Read):
                 self.read_up_to[user] = max(self.read_up_to[user], min(command.c, len(self.book.log)))
                 assert self.book.read[user] >= self.read_up_to[user]

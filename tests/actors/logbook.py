@@ -6,8 +6,8 @@ from actors.conversation import Conversation
 from actors.conversation_commands import Answered
 from actors.membership import Membership
 from protocol.codec import settings_of
-from protocol.events import NOTHING_SET, AnyLogEvent, MemberSettings
-from protocol.facts import Chosen, Fact, Said
+from protocol.events import AnyLogEvent
+from protocol.facts import NOTHING_SET, Chosen, Fact, Said, Settings
 from protocol.ids import ConversationId, Millis, UserId
 
 ID = ConversationId("5")
@@ -39,9 +39,10 @@ class Logbook:
             stands, shown = self.settings[fact.user], self.shows(fact.user)
             changed = settings_of(fact.settings)
             assert changed.pop("conversation") == ID
+            assert changed.pop("v") == stands.v + 1
             assert changed
             assert all(getattr(stands, name) != value for name, value in changed.items())
-            self.settings[fact.user] = MemberSettings(**settings_of(stands) | changed)
+            self.settings[fact.user] = Settings(**settings_of(stands) | changed | {"v": stands.v + 1})
             assert fact.shown == (shown != self.shows(fact.user))
         else:
             assert fact.shown == self.shows(fact.user)

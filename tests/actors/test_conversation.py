@@ -10,8 +10,8 @@ from actors.effects import STORE, Asked, Commit, Deliver, Reply, Tell, user_addr
 from actors.membership import Membership
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE
-from protocol.events import MemberSettings, SettingsChanged, Typing
-from protocol.facts import Chosen, Said
+from protocol.events import Typing
+from protocol.facts import Choice, Chosen, Said, Settings
 from protocol.ids import UserId
 from protocol.replies import Done, Sent
 from protocol.requests import ChangeSettings, SendMessage
@@ -169,7 +169,7 @@ def test_settings_that_receipts_do_not_depend_on_are_only_kept() -> None:
     actor = conversation()
     wire = ChangeSettings(id=1, conversation=ID, mute_until=5, pinned=True, archived=False, draft="h")
     assert actor.handle(Choose(ASKED, BEN, wire), NOW)[0] == Commit(
-        Chosen(BEN, SettingsChanged(ID, 5, pinned=True, archived=False, draft="h"), shown=False)
+        Chosen(BEN, Choice(ID, 5, pinned=True, archived=False, draft="h", v=1), shown=False)
     )
     assert actor.members[BEN].send_receipts
 
@@ -184,7 +184,7 @@ def test_settings_that_receipts_do_not_depend_on_are_only_kept() -> None:
     ids=["nothing", "one thing", "everything"],
 )
 def test_choosing_what_stands_already_makes_no_event(wire: ChangeSettings) -> None:
-    stands = MemberSettings(mute_until=0, pinned=True, archived=False, draft="")
+    stands = Settings(mute_until=0, pinned=True, archived=False, draft="")
     actor = Conversation(ID, 0, NOW, [Membership(ANN), Membership(BEN, settings=stands)])
     assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [Commit(), Reply(ASKED, Done())]
 
@@ -193,13 +193,13 @@ def test_of_several_settings_those_that_changed_are_kept_and_told() -> None:
     actor = conversation()
     actor.handle(Choose(ASKED, BEN, ChangeSettings(id=1, conversation=ID, pinned=True, mute_until=5)), NOW)
     wire = ChangeSettings(id=1, conversation=ID, pinned=True, mute_until=6, archived=True)
-    changed = SettingsChanged(ID, mute_until=6, archived=True)
+    choice = Choice(ID, mute_until=6, archived=True, v=2)
     assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [
-        Commit(Chosen(BEN, changed, shown=False)),
-        Deliver((user_address(BEN),), changed),
+        Commit(Chosen(BEN, choice, shown=False)),
+        Deliver((user_address(BEN),), choice),
         Reply(ASKED, Done()),
     ]
-    assert actor.members[BEN].settings == MemberSettings(mute_until=6, pinned=True, archived=True)
+    assert actor.members[BEN].settings == Settings(mute_until=6, pinned=True, archived=True, v=2)
 
 
 @pytest.mark.parametrize(
@@ -207,16 +207,16 @@ def test_of_several_settings_those_that_changed_are_kept_and_told() -> None:
     [(UNSET, True, False), (UNSET, False, True), (True, False, True), (False, True, True)],
 )
 def test_others_see_only_of_receipts_whether_they_are_sent(stands: bool | UnsetType, wanted: bool, shown: bool) -> None:
-    actor = Conversation(ID, 0, NOW, [Membership(BEN, settings=MemberSettings(send_receipts=stands))])
+    actor = Conversation(ID, 0, NOW, [Membership(BEN, settings=Settings(send_receipts=stands, v=6))])
     wire = ChangeSettings(id=1, conversation=ID, send_receipts=wanted)
-    chosen = Chosen(BEN, SettingsChanged(ID, send_receipts=wanted), shown)
+    chosen = Chosen(BEN, Choice(ID, send_receipts=wanted, v=7), shown)
     assert actor.handle(Choose(ASKED, BEN, wire), NOW)[0] == Commit(chosen)
 
 
 def test_settings_that_were_left_unsaid_are_told_to_their_member_alone() -> None:
-    changed = SettingsChanged(ID, draft="later")
-    assert conversation().handle(Announce((), settings=((BEN, changed),)), NOW) == [
-        Deliver((user_address(BEN),), changed)
+    choice = Choice(ID, draft="later", v=3)
+    assert conversation().handle(Announce((), settings=((BEN, choice),)), NOW) == [
+        Deliver((user_address(BEN),), choice)
     ]
 
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from actors.conversation_commands import Choose, MarkDelivered, Read
 from actors.effects import Commit, Deliver, Reply, Wake, Woken, user_address
-from protocol.events import ReadMoved, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen, Marked
+from protocol.events import ReadMoved, ReceiptMoved
+from protocol.facts import Choice, Chosen, Marked
 from protocol.ids import UserId
 from protocol.replies import Done
 from protocol.requests import ChangeSettings
@@ -106,7 +106,7 @@ def test_marks_of_a_stranger_and_marks_that_do_not_rise_are_ignored() -> None:
 def test_who_sends_no_receipts_has_marks_all_the_same_that_are_not_shown() -> None:
     actor = conversation(last_c=9)
     wire = ChangeSettings(id=1, conversation=ID, send_receipts=False)
-    chosen = SettingsChanged(ID, send_receipts=False)
+    chosen = Choice(ID, send_receipts=False, v=1)
     assert actor.handle(Choose(ASKED, BEN, wire), NOW) == [
         Commit(Chosen(BEN, chosen, shown=True)),
         Deliver((user_address(BEN),), chosen),

@@ -15,8 +15,9 @@ from persistence.conversations.database import Database, Transaction
 from persistence.conversations.memory import MemoryConversations
 from persistence.conversations.postgres import PostgresConversations
 from persistence.pool import open_pool
+from protocol.codec import settings_of
 from protocol.events import MessageSent, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen, Fact, Marked, Said
+from protocol.facts import Choice, Chosen, Fact, Marked, Said
 from protocol.ids import EPOCH, SHARDS, ConversationId, Millis, UserId, shard_of
 
 START = Millis(EPOCH + 40_000_000_000)
@@ -174,9 +175,9 @@ def marked(
     return Marked(ReceiptMoved(id, user, delivered_c, read_c), shown)
 
 
-def chosen(user: UserId, settings: SettingsChanged) -> Chosen:
-    """What a member has set for themself; of that, others see whether marks are shown."""
-    return Chosen(user, settings, shown=settings.send_receipts is not UNSET)
+def chosen(user: UserId, settings: SettingsChanged, v: int = 1) -> Chosen:
+    """What a member has set for themself, by which choice; of that, others see whether marks are shown."""
+    return Chosen(user, Choice(**settings_of(settings), v=v), shown=settings.send_receipts is not UNSET)
 
 
 def unit(at: Activated, *facts: Fact, last_c: int | None = None) -> Unit:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from persistence.conversations.contract import DataFault, Known, MemberState, Unit
-from protocol.events import NOTHING_SET, ConversationChanged, MemberSettings, SettingsChanged
-from protocol.facts import Fact, Said
+from protocol.events import ConversationChanged, MemberSettings, SettingsChanged
+from protocol.facts import NOTHING_SET, Fact, Said, Settings
 from protocol.ids import EPOCH, ConversationId, Millis, UserId, shard_of
 from tests.contracts.grounds import START, Ground, Users, activate, chosen, marked, said, unit
 
@@ -81,7 +81,7 @@ async def test_an_activation_raises_the_fence_and_tells_the_state(ground: Ground
     assert second.missed == (facts[1].event, facts[2].event)
     assert second.members == (
         MemberState(me, 0, 0, 0, NOTHING_SET),
-        MemberState(other, 0, 3, 2, MemberSettings(send_receipts=False, draft="to")),
+        MemberState(other, 0, 3, 2, Settings(send_receipts=False, draft="to", v=1)),
     )
 
 

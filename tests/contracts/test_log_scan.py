@@ -6,8 +6,8 @@ import pytest
 
 from persistence.conversations.contract import Heard, Moved
 from persistence.conversations.views import EVENTS_A_SCAN, RECEIPTS_UP_TO
-from protocol.events import NOTHING_SET, ConversationChanged, MemberSettings, SettingsChanged
-from protocol.facts import Fact
+from protocol.events import ConversationChanged, SettingsChanged
+from protocol.facts import NOTHING_SET, Fact, Settings
 from protocol.ids import ConversationId, Millis, UserId
 from tests.contracts.grounds import Ground, Users, activate, chosen, elsewhere, marked, said, shards_of, talk, unit
 
@@ -155,7 +155,7 @@ async def test_marks_and_settings_are_told_to_their_member_and_marks_to_the_othe
     await talk(ground, id, me, 4)
     draft = chosen(me, SettingsChanged(id, draft="to", pinned=True))
     await decide(ground, id, me, marked(id, me, 4, 3), marked(id, other, 2), draft)
-    settings = MemberSettings(draft="to", pinned=True)
+    settings = Settings(draft="to", pinned=True, v=1)
     assert await moved(ground, [id], me) == [
         Moved(id, me, 4, 3, settings, True, ()),
         Moved(id, other, 2, 0, NOTHING_SET, False, (me,)),
@@ -186,7 +186,7 @@ async def test_who_sends_no_receipts_is_told_their_own_marks_and_nobody_else(gro
     await decide(ground, id, me, quiet, marked(id, other, 1, 1, shown=False))
     assert await moved(ground, [id], me) == []
     assert await moved(ground, [id], me, other) == [
-        Moved(id, other, 1, 1, MemberSettings(send_receipts=False), True, ())
+        Moved(id, other, 1, 1, Settings(send_receipts=False, v=1), True, ())
     ]
 
 

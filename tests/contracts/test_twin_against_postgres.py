@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from msgspec import UNSET
 
 from persistence.conversations.contract import ConversationStore, DataFault, Unit
-from protocol.events import ConversationChanged, MessageSent, ReceiptMoved, SettingsChanged
-from protocol.facts import Chosen, Fact, Marked, Said
+from protocol.events import ConversationChanged, MessageSent, ReceiptMoved
+from protocol.facts import Choice, Chosen, Fact, Marked, Said
 from protocol.ids import EPOCH, ConversationId, Millis
 from tests.contracts.grounds import START, Ground, MemoryGround, PostgresGround, Users, shards_of
 
@@ -31,7 +31,7 @@ flags = st.booleans() | st.just(UNSET)
 messages = st.tuples(st.just("said"), people, cids, st.integers(1, 9))
 titles = st.tuples(st.just("titled"), people, cids, st.sampled_from(["Tea", "Cake"]) | st.just(UNSET))
 receipts = st.tuples(st.just("moved"), people, st.booleans(), marks, marks)
-choices = st.tuples(st.just("chose"), people, st.booleans(), flags, flags)
+choices = st.tuples(st.just("chose"), people, st.booleans(), flags, flags, st.integers(1, 9))
 facts = st.lists(messages | messages | titles | receipts | choices, max_size=4)
 stale = st.sampled_from([0, 0, 0, 0, -1, 1])
 decisions = st.lists(st.tuples(numbers, stale, stale, facts), min_size=1, max_size=3)
@@ -174,7 +174,7 @@ class Twins(RuleBasedStateMachine):
         if what == "moved":
             return Marked(ReceiptMoved(id, user, *said[1:]), shown=said[0])
         if what == "chose":
-            return Chosen(user, SettingsChanged(id, archived=said[1], send_receipts=said[2]), shown=said[0])
+            return Chosen(user, Choice(id, archived=said[1], send_receipts=said[2], v=said[3]), shown=said[0])
         c = next(place)
         at = Millis(AFTER + c * 7 % 5)
         if what == "titled":

@@ -1,22 +1,27 @@
-"""The host when what it acts on fails: real users, and an outside that breaks."""
+"""The host when what it acts on fails or is slow: real actors, an outside that breaks, a store that takes its time."""
 
 import asyncio
 import time
 
 from structlog.testing import capture_logs
 
+from actors.conversation import NO_SUCH_TARGET
 from actors.effects import Address, Asked, user_address
 from actors.user_commands import Attach
-from persistence.conversations.database import Database
+from persistence.conversations.database import Database, Point
 from persistence.conversations.memory import MemoryConversations
-from protocol.ids import Millis, UserId
+from protocol.errors import UNKNOWN_OUTCOME
+from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Result, Welcome
+from server.activation import WITHIN_MS
 from server.committer import Committer
 from server.host import Host
 from server.kinds import UserKind
 from server.observe import Metrics
 from server.population import Population
 from tests.actors.devices import POLICY
+from tests.server.writer import ANN, BEN, Writer
+from tests.simulation.loop import run
 
 
 class Breaking:
@@ -61,3 +66,25 @@ async def test_an_effect_that_cannot_be_carried_out_reloads_its_actor_and_stops_
     assert outside.welcomed == [1, 1, 2] or outside.welcomed == [1, 2, 1]
     assert [line["event"] for line in lines] == ["actor crashed"]
     host.stop()
+
+
+def test_whoever_asks_has_an_answer_in_time_however_long_their_questions_take_one_after_the_other() -> None:
+    async def test() -> list[Result]:
+        loop = asyncio.get_running_loop()
+        database = Database(lambda: Millis(EPOCH + round(loop.time() * 1_000)))
+        id = await MemoryConversations(database).open(ANN, BEN)
+        writer = Writer(database, slow)
+        async with asyncio.timeout(WITHIN_MS / 1_000 + 2):
+            sends = [writer.said(id, f"{number}", reply_to=9) for number in range(8)]
+            answers = await asyncio.gather(*sends)
+        await writer.end()
+        return answers
+
+    async def slow(statement: str, point: Point) -> None:
+        if statement == "find" and point == "before":
+            await asyncio.sleep(1.5)
+
+    answers = run(test())
+    assert answers[0] == NO_SUCH_TARGET
+    assert answers[-1] == UNKNOWN_OUTCOME
+    assert set(answers) == {NO_SUCH_TARGET, UNKNOWN_OUTCOME}

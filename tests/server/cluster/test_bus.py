@@ -94,12 +94,20 @@ async def test_a_nats_that_sends_us_away_is_asked_again() -> None:
     async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         visitors.add(asyncio.current_task())
         first = len(visitors) == 1
+        subscriptions, words = {}, 0
         writer.write(b'INFO {"server_id":"x","version":"2.10.0","proto":1,"max_payload":1048576,"headers":true}\r\n')
         while line := await reader.readline():
             if line.startswith(b"PING"):
                 writer.write(b"PONG\r\n")
-            elif line.startswith(b"PUB") and first:
-                writer.write(b"-ERR 'User Authentication Expired'\r\n")
+            elif line.startswith(b"SUB"):
+                _, subject, number = line.split()
+                subscriptions[subject] = number
+            elif line.startswith(b"PUB"):
+                words += 1
+                subject = line.split()[1]
+                writer.write(b"MSG %b %b 0\r\n\r\n" % (subject, subscriptions[subject]))
+                if first and words > 1:
+                    writer.write(b"-ERR 'User Authentication Expired'\r\n")
         writer.close()
 
     async with await asyncio.start_server(visited, "127.0.0.1", 0) as server:

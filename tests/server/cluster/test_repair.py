@@ -8,8 +8,10 @@ from msgspec import UNSET
 
 from actors.effects import user_address
 from persistence.conversations.database import ConnectionLost, Point
+from persistence.nodes.contract import RECENT_MS
 from protocol.codec import Encoded
 from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
+from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 from server.cluster.frames import ToUsers
 from tests.contracts.grounds import chosen, marked, said
@@ -188,6 +190,37 @@ def test_marks_and_settings_are_told_and_marks_never_fall() -> None:
         part.hears(9)
         await asyncio.sleep(2)
         assert not [event for _, event in part.sockets.told if isinstance(event, ReceiptMoved | ReadMoved)]
+
+    with_part(test)
+
+
+@pytest.mark.parametrize("scanned", [True, False], ids=["a scan", "a writer"])
+def test_what_is_told_late_brings_back_nothing_that_was_set_before(scanned: bool) -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        earlier, later = Choice(talk.id, pinned=True, draft="to", v=1), Choice(talk.id, draft="to ben", v=2)
+        part.cluster.router.deliver((user_address(talk.here),), later)
+        if scanned:
+            part.cluster.router.tell_here([talk.here], Encoded(earlier))
+        else:
+            part.hears(1, ToUsers((talk.here,), Encoded(earlier).msgpack))
+        part.cluster.router.deliver((user_address(talk.here),), later)
+        await asyncio.sleep(0.1)
+        told = [event for _, event in part.sockets.told if isinstance(event, SettingsChanged)]
+        assert told == [SettingsChanged(talk.id, draft="to ben"), SettingsChanged(talk.id, pinned=True)]
+
+    with_part(test)
+
+
+def test_choices_have_no_number_for_whoever_is_told_of_them_by_a_node_that_is_alone() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        await _death(part)
+        await asyncio.sleep(RECENT_MS / 1_000 + 2)
+        assert not part.cluster.membership.shared
+        part.cluster.router.deliver((user_address(talk.here),), Choice(talk.id, draft="to", v=3))
+        await asyncio.sleep(0.1)
+        assert [event for _, event in part.sockets.told] == [SettingsChanged(talk.id, draft="to")]
 
     with_part(test)
 
