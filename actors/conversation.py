@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from actors.conversation_commands import (
     Announce,
@@ -31,10 +31,24 @@ RECEIPTS_UP_TO = 32
 TYPING_UP_TO = 100
 ANSWERED = 256
 WAITING = 128
+SOUGHT = 64
+"""Of those that wait so many are looked up at once: what they may find, two places each, is remembered together."""
 
 OUT_OF_ORDER = Refusal("out_of_order", "after: that send is not in the log: send again from the first un-acked one")
 NO_SUCH_TARGET = Refusal("bad_request", "reply_to: there is no such place in this conversation")
 NOT_A_MEMBER = Refusal("bad_request", "mentions: everybody mentioned must be a member of the conversation")
+
+
+class _Waiting(Struct):
+    """What one user asks while the log is looked through for the first `sought` of it: its order is kept."""
+
+    commands: list[Asking]
+    sought: int = 0
+
+    def seek(self) -> tuple[str, ...]:
+        """The cids to look for now."""
+        self.sought = min(len(self.commands), SOUGHT)
+        return tuple(dict.fromkeys(cid for command in self.commands[: self.sought] for cid in command.cids))
 
 
 class Conversation:
@@ -61,15 +75,14 @@ class Conversation:
         self.members = {member.user: member for member in members}
         self.audience = tuple(user_address(user) for user, member in self.members.items() if not member.left_c)
         self._answered = {(user, cid): answered for user, cid, answered in known}
-        # Whose request waits for a look into the log, and what they asked since: their order is kept.
-        self._waiting: dict[UserId, list[Asking]] = {}
+        self._waiting: dict[UserId, _Waiting] = {}
 
     def handle(self, command: ConversationCommand, now: Millis) -> list[Effect]:
         match command:
             case Send() | Read() | Choose():
-                if command.user in self._waiting:
-                    return self._wait(command)
-                return self._answer(command, now, looked=False)
+                if waiting := self._waiting.get(command.user):
+                    return self._wait(waiting, command)
+                return self._answer(command.user, [command], 0, now)
             case Looked():
                 return self._looked(command, now)
             case MarkDelivered():
@@ -103,44 +116,50 @@ class Conversation:
         marks = ((member.user, max(member.wanted_c, member.delivered_c)) for member in self.members.values())
         return tuple(MarkDelivered(user, c) for user, c in marks if c)
 
-    def _wait(self, command: Asking) -> list[Effect]:
-        waiting = self._waiting[command.user]
-        if len(waiting) >= WAITING:
+    def _wait(self, waiting: _Waiting, command: Asking) -> list[Effect]:
+        if len(waiting.commands) >= WAITING:
             return [Reply(command.request, UNAVAILABLE)]
-        waiting.append(command)
+        waiting.commands.append(command)
         return []
 
-    def _answer(self, command: Asking, now: Millis, *, looked: bool) -> list[Effect]:
-        """A refusal is final only after the cid was looked up: a retry of what was carried out succeeds even if it
-        would be refused today. Strangers take the same way, so that a refusal costs the same whatever exists.
+    def _answer(self, user: UserId, commands: list[Asking], looked: int, now: Millis) -> list[Effect]:
+        """Answer what one user asks, in order; the log was looked through for the first `looked` of it.
+
+        A refusal is final only after the cid was looked up: a retry of what was carried out succeeds even if it would
+        be refused today. Strangers take the same way, so that a refusal costs the same whatever exists. What comes
+        behind waits, and is looked up with it.
 
         What is answered without a fact goes by what this object remembers, and another one may have written since: it
         leaves once the store has said that nobody has. That of a stranger does not: they shall cause no write."""
+        effects: list[Effect] = []
+        for place, command in enumerate(commands):
+            decided = self._decide(command, now)
+            if not isinstance(decided, Refusal):
+                effects += decided
+            elif place < looked:
+                fence = [Commit()] if self._member(user) else []
+                effects += [*fence, Reply(command.request, decided)]
+            else:
+                waiting = self._waiting[user] = _Waiting(commands[place:])
+                return [*effects, Tell(STORE, Find(self.id, user, waiting.seek()))]
+        return effects
+
+    def _decide(self, command: Asking, now: Millis) -> list[Effect] | Refusal:
         match command:
             case Send():
-                decided = self._send(command, now)
+                return self._send(command, now)
             case Read():
-                decided = self._read(command, now)
+                return self._read(command, now)
             case Choose():
-                decided = self._choose(command)
+                return self._choose(command)
             case _:
                 assert_never(command)
-        if not isinstance(decided, Refusal):
-            return decided
-        if looked:
-            fence = [Commit()] if self._member(command.user) else []
-            return [*fence, Reply(command.request, decided)]
-        self._waiting[command.user] = [command]
-        return [Tell(STORE, Find(self.id, command.user, command.cids))]
 
     def _looked(self, looked: Looked, now: Millis) -> list[Effect]:
         for cid, answered in looked.found:
             self._remember(looked.user, cid, answered)
-        first, *later = self._waiting.pop(looked.user)
-        effects = self._answer(first, now, looked=True)
-        for command in later:
-            effects += self.handle(command, now)
-        return effects
+        waiting = self._waiting.pop(looked.user)
+        return self._answer(looked.user, waiting.commands, waiting.sought, now)
 
     def _member(self, user: UserId) -> Membership | None:
         member = self.members.get(user)

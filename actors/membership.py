@@ -14,7 +14,7 @@ RECEIPT_EVERY = 1_000
 def differing(
     conversation: ConversationId, stands: MemberSettings, wanted: ChangeSettings | Settings, v: int
 ) -> Choice | None:
-    """Those settings in `wanted`, which the choice `v` asks for, that do not stand so already; None when all do."""
+    """Those settings in `wanted` that do not stand so already, as the choice `v`; None when all do."""
     news = {
         name: value
         for name in MemberSettings.__struct_fields__

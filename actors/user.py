@@ -115,7 +115,7 @@ class User:
             return [Reply(hello.request, UNAVAILABLE), _close(hello.request.connection, OVERLOADED)]
         if session.connection > hello.request.connection:
             # Numbers go up as sockets are accepted: what stood in a queue while its client came back is the older one.
-            return [_close(hello.request.connection, SUPERSEDED)]
+            return [_close(hello.request.connection, SUPERSEDED), Reply(hello.request, UNAVAILABLE)]
         effects: list[Effect] = [_close(session.connection, SUPERSEDED)] if session.connection else []
         stream, resume = self._stream, hello.resume
         outcome: Literal["fresh", "resumed", "resync"] = "fresh" if resume is None else "resync"

@@ -25,7 +25,7 @@ NOTHING_SET = Settings()
 
 
 class Choice(SettingsChanged, frozen=True, gc=False, omit_defaults=True, tag="choice"):
-    """The settings that the choice `v` changed, or all as they stood after it."""
+    """Some of a member's settings, each as it stood after their choice `v`: those that it changed, or more."""
 
     v: int = 0
 

@@ -231,10 +231,6 @@ class Activation(Struct, eq=False):
         self.mailbox = [mail for mail in self.mailbox or () if mail.command.request is not None]
         return True
 
-    def overdue(self, now: int) -> bool:
-        """A request that the actor holds has had no answer for too long."""
-        return any(now - mail.arrived > WITHIN_MS for mail in (self.asking or {}).values())
-
     def give_up(self, now: int) -> Iterator[tuple[Mail, Refusal]]:
         """Take out the mail that was tried enough, crashes its actor, or whose asker has waited too long, each with its
         answer. What nobody waits for may be news of something durable, and that is never too late."""

@@ -165,17 +165,16 @@ class Host:
         self._reload(activation)
 
     def _act(self, activation: Activation, effects: list[Effect]) -> None:
-        outside = self._outside
         for effect in effects:
             match effect:
                 case Commit():
                     pass
                 case Deliver():
-                    outside.deliver(effect.audience, effect.body)
+                    self._outside.deliver(effect.audience, effect.body)
                 case Reply():
                     if activation.asking:
                         activation.asking.pop(effect.request, None)
-                    outside.reply(effect.request, effect.result)
+                    self._outside.reply(effect.request, effect.result)
                 case Tell():
                     self._tell(activation, effect)
                 case Wake():
@@ -184,24 +183,20 @@ class Host:
                     assert_never(effect)
 
     def _tell(self, activation: Activation, effect: Tell) -> None:
-        address = effect.address
-        if address.kind == "store":
+        if effect.address.kind == "store":
             self._spawn(self._ask(activation, activation.generation, effect))
         else:
-            self._outside.tell(address, effect.command)
+            self._outside.tell(effect.address, effect.command)
 
     async def _ask(self, activation: Activation, generation: int, question: Tell) -> None:
-        """The answer goes to the actor that asked, unless somebody has waited too long for what follows from it."""
         try:
             answer = await self._outside.ask(question.address, question.command)
         except Exception as fault:
             log.warning("store did not answer", address=activation.address, fault=repr(fault))
-            answer = None
-        if generation != activation.generation:
+            if generation == activation.generation:
+                self._reload(activation)
             return
-        if answer is None or activation.overdue(monotonic()):
-            self._reload(activation)
-        else:
+        if generation == activation.generation:
             self._inform(activation, answer)
 
     def _wake(self, activation: Activation, wake: Wake) -> None:

@@ -18,8 +18,8 @@ from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
 from server.cluster.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
 from server.cluster.links import Links
-from server.cluster.marks import Marks
 from server.cluster.membership import Membership
+from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
 from server.requests import Requests
@@ -48,7 +48,7 @@ class Router:
         self._links = links
         self._sockets = sockets
         self._load = load
-        self._marks = Marks(now)
+        self._told = Told(now)
 
     def join(self, host: Host, requests: Requests) -> None:
         """Called once, before anything is routed."""
@@ -130,15 +130,15 @@ class Router:
         """To users at home here, except for what would take back what was told since."""
         event = encoded.event
         if isinstance(event, ReceiptMoved) and users:
-            rising = self._marks.rising(event)
+            rising = self._told.rising(event)
             if rising is None:
                 return
             encoded = encoded if rising is event else Encoded(rising)
         elif isinstance(event, ReadMoved):
-            users = [user for user in users if self._marks.rising_own(user, event)]
+            users = [user for user in users if self._told.rising_own(user, event)]
         elif isinstance(event, Choice):
             for user in users:
-                if changed := self._marks.latest(user, event):
+                if changed := self._told.latest(user, event):
                     self._tell_users([user], Encoded(changed))
             return
         self._tell_users(users, encoded)

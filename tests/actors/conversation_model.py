@@ -12,7 +12,7 @@ from actors.membership import differing
 from protocol.codec import settings_of
 from protocol.digests import digest
 from protocol.errors import FINAL, Refusal
-from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, SettingsChanged, Typing
+from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, Typing
 from protocol.facts import Choice, Fact, Marked, Said
 from protocol.ids import Millis, UserId
 from protocol.replies import Done, Result, Sent
@@ -114,7 +114,9 @@ class ConversationModel:
                 assert effect.address == STORE
                 assert isinstance(effect.command, Find)
                 assert effect.command.user not in self.looks
-                assert effect.command == Find(ID, effect.command.user, self.open[effect.command.user][0].cids)
+                assert effect.command.conversation == ID
+                first, *_ = asked = [set(command.cids) for command in self.open[effect.command.user]]
+                assert first <= set(effect.command.cids) <= set.union(*asked)
                 self.looks[effect.command.user] = effect.command
             case Wake():
                 assert effect.at > self.now
@@ -144,8 +146,9 @@ class ConversationModel:
             case ReadMoved(read_c=c):
                 (user,) = audience
                 assert self.book.read[user] == c
-            case SettingsChanged():
+            case Choice(v=v):
                 (user,) = audience
+                assert v == self.book.settings[user].v
                 self.settings_told[user] |= settings_of(effect.body)
             case Typing(user=user, c=c):
                 assert user in MEMBERS

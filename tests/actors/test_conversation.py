@@ -104,6 +104,30 @@ def test_after_is_satisfied_by_a_send_that_was_just_decided() -> None:
     assert len(actor.handle(Send(ASKED, ANN, replace(HI, after="cid-1")), NOW)) == 3
 
 
+def test_what_waits_behind_a_look_is_looked_up_together() -> None:
+    actor = conversation(last_c=3)
+    for number in range(1, 5):
+        actor.handle(Send(Asked(4, number), ANN, replace(nth(number), after=f"gone {number}")), NOW)
+    *_, reply, look = actor.handle(Looked(ANN, ()), NOW)
+    assert code(reply) == "out_of_order"
+    assert look == Tell(STORE, Find(ID, ANN, ("cid-2", "gone 2", "cid-3", "gone 3", "cid-4", "gone 4")))
+    known = Answered(digest(replace(nth(3), after="gone 3")), 2, NOW)
+    replies = [effect for effect in actor.handle(Looked(ANN, (("cid-3", known),)), NOW) if isinstance(effect, Reply)]
+    assert [reply.request.id for reply in replies] == [2, 3, 4]
+    assert [code(reply) for reply in replies] == ["out_of_order", "ok", "out_of_order"]
+    assert actor.may_rest()
+
+
+def test_no_more_is_looked_up_at_once_than_is_remembered() -> None:
+    actor = conversation()
+    for number in range(130):
+        actor.handle(Send(Asked(4, number), ANN, replace(nth(number), after=f"gone {number}")), NOW)
+    sought = []
+    while not actor.may_rest():
+        sought.append([len(e.command.cids) for e in actor.handle(Looked(ANN, ()), NOW) if isinstance(e, Tell)])
+    assert sought == [[128], [126], []]
+
+
 def test_after_is_satisfied_by_a_send_found_in_the_log() -> None:
     actor = conversation(last_c=1)
     wire = replace(HI, after="cid-1")

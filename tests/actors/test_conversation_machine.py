@@ -85,7 +85,7 @@ class ConversationMachine(ConversationModel, RuleBasedStateMachine):
 
     def look(self, user: UserId, outcome: Outcome = "committed") -> None:
         find = self.looks.pop(user)
-        self.looked.add(self.open[user][0].request)
+        self.looked |= {command.request for command in self.open[user] if set(command.cids) <= set(find.cids)}
         self.tell(Looked(user, self.book.find(user, find.cids)), outcome)
 
     @rule(ms=st.integers(0, 2_500))

@@ -302,5 +302,5 @@ def test_a_stream_lacks_what_came_after_the_last_place_it_had_of_a_conversation(
 def test_a_hello_that_waited_in_a_queue_does_not_close_the_socket_of_a_later_one() -> None:
     me = user()
     me.handle(attach(9), NOW)
-    assert me.handle(attach(8), NOW) == [Tell(connection_address(8), SUPERSEDED)]
+    assert me.handle(attach(8), NOW) == [Tell(connection_address(8), SUPERSEDED), Reply(Asked(8, 1), UNAVAILABLE)]
     assert me.devices == 1

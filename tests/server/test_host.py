@@ -10,10 +10,8 @@ from actors.effects import Address, Asked, user_address
 from actors.user_commands import Attach
 from persistence.conversations.database import Database, Point
 from persistence.conversations.memory import MemoryConversations
-from protocol.errors import UNKNOWN_OUTCOME
 from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Result, Welcome
-from server.activation import WITHIN_MS
 from server.committer import Committer
 from server.host import Host
 from server.kinds import UserKind
@@ -47,6 +45,9 @@ class Breaking:
         raise AssertionError(question)
 
 
+FIND_S = 1.5
+
+
 def _clock() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
@@ -68,23 +69,20 @@ async def test_an_effect_that_cannot_be_carried_out_reloads_its_actor_and_stops_
     host.stop()
 
 
-def test_whoever_asks_has_an_answer_in_time_however_long_their_questions_take_one_after_the_other() -> None:
+def test_what_is_refused_in_a_row_is_looked_up_together_so_that_a_slow_store_holds_nobody_up_for_each() -> None:
     async def test() -> list[Result]:
         loop = asyncio.get_running_loop()
         database = Database(lambda: Millis(EPOCH + round(loop.time() * 1_000)))
         id = await MemoryConversations(database).open(ANN, BEN)
         writer = Writer(database, slow)
-        async with asyncio.timeout(WITHIN_MS / 1_000 + 2):
-            sends = [writer.said(id, f"{number}", reply_to=9) for number in range(8)]
+        async with asyncio.timeout(2.5 * FIND_S):
+            sends = [writer.said(id, f"{number}", reply_to=9) for number in range(50)]
             answers = await asyncio.gather(*sends)
         await writer.end()
         return answers
 
     async def slow(statement: str, point: Point) -> None:
         if statement == "find" and point == "before":
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(FIND_S)
 
-    answers = run(test())
-    assert answers[0] == NO_SUCH_TARGET
-    assert answers[-1] == UNKNOWN_OUTCOME
-    assert set(answers) == {NO_SUCH_TARGET, UNKNOWN_OUTCOME}
+    assert set(run(test())) == {NO_SUCH_TARGET}

@@ -8,6 +8,7 @@ from actors.conversation_commands import MarkDelivered, Read
 from actors.effects import conversation_address
 from persistence.conversations.database import Database
 from persistence.conversations.memory import MemoryConversations
+from protocol.facts import Choice
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 from tests.server.writer import ANN, BEN, Writer
@@ -59,6 +60,16 @@ def test_a_setting_that_another_node_has_changed_is_changed_back() -> None:
         await stage.new.pinned(stage.id, pinned=False)
         assert await stage.old.pinned(stage.id, pinned=True) == Done()
         assert stage.member(ANN).settings["pinned"] is True
+
+    with_stage(test)
+
+
+def test_the_node_left_behind_tells_what_another_one_has_set_as_the_choice_that_it_was() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.new.pinned(stage.id, pinned=False)
+        await stage.old.pinned(stage.id, pinned=True)
+        told = [body for body in stage.old.told if isinstance(body, Choice)]
+        assert told == [Choice(stage.id, pinned=pinned, v=v) for v, pinned in ((1, True), (2, False), (3, True))]
 
     with_stage(test)
 

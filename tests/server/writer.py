@@ -23,7 +23,7 @@ ANN, BEN = UserId("1024"), UserId("2048")
 
 
 class Writer:
-    """Nobody is connected to it; `fault` strikes its store."""
+    """Nobody is connected to it; `fault` strikes its store. `told` is what it told anybody."""
 
     def __init__(self, database: Database, fault: Fault = no_fault) -> None:
         loop = asyncio.get_running_loop()
@@ -33,6 +33,7 @@ class Writer:
         self._requests = Requests(self.tell, store, None, self.reply)  # type: ignore[arg-type]
         kinds = [ConversationKind(store)]
         self.host = Host(Population(kinds, database.now), self, self._committer, database.now)
+        self.told: list[object] = []
         self._numbers = count(1)
         self._replies: dict[Asked, asyncio.Future[Result]] = {}
 
@@ -40,7 +41,7 @@ class Writer:
         self._replies.pop(request).set_result(result)
 
     def deliver(self, audience: tuple[Address, ...], body: object) -> None:
-        """Nobody is here."""
+        self.told.append(body)
 
     def tell(self, address: Address, command: object) -> None:
         """Nobody is here."""

@@ -212,6 +212,20 @@ def test_what_is_told_late_brings_back_nothing_that_was_set_before(scanned: bool
     with_part(test)
 
 
+def test_a_scan_tells_the_settings_that_stand_and_not_again_what_was_told_since() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        first, second = SettingsChanged(talk.id, pinned=True, draft="to"), SettingsChanged(talk.id, draft="to ben")
+        await part.stored(talk.id, talk.there, chosen(talk.here, first), chosen(talk.here, second, 2))
+        part.cluster.router.deliver((user_address(talk.here),), Choice(talk.id, draft="to carl", v=3))
+        await _hole(part)
+        await asyncio.sleep(2)
+        told = [event for _, event in part.sockets.told if isinstance(event, SettingsChanged)]
+        assert told == [SettingsChanged(talk.id, draft="to carl"), SettingsChanged(talk.id, pinned=True)]
+
+    with_part(test)
+
+
 def test_choices_have_no_number_for_whoever_is_told_of_them_by_a_node_that_is_alone() -> None:
     async def test(part: Part) -> None:
         talk = await Talk(part).begin()

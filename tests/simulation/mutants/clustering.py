@@ -14,9 +14,9 @@ from protocol.ids import Millis, UserId
 from server.cluster.frames import Frame
 from server.cluster.homes import Homes
 from server.cluster.links import Links, Peer
-from server.cluster.marks import Marks
 from server.cluster.repair import Repair
 from server.cluster.router import Router
+from server.cluster.told import Told
 
 
 def never_repaired(patch: pytest.MonkeyPatch) -> None:
@@ -53,14 +53,14 @@ def answers_are_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:
 
 
 def told_marks_fall(patch: pytest.MonkeyPatch) -> None:
-    def rising(self: Marks, event: ReceiptMoved) -> ReceiptMoved:
+    def rising(self: Told, event: ReceiptMoved) -> ReceiptMoved:
         return event
 
-    def rising_own(self: Marks, user: UserId, event: ReadMoved) -> bool:
+    def rising_own(self: Told, user: UserId, event: ReadMoved) -> bool:
         return True
 
-    patch.setattr(Marks, "rising", rising)
-    patch.setattr(Marks, "rising_own", rising_own)
+    patch.setattr(Told, "rising", rising)
+    patch.setattr(Told, "rising_own", rising_own)
 
 
 def answers_from_memory(patch: pytest.MonkeyPatch) -> None:

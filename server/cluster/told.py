@@ -13,21 +13,21 @@ from protocol.ids import ConversationId, UserId
 KEPT_S = 10.0
 """How long at least it is remembered; nothing comes later than that."""
 
-Mark = tuple[int, int]
 Key = tuple[ConversationId, UserId, type | str]
+Heights = tuple[int, int]
 
 
-class Marks:
-    """The highest marks, and the last choice of each setting, of each member that users here were told lately; `now` is
-    monotonic seconds.
+class Told:
+    """How high the marks of each member stood, and which choice of each setting it was, when users here were told
+    lately; `now` is monotonic seconds.
 
     Two dicts take turns: what was not told while one was filled is forgotten with it.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._newer: dict[Key, Mark] = {}
-        self._older: dict[Key, Mark] = {}
+        self._newer: dict[Key, Heights] = {}
+        self._older: dict[Key, Heights] = {}
         self._turned = now()
 
     def rising(self, event: ReceiptMoved) -> ReceiptMoved | None:
@@ -46,18 +46,17 @@ class Marks:
 
     def rising_own(self, user: UserId, event: ReadMoved) -> bool:
         """Whether a user's own mark is news."""
-        return event.read_c > self._raise((event.conversation, user, ReadMoved), 0, event.read_c)[1]
+        return event.read_c > self._raise((event.conversation, user, ReadMoved), event.read_c)[0]
 
     def latest(self, user: UserId, choice: Choice) -> SettingsChanged | None:
-        """What of a user's own settings is news."""
-        keys = {name: (choice.conversation, user, name) for name in choice.names}
-        names = [name for name, key in keys.items() if self._raise(key, 0, choice.v)[1] < choice.v]
-        return choice.told(names) if names else None
+        """What of a user's own settings is news. Choices are numbered from 1."""
+        news = [name for name in choice.names if self._raise((choice.conversation, user, name), choice.v)[0] < choice.v]
+        return choice.told(news) if news else None
 
-    def _raise(self, key: Key, delivered_c: int, read_c: int) -> Mark:
-        """Note these marks; returns what they were."""
+    def _raise(self, key: Key, first: int, second: int = 0) -> Heights:
+        """Note that it stands there now, unless it stood higher; returns where it stood."""
         if self._now() - self._turned > KEPT_S:
             self._newer, self._older, self._turned = {}, self._newer, self._now()
         known = self._newer.get(key) or self._older.get(key, (0, 0))
-        self._newer[key] = max(known[0], delivered_c), max(known[1], read_c)
+        self._newer[key] = max(known[0], first), max(known[1], second)
         return known
