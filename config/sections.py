@@ -33,11 +33,13 @@ class Node(Struct, frozen=True, kw_only=True):
 
     def address_of(self, number: int) -> Address:
         """Where the other nodes reach the sockets of the node of that number; also its name."""
-        return self.address or self.listen.at(self.own_port(number))
+        port = self.own_port(number)
+        return self.address.of(port) if self.address else self.listen.at(port)
 
     def url_of(self, number: int) -> SocketUrl:
         """Where clients are sent who shall reach the node of that number."""
-        return self.url or SocketUrl(f"ws://{self.listen.at(self.own_port(number))}/v1/socket")
+        port = self.own_port(number)
+        return self.url.of(port) or SocketUrl(f"ws://{self.listen.at(port)}/v1/socket")
 
     def private_of(self, number: int) -> Address:
         """Where the node of that number, from 1, listens privately when a supervisor runs it."""

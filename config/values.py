@@ -48,17 +48,24 @@ class Address(Value, str):
         return Address(f"{self.rpartition(':')[0]}:{port}")
 
 
+PORT = "{port}"
+"""In what several nodes have in common, this stands for the port of each one's own."""
+
+
 class PeerAddress(Address):
-    """How others reach what listens here: `host:port` as in Address; empty, with port 0, while it is not set."""
+    """How others reach what listens here: `host:port` as in Address, or `host:{port}`; empty while it is not set."""
 
     __slots__ = ()
+    expects: ClassVar[str] = "an address such as 10.0.0.1:8080, or 10.0.0.1:{port}"
 
     def __new__(cls, text: str) -> Self:
         if text:
-            return super().__new__(cls, text)
-        unset = str.__new__(cls, text)
-        unset.host, unset.port = "", 0
-        return unset
+            Address(text.replace(PORT, "0"))
+        return str.__new__(cls, text)
+
+    def of(self, port: int) -> Address:
+        """Where the node with this port of its own is reached. It has to be set."""
+        return Address(self.replace(PORT, str(port)))
 
 
 class Network(Value):
@@ -137,14 +144,20 @@ class SocketUrl(Value, str):
     """Where clients open a WebSocket (wire contract §1); empty while it is not set. A close frame has to hold it."""
 
     __slots__ = ()
-    expects: ClassVar[str] = "a URL such as wss://node1.example.com/v1/socket, of 98 bytes at most"
+    expects: ClassVar[str] = (
+        "a URL such as wss://node1.example.com/v1/socket, or wss://example.com/{port}/v1/socket, of 98 bytes at most"
+    )
 
     def __new__(cls, text: str) -> Self:
         if len(text.encode()) > LONGEST_URL:
             raise ValueError(cls.expects)
-        if text and not (_names_host(text, ("ws", "wss")) and text.endswith("/v1/socket")):
+        if text and not (_names_host(text.replace(PORT, "1"), ("ws", "wss")) and text.endswith("/v1/socket")):
             raise ValueError(cls.expects)
         return super().__new__(cls, text)
+
+    def of(self, port: int) -> "SocketUrl":
+        """Where clients reach the node with this port of its own."""
+        return SocketUrl(self.replace(PORT, str(port)))
 
 
 def _names_host(url: str, schemes: tuple[str, ...]) -> bool:

@@ -98,7 +98,10 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
 @click.option("--rolling", is_flag=True, help="One node after the other, while the others serve.")
 @data_option
 def restart(rolling: bool, data: Path) -> None:
-    """Start the nodes of a running installation anew. Returns when all of them serve again."""
+    """Start the nodes of a running installation anew. Returns when all of them serve again.
+
+    Of `tidings serve --embedded`; one with --config does it when it gets SIGHUP, and tells how in its log.
+    """
     from rich.console import Console
 
     from server.supervisor.asking import restart_rolling

@@ -75,7 +75,7 @@ class Node:
         self._number = number
         self._stopping = asyncio.Event()
         self._evicted = False
-        self.metrics = Metrics()
+        self.metrics = Metrics(name=node.name)
         people = self._people = PostgresPeople(pools.questions)
         self._make_gateway()
         self.cluster = Cluster(
@@ -201,17 +201,15 @@ class Node:
             ]
             async with AsyncExitStack() as stack:
                 stack.enter_context(self.metrics.watching_collections())
-                await self._open(stack)
-                tasks.append(group.create_task(self._stay()))
-                ready()
-                await self._stopping.wait()
-            if self._evicted:
-                self.host.stop()
-            else:
+                stack.callback(self._passwords.close)
+                private = self._settings.node.private
+                await stack.enter_async_context(self.web.serving(private.host, private.port))
+                async with AsyncExitStack() as doors:
+                    await self._open(doors)
+                    tasks.append(group.create_task(self._stay()))
+                    ready()
+                    await self._stopping.wait()
                 await self._drain()
-            await self.gateway.drain()
-            if self._evicted:
-                self.gateway.abandon()
             self.host.stop()
             for task in tasks:
                 task.cancel()
@@ -227,24 +225,29 @@ class Node:
                 self.stop()
 
     async def _drain(self) -> None:
+        """Nobody can come in any more; whoever is here is sent away, by this node or, when it is evicted, unheard."""
+        if self._evicted:
+            self.host.stop()
+            await self.gateway.drain()
+            self.gateway.abandon()
+            return
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self.host.drain()
         except TimeoutError:
             log.warning("drain took too long: stopping all the same")
         await self.cluster.membership.leave()
+        await self.gateway.drain()
 
-    async def _open(self, stack: AsyncExitStack) -> None:
+    async def _open(self, doors: AsyncExitStack) -> None:
         """Whoever is sent to this node while it joins waits for it; everybody else comes when it is a member."""
-        stack.callback(self._passwords.close)
         node = self._settings.node
-        await stack.enter_async_context(self.web.serving(node.private.host, node.private.port))
         ports = {node.own_port(self._number), node.listen.port}
-        sockets = [stack.enter_context(reserved(node.listen.host, port, "node.listen")) for port in sorted(ports)]
+        sockets = [doors.enter_context(reserved(node.listen.host, port, "node.listen")) for port in sorted(ports)]
         with reaching_postgres():
             await self.cluster.membership.join()
         for reservation in sockets:
-            await stack.enter_async_context(accepting(lambda: Connection(self.gateway), reservation))
+            await doors.enter_async_context(accepting(lambda: Connection(self.gateway), reservation))
         # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
         gc.collect()
         gc.freeze()

@@ -11,7 +11,13 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SIZES = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 256)
@@ -42,10 +48,11 @@ class Histogram:
 
 
 class Metrics:
-    """One node's figures. Gauges and counters are read from their owners when somebody asks."""
+    """The figures of the node `name`. Gauges and counters are read from their owners when somebody asks."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, name: str = "") -> None:
         self.clock = clock
+        self.name = name
         self.batch = Histogram(SIZES)
         self.commit_latency = Histogram(SECONDS)
         self.ack_latency = Histogram(SECONDS)
@@ -71,6 +78,7 @@ class Metrics:
             self.commit_latency.observe(self.clock() - start)
 
     def collect(self) -> Iterable[Metric]:
+        yield InfoMetricFamily("tidings_node", "Which node this is", value={"name": self.name})
         yield self.batch.family("tidings_commit_batch_size", "Units in one commit statement")
         yield self.commit_latency.family("tidings_commit_seconds", "One commit, bisecting and retries included")
         yield self.ack_latency.family("tidings_ack_seconds", "From reading a message.send to writing its reply")

@@ -22,15 +22,16 @@ class Absent(Silent):
 
 
 class Strange(Exception):
-    """What answers at that address is not a node."""
+    """What answers at that address is not the node that was asked; the text says so."""
 
 
 class Scraped(Struct, frozen=True):
-    """`ready` is empty when the node is, else why it is not.
+    """What the node of that name says. `ready` is empty when it is, else why it is not.
 
     `figures` are all samples without labels, by name; counters end in `_total`, histograms in `_sum` and `_count`.
     """
 
+    name: str
     ready: str
     figures: Mapping[str, float]
 
@@ -51,10 +52,11 @@ def _scrape(private: str) -> Scraped:
         families = text_string_to_metric_families(_get(f"http://{private}/metrics"))
         samples = [sample for family in families for sample in family.samples]
         said = json.loads(ready)
-        why = "" if said.get("ready") else str(said["message"])
+        why = "" if said.get("ready") else str(said["detail"])
+        (name,) = (sample.labels["name"] for sample in samples if sample.name == "tidings_node_info")
     except (ValueError, KeyError, AttributeError) as fault:
-        raise Strange(private) from fault
-    return Scraped(why, {sample.name: sample.value for sample in samples if not sample.labels})
+        raise Strange(f"http://{private} is something else than a node") from fault
+    return Scraped(name, why, {sample.name: sample.value for sample in samples if not sample.labels})
 
 
 def _get(url: str) -> str:

@@ -29,7 +29,7 @@ def show(settings: Settings, number: int) -> None:
     except Silent as fault:
         raise click.ClickException(f"http://{private} does not answer ({fault}): {RUNNING}") from fault
     except Strange as fault:
-        raise click.ClickException(f"http://{private} is something else than a node: is node.private right?") from fault
+        raise click.ClickException(f"{fault}: is node.private right?") from fault
     Console().print(details(f"node {number} at {settings.node.address_of(number)}", said))
 
 
@@ -80,10 +80,14 @@ async def _show_nodes_here(settings: Settings, fault: SettingError) -> None:
 
 
 async def _seen(name: str, private: str, lease: str) -> Seen:
+    """Machines that left `node.private` as it is name the same address, each meaning its own."""
     try:
-        return Seen(name, lease, await scrape(private))
+        said = await scrape(private)
+        if said.name != name:
+            raise Strange(f"{said.name} answers at http://{private}: give each machine a node.private of its own")
     except (Silent, Strange) as fault:
         return Seen(name, lease, fault)
+    return Seen(name, lease, said)
 
 
 def _console() -> Console:

@@ -93,7 +93,7 @@ def _cells(node: Seen) -> list[str]:
         case Silent() as fault:
             why = "; ".join(filter(None, (f"does not answer ({fault})", node.lease)))
         case Strange() as fault:
-            why = f"http://{fault} is something else than a node"
+            why = str(fault)
     return [node.name, why, *[""] * (len(_LABELS) - 2)]
 
 

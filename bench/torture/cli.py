@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -43,7 +43,11 @@ def torture(runs: int, only: tuple[str, ...], data: Path) -> None:
     Three nodes, Postgres and NATS are killed, stopped, cut off from each other and restarted while people talk. Every
     run leaves a line in DATA/record.jsonl; the next call goes on after it and prints the totals of this commit.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        reason = fault.strerror or fault
+        raise click.ClickException(f"--data: {data} cannot be used ({reason}): name a folder.") from fault
     with _alone_in(data):
         _more(runs, only or KINDS, data)
 
@@ -99,8 +103,9 @@ def chosen(seed: int, kinds: tuple[str, ...]) -> list[str]:
 
 
 def _read(record: Path) -> Iterator[Done]:
-    if record.exists():
-        for line in record.read_bytes().splitlines():
+    """What was recorded; a line that was cut short counts for nothing."""
+    for line in record.read_bytes().splitlines() if record.exists() else ():
+        with suppress(msgspec.DecodeError):
             yield msgspec.json.decode(line, type=Done)
 
 

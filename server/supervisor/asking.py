@@ -38,7 +38,10 @@ def restart_rolling(data: Path, console: Console) -> None:
 @contextmanager
 def _supervisor(data: Path) -> Iterator[int]:
     """A descriptor of the process that serves this folder: the one that holds its lock."""
-    absent = click.ClickException(f"--data: no `tidings serve --embedded` runs in {data}: name the folder of one.")
+    absent = click.ClickException(
+        f"--data: no `tidings serve --embedded` runs in {data}: name the folder of one. "
+        "(One with --config restarts its nodes when it gets SIGHUP.)"
+    )
     try:
         pid = int((data / "supervisor.pid").read_text())
         process = os.pidfd_open(pid)

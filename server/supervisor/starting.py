@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from config.catalogue import SETTINGS
 from config.sections import Node
 from config.settings import REQUIRED, SettingError, Settings, load
-from config.values import Address
+from config.values import PORT, Address
 from server.embedded import EmbeddedNats
 
 MOST_NODES = 50
@@ -37,33 +37,24 @@ def load_for(
             f"{SETTINGS['node.listen']} is {settings.node.listen}: choose a port from 1 to {HIGHEST_PORT}, "
             "since a node takes some above it too."
         )
-    if nodes > 1:
-        _check_several(settings.node)
-    elif not data:
-        _check_reachable(settings.node)
+    _check_reachable(settings.node, nodes, alone=nodes == 1 and data is not None)
     return settings
 
 
-def _check_reachable(node: Node) -> None:
-    """On other machines there may be nodes of the same database, which are told apart by where they are reached."""
+def _check_reachable(node: Node, nodes: int, *, alone: bool) -> None:
+    """Clients are sent to one of the nodes, which are told apart by where the others reach them, on this machine and on
+    others; `alone`: there are none."""
     for name, value in (("node.url", node.url), ("node.address", node.address)):
-        if node.listen.host in EVERYWHERE and not value:
+        if nodes > 1 and value and PORT not in value:
+            raise SettingError(
+                f"{SETTINGS[name]} is {value}, which only one node can have: write {PORT} where the port of each one's "
+                "own belongs, or leave out --nodes."
+            )
+        if node.listen.host in EVERYWHERE and not value and not (alone and name == "node.address"):
             raise SettingError(
                 f"{SETTINGS[name]} is not set, and {SETTINGS['node.listen']} is {node.listen}, which leads nowhere: "
                 "set it, or listen on the address of this machine."
             )
-
-
-def _check_several(node: Node) -> None:
-    """Several nodes are told apart by their ports, so what clients and nodes reach them at follows from those."""
-    for name, value in (("node.url", node.url), ("node.address", node.address)):
-        if value:
-            raise SettingError(f"{SETTINGS[name]} is {value}, which only one node can have: leave it out, or --nodes.")
-    if node.listen.host in EVERYWHERE:
-        raise SettingError(
-            f"{SETTINGS['node.listen']} is {node.listen}, where nobody can be sent to one of several nodes: "
-            "name the address that clients reach, or leave out --nodes."
-        )
 
 
 def check_free(settings: Settings, nodes: int, nats: EmbeddedNats | None) -> None:

@@ -1,5 +1,6 @@
 """What several nodes say from outside: where people are at home, and how often something happened on any of them."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -7,6 +8,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.scrape import scrape
 from tests.server.running import Installation
 
 
@@ -45,3 +47,9 @@ def figures(private: str) -> dict[str, float]:
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {sample.name: sample.value for sample in samples if not sample.labels}
+
+
+async def not_ready(installation: Installation) -> list[str]:
+    """Why each node cannot do its job, empty for one that can, in the order of their numbers."""
+    said = await asyncio.gather(*(scrape(url.removeprefix("http://")) for url in _private(installation)))
+    return [one.ready for one in said]

@@ -19,6 +19,9 @@ PER_S = 1_000
 BEFORE_S = AFTER_S = 1.5
 TEXTS, TEXTS_PER_S = 100, 8
 WITHIN_S = 90.0
+RECONNECTS = {"4001", "4002", "4010", "ConnectionRefusedError"}
+"""How connections may end: drained, moved, the home of a relay gone; and one that was tried while no node listened."""
+ACKED_AGAIN_WITHIN_S = 10.0
 SETTLED_WITHIN_S = 40.0
 """Of a machine that does much else; alone it takes twenty."""
 
@@ -74,12 +77,18 @@ class Pairs:
                 assert device.sends.acked == {cid: log.index(cid) + 1 for cid in self.said[device]}
             assert len(log) == len(self.said[one]) + len(self.said[other])
 
+        assert set(self.ends) <= RECONNECTS, self.ends
+        assert max(device.sends.silence for device in self.devices) < ACKED_AGAIN_WITHIN_S
+
+    @property
+    def ends(self) -> Counter[str]:
+        return sum((device.ends for device in self.devices), Counter[str]())
+
     def told(self) -> str:
         sends = [device.sends for device in self.devices]
-        ends = sum((device.ends for device in self.devices), Counter[str]())
         return (
             f"{sum(len(one.acked) for one in sends)} acked ({sum(one.dups for one in sends)} of them again, "
-            f"{sum(one.refused for one in sends)} put off), ends of connections {dict(ends)}, "
+            f"{sum(one.refused for one in sends)} put off), ends of connections {dict(self.ends)}, "
             f"longest without an ack {max(one.silence for one in sends):.2f} s"
         )
 

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from tests.cluster.external_nats import ExternalNats
-from tests.cluster.looking import apart, total
+from tests.cluster.looking import apart, not_ready, total
 from tests.cluster.pulse import talking
 from tests.server.running import Installation
 from tests.until import until
@@ -32,6 +32,7 @@ async def test_without_nats_two_nodes_go_on_and_nothing_takes_longer_than_two_se
                 gone = monotonic()
                 await asyncio.to_thread(nats.stop)
                 await asyncio.sleep(AWAY_S)
+                assert await not_ready(installation) == ["", ""]
                 acked, heard = pair.acked_gap(gone), pair.heard_gap(gone)
                 scans, repaired = (
                     total(installation, name) - value for name, value in zip(FIGURES, before, strict=True)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from config.settings import load
-from tests.cluster.looking import apart, figures
+from tests.cluster.looking import apart, figures, not_ready
 from tests.cluster.pulse import Pair, talking
 from tests.server.running import Installation
 from tests.until import until
@@ -53,6 +53,7 @@ async def frozen(installation: Installation, pair: Pair) -> Outage:
     began = monotonic()
     try:
         await pair.types()
+        assert await not_ready(installation) == ["Postgres does not answer"] * installation.nodes
         await asyncio.sleep(began + AWAY_S - 1 - monotonic())
         await pair.types()
         await asyncio.sleep(began + AWAY_S - monotonic())
@@ -98,6 +99,7 @@ async def test_without_postgres_sockets_stay_nothing_is_acknowledged_and_all_hea
         assert [pulse.client.position[0] for pulse in pair.both] == epochs
         assert versions(installation) == placed
         assert installation.node_pids() == pids
+        assert await not_ready(installation) == [""] * installation.nodes
         await pair.finish()
     with capsys.disabled():
         away = outage.until - outage.began

@@ -99,6 +99,8 @@ def test_a_wrong_value_is_shown_with_its_place_and_its_range(tmp_path: Path) -> 
         ("node.listen", "::1:8080"),
         ("node.listen", "localhost:70000"),
         ("node.address", "node1"),
+        ("node.address", "{port}"),
+        ("node.address", "10.0.0.1:{number}"),
         ("node.url", "https://node1.example.com/v1/socket"),
         ("node.url", "wss:///v1/socket"),
         ("node.url", "wss://node1.example.com"),
@@ -196,6 +198,15 @@ def test_a_node_may_be_reached_elsewhere_than_it_listens() -> None:
     node = load(None, COMPLETE | reached).node
     assert node.url_of(0) == "wss://n1.example.com/v1/socket"
     assert (node.address_of(0), node.address_of(0).port) == ("10.0.0.1:8081", 8081)
+
+
+def test_several_nodes_may_be_reached_elsewhere_by_their_own_ports() -> None:
+    reached = {"TIDINGS_NODE__URL": "wss://example.com/{port}/v1/socket", "TIDINGS_NODE__ADDRESS": "10.0.0.1:{port}"}
+    node = load(None, COMPLETE | reached | {"TIDINGS_NODE__LISTEN": "0.0.0.0:8080"}).node
+    assert [node.url_of(number) for number in (1, 2)] == [
+        f"wss://example.com/{port}/v1/socket" for port in (8081, 8082)
+    ]
+    assert [node.address_of(number) for number in (1, 2)] == ["10.0.0.1:8081", "10.0.0.1:8082"]
 
 
 def test_settings_are_frozen() -> None:

@@ -22,7 +22,7 @@ from server.cluster.frames import Frame, Item, decode, encode
 from server.cluster.homes import Session
 from server.committer import Committer
 from server.host import Host
-from server.kinds import UserKind
+from server.kinds import ConversationKind, UserKind
 from server.load import Load
 from server.observe import Metrics
 from server.population import Population
@@ -82,9 +82,9 @@ class Part:
         metrics = Metrics(loop.time)
         asked = MemoryConversations(self.database, fault)
         self.cluster = Cluster(HERE, self.leases, asked, self.sockets, Load(metrics), loop.time)
-        users = UserKind(POLICY, lambda: "epoch", lambda _: [])
-        committer = Committer([self.store.commit], metrics)
-        self.host = Host(Population([users], self.database.now), self.cluster.router, committer, self.database.now)
+        kinds = UserKind(POLICY, lambda: "epoch", lambda _: []), ConversationKind(self.store)
+        committer = self._committer = Committer([self.store.commit], metrics)
+        self.host = Host(Population(kinds, self.database.now), self.cluster.router, committer, self.database.now)
 
         requests = Requests(self.cluster.router.tell, self.store, None, self.sockets.reply)  # type: ignore[arg-type]
         self.cluster.join(self.host, requests, self.sockets, self.line, self._user)
@@ -101,7 +101,7 @@ class Part:
         await self.leases.join(THERE)
         await self.cluster.membership.join()
         async with asyncio.TaskGroup() as group:
-            works = [*self.cluster.works(), self.cluster.membership.run(), self._renew()]
+            works = [*self.cluster.works(), self.cluster.membership.run(), self._committer.run(), self._renew()]
             tasks = [group.create_task(work) for work in works]
             self._beating = group.create_task(self._beat())
             await asyncio.sleep(3)

@@ -56,17 +56,30 @@ def tidings(*arguments: object, environ: dict[str, str] | None = None) -> "subpr
         (
             ("serve", "--embedded", "--nodes", 2),
             {"TIDINGS_NODE__URL": "wss://n1.example.com/v1/socket"},
-            ("node.url", "TIDINGS_NODE__URL", "--nodes"),
+            ("node.url", "TIDINGS_NODE__URL", "{port}", "--nodes"),
         ),
         (
             ("serve", "--embedded", "--nodes", 2),
             {"TIDINGS_NODE__ADDRESS": "10.0.0.1:8081"},
-            ("node.address", "TIDINGS_NODE__ADDRESS", "--nodes"),
+            ("node.address", "TIDINGS_NODE__ADDRESS", "{port}", "--nodes"),
         ),
         (
             ("serve", "--embedded", "--nodes", 2),
             {"TIDINGS_NODE__LISTEN": "0.0.0.0:8080"},
-            ("node.listen", "TIDINGS_NODE__LISTEN", "--nodes"),
+            ("node.url", "TIDINGS_NODE__URL", "node.listen", "0.0.0.0:8080"),
+        ),
+        (
+            ("serve", "--embedded"),
+            {"TIDINGS_NODE__LISTEN": "0.0.0.0:8080"},
+            ("node.url", "TIDINGS_NODE__URL", "node.listen", "0.0.0.0:8080"),
+        ),
+        (
+            ("serve", "--embedded", "--nodes", 2),
+            {
+                "TIDINGS_NODE__LISTEN": "0.0.0.0:8080",
+                "TIDINGS_NODE__URL": "wss://chat.example.com/{port}/v1/socket",
+            },
+            ("node.address", "TIDINGS_NODE__ADDRESS", "node.listen", "0.0.0.0:8080"),
         ),
         (
             ("serve",),
@@ -103,7 +116,8 @@ def test_what_is_wrong_ends_in_one_sentence_that_names_it(
         (("serve", "--embedded", "--config", "x.toml"), ("--embedded", "--config")),
         (("serve", "--embedded", "--nodes", "51"), ("--nodes", "51")),
         (("restart", "--data", "DATA"), ("--rolling",)),
-        (("restart", "--rolling", "--data", "DATA"), ("--data", "DATA", "tidings serve")),
+        (("restart", "--rolling", "--data", "DATA"), ("--data", "DATA", "tidings serve", "SIGHUP")),
+        (("torture", "--data", "DATA/file/data"), ("--data", "DATA/file/data", "name a folder")),
         (("serve", "--embedded", "--data", "DATA/file/data"), ("data folder", "DATA/file/data", "choose another")),
         (("docs", "--out", "DATA/file/docs"), ("--out", "DATA/file/docs")),
         (("status", "--data", "DATA"), ("tidings serve",)),
@@ -224,6 +238,20 @@ async def test_status_shows_what_the_lease_of_a_node_says_that_does_not_answer(p
     assert "does not answer" in unfolded
     assert "it holds a lease and acts by version 0" in unfolded
     assert "mute" in shown.stdout.partition("not yet acted by: ")[2]
+
+
+async def test_status_takes_no_node_for_another_one_that_names_the_same_private_address(pair: Installation) -> None:
+    settings = load(pair.data / "tidings.toml", {})
+    private = f"127.0.0.1:{pair.port + 101}"
+    async with open_pool(str(settings.postgres.url), 1) as pool:
+        leases = PostgresNodes(pool)
+        await leases.join(Life("far", "far", "ws://far/v1/socket", "far:1", private))
+        showing = asyncio.create_task(asyncio.to_thread(tidings, "status", "--data", pair.data))
+        while not (await asyncio.wait([showing], timeout=RENEW_MS / 1000))[0]:
+            await leases.renew("far", 0)
+        await leases.leave("far")
+    unfolded = " ".join(showing.result().stdout.replace("│", " ").split())
+    assert f"127.0.0.1:{pair.port + 1} answers at http://{private}: give each machine a node.private" in unfolded
 
 
 def test_status_shows_the_nodes_of_this_machine_while_postgres_is_away(pair: Installation, tmp_path: Path) -> None:

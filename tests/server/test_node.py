@@ -20,6 +20,7 @@ from persistence.pool import open_pool
 from server.composition import Node
 from server.node import Process, joining
 from server.pools import connected
+from server.scrape import scrape
 from server.supervisor.installation import settings_file
 from tests.security.raw import CLOSE, Raw, plain, upgraded
 from tests.until import until
@@ -92,6 +93,25 @@ async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thre
         if thread.name.startswith("passwords"):
             thread.join(5)
             assert not thread.is_alive()
+
+
+async def test_a_node_that_drains_says_so_on_its_private_port_until_it_ends(database: str) -> None:
+    port = free_port()
+    settings = settings_of(database, port)
+    ready = asyncio.Event()
+    life = joining(settings, 0)
+    async with connected(settings, life.incarnation) as pools:
+        node = Node(settings, pools, life, 0)
+        serving = asyncio.create_task(node.serve(ready.set))
+        async with asyncio.timeout(20):
+            await ready.wait()
+            private = f"127.0.0.1:{port + 101}"
+            assert (await scrape(private)).ready == ""
+            async with upgraded(port):
+                node.stop()
+                said = await scrape(private)
+                assert (said.name, said.ready) == (f"127.0.0.1:{port}", "draining")
+            await serving
 
 
 class Losing:

@@ -1,4 +1,4 @@
-"""The router: who asked another node is answered, once, whatever comes late."""
+"""The router: who asked another node is answered, once, whatever comes late; nothing is sent round in circles."""
 
 import asyncio
 
@@ -6,12 +6,14 @@ import pytest
 
 from actors.conversation_commands import Send
 from actors.effects import Asked, conversation_address
+from protocol.codec import Encoded
 from protocol.errors import UNKNOWN_OUTCOME
-from protocol.ids import ConversationId, Millis
+from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
-from server.cluster.frames import ToConversation, replied
-from tests.server.part import Part, with_part
+from server.cluster.frames import Item, Replied, ToConversation, ToUsers, replied
+from tests.contracts.grounds import said
+from tests.server.part import THERE, Part, with_part
 
 ASKED = Asked(7, 1)
 
@@ -21,14 +23,20 @@ def elsewhere(part: Part) -> ConversationId:
     return ConversationId(part.at_home(here=False))
 
 
+def sent(part: Part) -> list[Item]:
+    """What has left over the link."""
+    return [item for frame in part.line.frames for item in frame.items]
+
+
 async def asked(part: Part, cid: str) -> Asked:
     """Somebody here says something there, always by the same id; returns what stands for the request on the link."""
     id = elsewhere(part)
     send = Send(ASKED, part.at_home(here=True), SendMessage(id=1, conversation=id, cid=cid, text=cid))
     part.cluster.router.tell(conversation_address(id), send)
     await asyncio.sleep(0)
-    items = [item for frame in part.line.frames for item in frame.items if isinstance(item, ToConversation)]
-    ticket = items[-1].command.request
+    *_, item = sent(part)
+    assert isinstance(item, ToConversation)
+    ticket = item.command.request
     assert ticket is not None
     return ticket
 
@@ -77,5 +85,41 @@ def test_a_command_that_comes_back_to_the_node_that_passed_it_on_is_answered_onc
         part.cluster.router.reply(ticket, Done())
         part.hears(1, replied(ticket, Done()))
         assert part.sockets.replies == [(ASKED, Done())]
+
+    with_part(test)
+
+
+TWICE = pytest.mark.parametrize(("hops", "passed_on"), [(0, True), (1, True), (2, False), (3, False)])
+"""How often a node that acts by another version has passed it on already."""
+
+
+@TWICE
+def test_an_event_for_users_of_another_node_is_passed_on_twice_and_told_here_then(hops: int, passed_on: bool) -> None:
+    async def test(part: Part) -> None:
+        user = part.at_home(here=False)
+        part.attach(user)
+        await asyncio.sleep(0.1)
+        event = said(ConversationId("5"), 1, UserId("9")).event
+        part.hears(1, ToUsers((user,), Encoded(event).msgpack, hops))
+        await asyncio.sleep(0.1)
+        assert [item.hops for item in sent(part) if isinstance(item, ToUsers)] == ([hops + 1] if passed_on else [])
+        assert [told for _, told in part.sockets.told] == ([] if passed_on else [event])
+
+    with_part(test)
+
+
+@TWICE
+def test_a_command_for_another_node_is_passed_on_twice_and_carried_out_here_then(hops: int, passed_on: bool) -> None:
+    async def test(part: Part) -> None:
+        user = part.at_home(here=False)
+        id = await part.store.open(user, UserId(str(int(user) + 1)))
+        send = Send(Asked(7, 1, THERE.incarnation), user, SendMessage(id=1, conversation=id, cid="a", text="a"))
+        part.hears(1, ToConversation(id, send, hops))
+        await asyncio.sleep(0.1)
+        assert [item.hops for item in sent(part) if isinstance(item, ToConversation)] == (
+            [hops + 1] if passed_on else []
+        )
+        answers = [item.sent.c for item in sent(part) if isinstance(item, Replied) and item.sent]
+        assert answers == ([] if passed_on else [1])
 
     with_part(test)
