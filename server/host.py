@@ -48,10 +48,9 @@ class Host:
         self._committer = committer
         self._clock = clock
         self._turns: deque[Activation] = deque()
-        self._running = False
+        self._running = self.draining = False
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.draining = False
 
     def tell(self, address: Address, command: Any, *, activate: bool = True) -> None:
         """Queue a command. Full mailbox, too many actors: whoever asks is answered `unavailable`; draining: everybody.
@@ -135,6 +134,7 @@ class Host:
             self._act(activation, row.effects)
             return
         activation.flying = row
+        self.population.commits(activation)
         assert activation.ticket is not None
         generation = activation.generation
         unit = activation.ticket.unit(row.facts)
@@ -150,6 +150,7 @@ class Host:
             activation.flying = None
             try:
                 self._act(activation, row.effects)
+                self.population.told(activation)
                 self._launch(activation)
                 self._ready(activation)
             except Exception:
@@ -267,6 +268,7 @@ class Host:
         effects = [effect for command in activated.first for effect in activated.actor.handle(command, now)]
         activation.actor, activation.ticket = activated.actor, activated.ticket
         self._act(activation, effects)
+        self.population.told(activation)
         self._ready(activation)
 
     def _give_up(self, activation: Activation) -> None:

@@ -23,6 +23,8 @@ class Population:
         self._live: dict[str, dict[str | int, Activation]] = {name: {} for name in self._kinds}
         self._clock = clock
         self._most = most
+        # Since when, by the loop's clock; the first is the oldest.
+        self._untold: dict[Activation, float] = {}
         self.lately = clock()
         """The time, as of the last look at who may rest; one int for all who keep it."""
 
@@ -50,7 +52,21 @@ class Population:
         self._live[address.kind][address.key] = activation
         return activation
 
+    def commits(self, activation: Activation) -> None:
+        """From now on it may have made something durable that nobody was told of."""
+        self._untold.setdefault(activation, asyncio.get_running_loop().time())
+
+    def told(self, activation: Activation) -> None:
+        """All that it made durable has been told."""
+        self._untold.pop(activation, None)
+
+    @property
+    def untold_since(self) -> float | None:
+        """What was made durable before that moment of the loop's clock has been told; None: everything has."""
+        return next(iter(self._untold.values()), None)
+
     def forget(self, activation: Activation) -> None:
+        self.told(activation)
         activation.stop_timers()
         activation.generation += 1
         live = self._live[activation.kind.name]

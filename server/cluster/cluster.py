@@ -18,6 +18,7 @@ from server.cluster.membership import Membership
 from server.cluster.repair import Repair
 from server.cluster.router import Router, Sockets
 from server.cluster.sweep import Sweep
+from server.cluster.untold import Untold
 from server.host import Host
 from server.load import Load
 from server.observe import Metrics
@@ -40,7 +41,8 @@ class Cluster:
         now: Callable[[], float],
     ) -> None:
         self.membership = Membership(nodes, node, now)
-        self.links = Links(node.incarnation, now, self._settled, self._take, self._answer)
+        untold = Untold(lambda: self._host.population.untold_since, self._settled, now)
+        self.links = Links(node.incarnation, now, self._settled, untold.told, self._take, self._answer)
         self.router = Router(self.membership, self.links, sockets, load, now)
         self._nodes = nodes
         self._log = log
@@ -52,6 +54,7 @@ class Cluster:
     ) -> None:
         """What it serves, and what carries its frames; called once, before `works`. `user` finds an actor here."""
         self._bus = bus
+        self._host = host
         self.router.join(host, requests)
         self.links.join(bus)
         self.homes = Homes(self.membership, sessions, host)

@@ -9,7 +9,7 @@ from protocol.codec import Encoded
 from protocol.errors import Refusal
 from protocol.events import DurableEvent, Typing
 from protocol.facts import Choice
-from protocol.ids import ConversationId, UserId
+from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Result, Sent
 
 HOPS = 2
@@ -56,13 +56,15 @@ class Frame(Struct, frozen=True, gc=False, array_like=True):
 
     Frames are numbered from 1 for each pair of incarnations; one without items is a heartbeat and bears the number of
     the last. `beat` counts the sender's heartbeats, `echo` is the last beat of the receiver's that the sender heard,
-    0 for none: so the receiver knows how old a frame is, and whether it is heard itself.
+    0 for none: so the receiver knows how old a frame is, and whether it is heard itself. What the sender made durable
+    before `told`, by the database's clock, it has told, in this frame at the latest.
     """
 
     sender: str
     number: int
     beat: int
     echo: int
+    told: Millis
     items: tuple[Item, ...]
 
 

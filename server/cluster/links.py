@@ -86,7 +86,8 @@ class Peer:
 class Links:
     """All links of the node `me`. `take(sender, items)` has what comes in, `answer` tells who asked in vain.
 
-    `now` is monotonic seconds, `settled` gives the moment from which on the log would have to be read.
+    `now` is monotonic seconds, `settled` gives the moment from which on the log would have to be read, `told` the one
+    before which this node has told all that it made durable.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Links:
         me: str,
         now: Callable[[], float],
         settled: Callable[[], Millis],
+        told: Callable[[], Millis],
         take: Callable[[str, Sequence[Item]], None],
         answer: Callable[[Asked, Refusal], None],
     ) -> None:
@@ -102,6 +104,7 @@ class Links:
         self._me = me
         self._now = now
         self._settled = settled
+        self._told = told
         self._take = take
         self._answer = answer
         # Whose frames came before the news that they are here, or after the news that they are not.
@@ -183,7 +186,7 @@ class Links:
             self._publish(peer, items)
 
     def _publish(self, peer: Peer, items: list[Item]) -> None:
-        data = encode(Frame(self._me, peer.sent + 1, self._beat, peer.beat, tuple(items)))
+        data = encode(Frame(self._me, peer.sent + 1, self._beat, peer.beat, self._told(), tuple(items)))
         if len(data) > MOST and len(items) > 1:
             middle = len(items) // 2
             self._publish(peer, items[:middle])
@@ -222,7 +225,8 @@ class Links:
         if peer.holes > holes:
             self.holes += 1
         elif not holes:
-            peer.settled = self._settled()
+            # It may be that it has something to tell from longer ago, and does not know yet what.
+            peer.settled = max(peer.settled, min(self._settled(), frame.told))
         if frame.items and not late:
             self.frames_received += 1
             self._take(frame.sender, frame.items)
@@ -258,7 +262,8 @@ class Links:
                 log.warning("node is silent", incarnation=peer.incarnation)
                 self._give_up(peer, peer.asked)
             self._give_up(peer, [ticket for ticket, (_, since) in peer.asked.items() if now - since > WITHIN_S])
-            self._bus.publish(peer.incarnation, encode(Frame(self._me, peer.sent, self._beat, peer.beat, ())))
+            frame = Frame(self._me, peer.sent, self._beat, peer.beat, self._told(), ())
+            self._bus.publish(peer.incarnation, encode(frame))
         self._strangers = {node: peer for node, peer in self._strangers.items() if now - peer.heard_at < STRANGER_S}
 
     def bus_lost(self) -> None:

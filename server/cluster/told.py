@@ -34,15 +34,10 @@ class Told:
         """What of others' marks is news."""
         delivered_c, read_c = event.delivered_c or 0, event.read_c or 0
         known = self._raise((event.conversation, event.user, ReceiptMoved), delivered_c, read_c)
-        if delivered_c > known[0] and (read_c > known[1] or not read_c):
+        news = delivered_c if delivered_c > known[0] else UNSET, read_c if read_c > known[1] else UNSET
+        if news == (event.delivered_c, event.read_c):
             return event
-        if delivered_c <= known[0] and read_c <= known[1]:
-            return None
-        return replace(
-            event,
-            delivered_c=delivered_c if delivered_c > known[0] else UNSET,
-            read_c=read_c if read_c > known[1] else UNSET,
-        )
+        return None if news == (UNSET, UNSET) else replace(event, delivered_c=news[0], read_c=news[1])
 
     def rising_own(self, user: UserId, event: ReadMoved) -> bool:
         """Whether a user's own mark is news."""

@@ -70,7 +70,10 @@ class Line:
 
 
 class Part:
-    """`ended` are the lives whose connections were ended; `fault` strikes what this node asks of the log."""
+    """`ended` are the lives whose connections were ended; `fault` strikes what this node asks of the log.
+
+    `told` is until when the other node has told what it made durable, None for up to now.
+    """
 
     def __init__(self, fault: Fault = no_fault) -> None:
         loop = asyncio.get_running_loop()
@@ -89,6 +92,7 @@ class Part:
         requests = Requests(self.cluster.router.tell, self.store, None, self.sockets.reply)  # type: ignore[arg-type]
         self.cluster.join(self.host, requests, self.sockets, self.line, self._user)
         self._numbers = 0
+        self.told: Millis | None = None
         self._beating: asyncio.Task[None] | None = None
 
     def _user(self, user: UserId) -> User | None:
@@ -125,7 +129,8 @@ class Part:
         """A frame comes from there."""
         self._numbers = max(self._numbers, number)
         beat = self.line.frames[-1].beat if self.line.frames else 1
-        self.cluster.received(encode(Frame(THERE.incarnation, number, 1, beat, items)))
+        told = self.cluster.membership.settled if self.told is None else self.told
+        self.cluster.received(encode(Frame(THERE.incarnation, number, 1, beat, told, items)))
 
     def silence(self) -> None:
         """Nothing more is heard from there."""

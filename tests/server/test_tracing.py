@@ -86,7 +86,7 @@ async def test_a_command_from_another_node_that_crashes_its_actor_is_logged_with
 
     monkeypatch.setattr("actors.conversation.Conversation.handle", crash)
     wire = SendMessage(id=1, conversation=id, cid="c", text="hello")
-    sent = Frame("there", 1, 1, 1, (ToConversation(id, Send(Asked(7, 1, "there", TRACEPARENT), ada, wire)),))
+    sent = Frame("there", 1, 1, 1, Millis(0), (ToConversation(id, Send(Asked(7, 1, "there", TRACEPARENT), ada, wire)),))
     (item,) = decode(encode(sent)).items
     assert isinstance(item, ToConversation)
     with capture_logs() as lines:

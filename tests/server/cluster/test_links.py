@@ -36,6 +36,10 @@ class Wire:
         raise AssertionError("links have no news")
 
 
+TOLD = Millis(10**12)
+"""A node that has told all that it made durable."""
+
+
 class Rig:
     """One end of a link, its wire, and a clock."""
 
@@ -47,7 +51,12 @@ class Rig:
         self.on_taken: Callable[[], object] = lambda: None
         self.answers: list[tuple[Asked, Refusal]] = []
         self.links = Links(
-            HERE, lambda: self.time, lambda: self.settled, self._take, lambda *answer: self.answers.append(answer)
+            HERE,
+            lambda: self.time,
+            lambda: self.settled,
+            lambda: TOLD,
+            self._take,
+            lambda *answer: self.answers.append(answer),
         )
         self.links.join(self.wire)
         self.links.meet([HERE, THERE])
@@ -56,9 +65,10 @@ class Rig:
         self.taken += items
         self.on_taken()
 
-    def comes(self, number: int, *items: Item, echo: int | None = None) -> None:
+    def comes(self, number: int, *items: Item, echo: int | None = None, told: int = TOLD) -> None:
         """A frame from there, made after our last beat unless it is said which one."""
-        self.links.received(encode(Frame(THERE, number, 1, self.links._beat if echo is None else echo, items)))
+        echo = self.links._beat if echo is None else echo
+        self.links.received(encode(Frame(THERE, number, 1, echo, Millis(told), items)))
 
     def passes(self, seconds: float) -> None:
         """Time, with the heart beating here."""
@@ -184,12 +194,12 @@ def test_the_first_frames_of_a_newcomer_are_not_late(rig: Rig) -> None:
     for _ in range(LATE_BEATS + 1):
         rig.passes(HEARTBEAT_S)
         rig.comes(0)
-    rig.links.received(encode(Frame("newcomer", 1, 1, 0, (ITEM,))))
+    rig.links.received(encode(Frame("newcomer", 1, 1, 0, TOLD, (ITEM,))))
     assert rig.taken == [ITEM]
 
 
 def test_a_beat_is_echoed(rig: Rig) -> None:
-    rig.links.received(encode(Frame(THERE, 0, 41, 1, ())))
+    rig.links.received(encode(Frame(THERE, 0, 41, 1, TOLD, ())))
     rig.links.tick()
     assert rig.wire.frames[-1].echo == 41
 
@@ -264,7 +274,7 @@ def test_a_frame_of_a_node_that_is_gone_is_taken_once_all_the_same(rig: Rig) -> 
 
 
 def test_who_never_becomes_a_node_is_forgotten(rig: Rig) -> None:
-    rig.links.received(encode(Frame("nobody", 1, 1, 1, ())))
+    rig.links.received(encode(Frame("nobody", 1, 1, 1, TOLD, ())))
     rig.passes(STRANGER_S - HEARTBEAT_S)
     assert "nobody" in rig.links._strangers
     rig.passes(2 * HEARTBEAT_S)
@@ -272,11 +282,22 @@ def test_who_never_becomes_a_node_is_forgotten(rig: Rig) -> None:
 
 
 def test_frames_of_a_node_before_the_news_of_it_count(rig: Rig) -> None:
-    rig.links.received(encode(Frame("newcomer", 1, 1, 1, (ITEM,))))
+    rig.links.received(encode(Frame("newcomer", 1, 1, 1, TOLD, (ITEM,))))
     rig.links.meet([HERE, THERE, "newcomer"])
-    rig.links.received(encode(Frame("newcomer", 2, 1, 1, (ITEM,))))
+    rig.links.received(encode(Frame("newcomer", 2, 1, 1, TOLD, (ITEM,))))
     assert rig.taken == [ITEM, ITEM]
     assert not rig.links.doubtful()
+
+
+def test_a_node_that_may_have_something_to_tell_is_settled_no_further_than_it_says(rig: Rig) -> None:
+    there = rig.links.peers[THERE]
+    rig.settled = Millis(5_000)
+    rig.comes(0, told=3_000)
+    assert there.settled == 3_000
+    rig.comes(1, ITEM, told=2_000)
+    assert there.settled == 3_000
+    rig.comes(1, told=9_000)
+    assert there.settled == 5_000
 
 
 def test_what_cannot_be_read_harms_nothing(rig: Rig) -> None:
@@ -295,7 +316,7 @@ def test_every_item_comes_out_as_it_went_in() -> None:
         replied(Asked(1, 2), Done()),
         replied(Asked(1, 2), UNKNOWN_OUTCOME),
     )
-    frame = Frame(HERE, 9, 3, 4, items)
+    frame = Frame(HERE, 9, 3, 4, TOLD, items)
     assert decode(encode(frame)) == frame
     results = [item.result for item in items if isinstance(item, Replied)]
     assert results == [Sent(4, Millis(5), dup=True), Done(), UNKNOWN_OUTCOME]

@@ -146,6 +146,20 @@ def test_a_node_that_does_not_renew_is_gone_after_its_lease_and_what_it_left_is_
     with_part(test)
 
 
+def test_what_a_node_never_knew_that_it_had_stored_is_told_after_its_end_however_long_ago_it_was() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        part.told = part.database.now()
+        await talk.said(1)
+        await asyncio.sleep(60)
+        assert not talk.heard
+        await _death(part)
+        await asyncio.sleep(2.5)
+        assert talk.heard == [1]
+
+    with_part(test)
+
+
 def test_what_was_stored_while_a_placement_spread_is_told_when_all_have_agreed() -> None:
     async def test(part: Part) -> None:
         talk = await Talk(part).begin()
@@ -190,6 +204,19 @@ def test_marks_and_settings_are_told_and_marks_never_fall() -> None:
         part.hears(9)
         await asyncio.sleep(2)
         assert not [event for _, event in part.sockets.told if isinstance(event, ReceiptMoved | ReadMoved)]
+
+    with_part(test)
+
+
+def test_who_has_read_nothing_by_an_older_look_is_not_told_to_have_read_nothing() -> None:
+    async def test(part: Part) -> None:
+        talk = await Talk(part).begin()
+        router = part.cluster.router
+        router.deliver((user_address(talk.here),), ReceiptMoved(talk.id, talk.there, UNSET, 5))
+        router.tell_here([talk.here], Encoded(ReceiptMoved(talk.id, talk.there, 4, 0)))
+        await asyncio.sleep(0.1)
+        told = [event for _, event in part.sockets.told if isinstance(event, ReceiptMoved)]
+        assert told == [ReceiptMoved(talk.id, talk.there, UNSET, 5), ReceiptMoved(talk.id, talk.there, 4)]
 
     with_part(test)
 

@@ -44,13 +44,11 @@ def resolved(document: Any, pointer: str) -> Any:
 
 
 def tagged(module: Any, field: str) -> set[str]:
-    """The tags of the structs of a module that are no other's base."""
-    kinds = (kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, msgspec.Struct))
-    return {
-        str(kind.__struct_config__.tag)
-        for kind in kinds
-        if kind.__struct_config__.tag_field == field and not kind.__subclasses__()
-    }
+    """The tags of the structs of a module that are no other's base there."""
+    found = inspect.getmembers(module, inspect.isclass)
+    kinds = [kind for _, kind in found if issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__]
+    tagged = (kind for kind in kinds if kind.__struct_config__.tag_field == field)
+    return {str(kind.__struct_config__.tag) for kind in tagged if not set(kind.__subclasses__()) & set(kinds)}
 
 
 def test_the_http_document_is_valid_openapi() -> None:
