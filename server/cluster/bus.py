@@ -204,11 +204,22 @@ async def _end(gone: asyncio.Event) -> None:
 
 
 async def _closed(client: Client) -> None:
+    """Kindly, if that is possible, and for certain: where the library cannot write it does not close, and where the
+    connection breaks while it closes by itself it leaves its tasks, and what they raise, to nobody."""
     closing = asyncio.get_running_loop().create_task(client.close())
-    await asyncio.wait((closing,), timeout=LEAVE_S)
-    if not closing.done():
-        # It would write what waits before it closes, and has no other way to end a connection.
+    try:
+        await asyncio.wait((closing,), timeout=LEAVE_S)
+    finally:
+        listening = [subscription._wait_for_msgs_task for subscription in client._subs.values()]
+        own = [client._flusher_task, client._reading_task, client._ping_interval_task]
+        for task in (closing, *listening, *own):
+            if task:
+                task.add_done_callback(_ended)
+                task.cancel()
+        # What is closed already minds nothing.
         client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
-        closing.cancel()
-    elif fault := closing.exception():
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (fault := task.exception()):
         log.info("the bus was not left kindly", fault=repr(fault))

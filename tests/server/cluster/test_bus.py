@@ -1,7 +1,10 @@
 """The bus over a real NATS: news and frames pass, its absence is noticed, and its end is the node's to decide."""
 
 import asyncio
+import gc
 import socket
+
+import uvloop
 
 from server.cluster.bus import NatsBus
 from tests.cluster.external_nats import ExternalNats
@@ -85,6 +88,35 @@ async def test_a_nats_that_stands_still_under_load_is_lost_and_found_again_when_
                 continue
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_nats_that_dies_while_much_waits_for_it_leaves_nothing_of_the_connection_behind() -> None:
+    """On the loop that nodes run on: only there it breaks while the library closes it."""
+
+    async def test() -> None:
+        unheard: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(str(context)))
+        with ExternalNats() as nats:
+            listener = Listener()
+            bus = NatsBus(nats.url, "a", listener)
+            task = asyncio.create_task(bus.run())
+            async with asyncio.timeout(30):
+                await listener.news.wait()
+                nats.stand_still()
+                for _ in range(60):
+                    bus.publish("b", bytes(100_000))
+                    await asyncio.sleep(0)
+                nats.stop()
+                await listener.lost.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+        del task, bus
+        gc.collect()
+        await asyncio.sleep(0)
+        assert unheard == []
+
+    uvloop.run(test())
 
 
 async def test_a_nats_that_sends_us_away_is_asked_again() -> None:
