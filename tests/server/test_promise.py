@@ -75,7 +75,7 @@ async def _converse(installation: Installation, break_it: Callable[[], None]) ->
         assert own == sorted(own)
 
 
-@pytest.mark.parametrize("what", ["node", "postgres"])
+@pytest.mark.parametrize("what", ["node", pytest.param("postgres", marks=pytest.mark.verify)])
 async def test_every_acked_message_is_there_once_and_in_order_on_both_sides_when_it_is_killed_in_the_middle(
     tmp_path: Path, what: str
 ) -> None:
