@@ -91,7 +91,7 @@ def serve(embedded: bool, nodes: int, port: int | None, data: Path, config: Path
     settings = load_for(folder, config, {}, nodes, port)
     start_logging(settings.log.level)
     supervisor = Supervisor(settings, folder, config, lambda text: click.echo(text, err=True), nodes)
-    asyncio.run(supervise(supervisor, settings, folder))
+    asyncio.run(supervise(supervisor, settings))
 
 
 @main.command()

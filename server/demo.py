@@ -126,8 +126,7 @@ async def run_demo(url: str | None, port: int, people: int, data: Path, console:
     settings = load_for(data, None, {"node.listen": f"127.0.0.1:{port}", "log.level": "warning"}, nodes)
     start_logging(settings.log.level)
     supervisor = Supervisor(settings, data, None, console.print, nodes)
-    for stopping in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(stopping, supervisor.stop)
+    supervisor.heed_signals()
     ready = asyncio.Event()
     serving = asyncio.create_task(supervisor.run(ready.set))
     starting = asyncio.create_task(ready.wait())

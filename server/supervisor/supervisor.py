@@ -6,7 +6,7 @@ It writes DATA/tidings.toml, the settings of this installation, for its nodes an
 import asyncio
 import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -69,15 +69,25 @@ class Supervisor:
         """Start every node anew, one after the other, as soon as all serve; after the one that is under way."""
         self._restarts.ask()
 
+    def heed_signals(self) -> None:
+        """From now on SIGTERM and SIGINT stop it, and SIGHUP restarts the nodes one by one."""
+        loop = asyncio.get_running_loop()
+        for stopping in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stopping, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.restart)
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready`, keep it running until `stop`, then stop it kindly.
 
+        Meanwhile `tidings restart` finds this process by the folder `data`, if there is one.
         Raises SettingError, EmbeddedError, DurabilityError and MigrationError, and what `Child.ready` does.
         """
         check_free(self._settings, self._count, self._nats)
         try:
             async with AsyncExitStack() as stack:
                 if leases := await self._started(stack):
+                    if self._data:
+                        stack.enter_context(announced(self._data))
                     ready()
                     await self._watch(leases)
         finally:
@@ -177,20 +187,7 @@ async def _keep_nats(nats: EmbeddedNats) -> None:
             await asyncio.sleep(NATS_AGAIN_S)
 
 
-async def supervise(supervisor: Supervisor, settings: Settings, data: Path | None) -> None:
-    """Run until SIGTERM or SIGINT, restarting the nodes one by one on SIGHUP; one line on stdout when ready.
-
-    Meanwhile `tidings restart` finds this process by the folder `data`.
-    """
-    loop = asyncio.get_running_loop()
-    for stopping in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(stopping, supervisor.stop)
-    loop.add_signal_handler(signal.SIGHUP, supervisor.restart)
-    with ExitStack() as announcement:
-
-        def ready() -> None:
-            if data:
-                announcement.enter_context(announced(data))
-            click.echo(f"tidings is ready at ws://{settings.node.listen}/v1/socket")
-
-        await supervisor.run(ready)
+async def supervise(supervisor: Supervisor, settings: Settings) -> None:
+    """Run until a signal says otherwise; one line on stdout when ready."""
+    supervisor.heed_signals()
+    await supervisor.run(lambda: click.echo(f"tidings is ready at ws://{settings.node.listen}/v1/socket"))

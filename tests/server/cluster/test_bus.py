@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvloop
 
@@ -29,12 +31,21 @@ class Listener:
         self.lost.set()
 
 
+@asynccontextmanager
+async def joining(url: str, name: str = "a") -> AsyncIterator[tuple[NatsBus, Listener]]:
+    """A node's way to the bus, and what it hears there."""
+    listener = Listener()
+    bus = NatsBus(url, name, listener)
+    task = asyncio.create_task(bus.run())
+    async with asyncio.timeout(30):
+        yield bus, listener
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_frames_reach_the_node_they_are_for_in_order_and_news_reaches_everybody() -> None:
     with ExternalNats() as nats:
-        a, b = Listener(), Listener()
-        here, there = NatsBus(nats.url, "a", a), NatsBus(nats.url, "b", b)
-        tasks = [asyncio.create_task(bus.run()) for bus in (here, there)]
-        async with asyncio.timeout(10):
+        async with joining(nats.url) as (here, a), joining(nats.url, "b") as (there, b):
             await a.news.wait()
             await b.news.wait()
             a.news.clear()
@@ -43,18 +54,12 @@ async def test_frames_reach_the_node_they_are_for_in_order_and_news_reaches_ever
             there.announce()
             assert [await b.frames.get() for _ in range(100)] == [b"%d" % number for number in range(100)]
             await a.news.wait()
-        assert a.frames.empty()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            assert a.frames.empty()
 
 
 async def test_a_bus_that_is_lost_is_told_and_found_again_and_what_was_said_meanwhile_is_not_kept() -> None:
     with ExternalNats() as nats:
-        listener = Listener()
-        bus = NatsBus(nats.url, "a", listener)
-        task = asyncio.create_task(bus.run())
-        async with asyncio.timeout(20):
+        async with joining(nats.url) as (bus, listener):
             await listener.news.wait()
             nats.stop()
             await listener.lost.wait()
@@ -65,16 +70,11 @@ async def test_a_bus_that_is_lost_is_told_and_found_again_and_what_was_said_mean
             await until(lambda: bus.connected)
             bus.publish("a", b"kept")
             assert await listener.frames.get() == b"kept"
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_nats_that_stands_still_under_load_is_lost_and_found_again_when_it_goes_on() -> None:
     with ExternalNats() as nats:
-        listener = Listener()
-        bus = NatsBus(nats.url, "a", listener)
-        task = asyncio.create_task(bus.run())
-        async with asyncio.timeout(30):
+        async with joining(nats.url) as (bus, listener):
             await listener.news.wait()
             nats.stand_still()
             while not listener.lost.is_set():
@@ -86,8 +86,6 @@ async def test_a_nats_that_stands_still_under_load_is_lost_and_found_again_when_
             bus.publish("a", b"kept")
             while await listener.frames.get() != b"kept":
                 continue
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def test_a_nats_that_dies_while_much_waits_for_it_leaves_nothing_of_the_connection_behind() -> None:
@@ -97,10 +95,7 @@ def test_a_nats_that_dies_while_much_waits_for_it_leaves_nothing_of_the_connecti
         unheard: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(str(context)))
         with ExternalNats() as nats:
-            listener = Listener()
-            bus = NatsBus(nats.url, "a", listener)
-            task = asyncio.create_task(bus.run())
-            async with asyncio.timeout(30):
+            async with joining(nats.url) as (bus, listener):
                 await listener.news.wait()
                 nats.stand_still()
                 for _ in range(60):
@@ -108,10 +103,8 @@ def test_a_nats_that_dies_while_much_waits_for_it_leaves_nothing_of_the_connecti
                     await asyncio.sleep(0)
                 nats.stop()
                 await listener.lost.wait()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
         await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
-        del task, bus
+        del bus, listener
         gc.collect()
         await asyncio.sleep(0)
         assert unheard == []
@@ -143,14 +136,10 @@ async def test_a_nats_that_sends_us_away_is_asked_again() -> None:
         writer.close()
 
     async with await asyncio.start_server(visited, "127.0.0.1", 0) as server:
-        listener = Listener()
-        bus = NatsBus(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "a", listener)
-        task = asyncio.create_task(bus.run())
-        async with asyncio.timeout(10):
+        async with joining(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}") as (bus, listener):
             await listener.lost.wait()
             await until(lambda: bus.connected)
-        task.cancel()
-        await asyncio.gather(task, *filter(None, visitors), return_exceptions=True)
+        await asyncio.gather(*filter(None, visitors), return_exceptions=True)
     assert len(visitors) == 2
 
 
