@@ -143,4 +143,6 @@ def start_logging(level: str) -> None:
     )
     # It tells of every connection that it cannot make, with a stack; whoever needed one logs that it had none.
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
+    # It tells with a stack when a connection breaks while it closes it; that it is gone is logged by whoever had it.
+    logging.getLogger("nats.aio.client").setLevel(logging.CRITICAL)
     logging.basicConfig(level=number, stream=sys.stderr, format='{"event": "%(message)s", "logger": "%(name)s"}')

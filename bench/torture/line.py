@@ -68,15 +68,17 @@ NUMBERED = frozenset(kind.__struct_config__.tag for kind in (events.MessageSent,
 
 
 class Troubled(Protocol):
-    """What a line has to know of the troubles of a run. Seconds of the loop."""
+    """What a line has to know of the troubles of a run. Seconds of the loop. `cutting`: they are not over."""
 
     stood_still_until: float
+    cutting: bool
 
 
 class Line(Socket):
     """Carries what `device` asks and is told, as the user that `token` stands for; `up` is itself.
 
-    It breaks after `most` messages. A server that breaks the contract ends it by an exception, which the loop reports.
+    It breaks after `most` messages, while lines are cut. A server that breaks the contract ends it by an exception,
+    which the loop reports.
     """
 
     def __init__(self, number: int, device: Device, token: str, request: bytes, most: int, run: Troubled) -> None:
@@ -148,7 +150,7 @@ class Line(Socket):
         else:
             self._device.replied(self, frame.re, frame.err or self._result(frame))
         self._most -= 1
-        if self._most == 0:
+        if self._most == 0 and self._run.cutting:
             self.end("cut")
 
     def _result(self, frame: Frame) -> Any:

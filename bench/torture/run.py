@@ -61,6 +61,7 @@ class Run:
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self.cluster = cluster
         self.stood_still_until = 0.0
+        self.cutting = True
         self._seed = seed
         self._random = Random(f"run {seed}")
         self._entries: list[Entry] = []
@@ -126,6 +127,7 @@ class Run:
             await asyncio.gather(*talk, return_exceptions=True)
             await self.cluster.whole()
             self.happened("all is well again")
+            self.cutting = False
             healed_at = self._loop.time()
             healed_s = await self._converge(healed_at)
             for person in self._persons:
