@@ -37,16 +37,20 @@ def u_goes_up_by_one(index: Index) -> Iterator[str]:
 def one_stream_for_all_devices(index: Index) -> Iterator[str]:
     """(4) In one epoch a u is one event, whichever device is told; a log's events stand in it in order.
 
-    Without a hole, too, when there was but one writer: whatever became durable was said.
+    Without a hole, too, when there was but one writer: whatever became durable was said. What was acknowledged before
+    the epoch began may be missing, though a look at the log may repeat some of it: everybody read it as they came.
     """
     epochs: dict[str, str] = {}
+    began: dict[str, float] = {}
     streams: dict[tuple[UserId, str], dict[int, object]] = defaultdict(dict)
     for entry in index.record.entries:
         match entry:
             case Welcomed():
                 epochs[entry.device] = entry.welcome.epoch
+                began.setdefault(entry.welcome.epoch, entry.at)
             case Told(event=Continuity()):
                 epochs[entry.device] = entry.event.epoch
+                began.setdefault(entry.event.epoch, entry.at)
             case Told(u=int(u)):
                 user = index.record.users[entry.device]
                 first = streams[user, epochs[entry.device]].setdefault(u, entry.event)
@@ -60,7 +64,8 @@ def one_stream_for_all_devices(index: Index) -> Iterator[str]:
                 continue
             before, before_u = heads.get(event.conversation, (0, 0))
             # A creation that was asked for again is announced again, in whatever epoch there is.
-            hole = before > 1 and event.c > before + 1 and index.record.one_writer and _unbroken(stream, before_u, u)
+            read = max(before, index.acked_before(event.conversation, began[epoch]))
+            hole = before > 1 and event.c > read + 1 and index.record.one_writer and _unbroken(stream, before_u, u)
             if event.c <= before or hole:
                 yield f"the stream {epoch} of {user} has c={event.c} of {event.conversation} after {before}"
             heads[event.conversation] = event.c, u
