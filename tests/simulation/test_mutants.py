@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from bench.checker.checker import INVARIANTS, breaks, check
 from tests.simulation.mutants import clustering, committing, reading, reloading, sdk, streaming
@@ -74,7 +75,18 @@ BETWEEN_NODES: Mapping[Mutant, str] = {
 """The same for what goes wrong between several nodes."""
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+LONG = {committing.two_units_in_one_statement, clustering.told_marks_fall}
+"""Found after so many seeds that they are for `make verify`."""
+
+
+def each(mutants: Mapping[Mutant, str]) -> list[ParameterSet]:
+    return [
+        pytest.param(mutant, id=mutant.__name__, marks=[pytest.mark.verify] if mutant in LONG else [])
+        for mutant in mutants
+    ]
+
+
+@pytest.mark.parametrize("mutant", each(MUTANTS))
 def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
 
@@ -83,7 +95,7 @@ def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> 
     assert next(caught, None) is not None
 
 
-@pytest.mark.parametrize("mutant", BETWEEN_NODES, ids=lambda mutant: mutant.__name__)
+@pytest.mark.parametrize("mutant", each(BETWEEN_NODES))
 def test_a_mutant_between_nodes_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
 
