@@ -1,9 +1,8 @@
 """The checker itself: bugs that are put in on purpose are found, each by an invariant that was named before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 
 from bench.checker.checker import INVARIANTS, breaks, check
 from tests.simulation.mutants import clustering, committing, reading, reloading, sdk, streaming
@@ -79,7 +78,8 @@ LONG = {committing.two_units_in_one_statement, clustering.told_marks_fall}
 """Found after so many seeds that they are for `make verify`."""
 
 
-def each(mutants: Mapping[Mutant, str]) -> list[ParameterSet]:
+def each(mutants: Mapping[Mutant, str]) -> Sequence[object]:
+    """As parameters, by name."""
     return [
         pytest.param(mutant, id=mutant.__name__, marks=[pytest.mark.verify] if mutant in LONG else [])
         for mutant in mutants

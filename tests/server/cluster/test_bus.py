@@ -37,10 +37,12 @@ async def joining(url: str, name: str = "a") -> AsyncIterator[tuple[NatsBus, Lis
     listener = Listener()
     bus = NatsBus(url, name, listener)
     task = asyncio.create_task(bus.run())
-    async with asyncio.timeout(30):
-        yield bus, listener
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        async with asyncio.timeout(30):
+            yield bus, listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_frames_reach_the_node_they_are_for_in_order_and_news_reaches_everybody() -> None:
