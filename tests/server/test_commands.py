@@ -142,9 +142,7 @@ def test_whatever_goes_wrong_ends_without_a_traceback(
 @pytest.mark.parametrize("above", [0, 1, 2, 99, 101, 102])
 def test_a_port_in_use_is_named_before_anything_is_started(above: int, tmp_path: Path) -> None:
     port = free_port(nodes=2)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port + above))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", port + above)):
         ended = tidings("serve", "--embedded", "--nodes", 2, "--port", port, "--data", tmp_path / "data")
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
