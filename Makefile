@@ -13,7 +13,7 @@ export PIP_NO_INPUT := 1
 BIN := .venv/bin
 READY := .venv/.ready
 INSTALL := TMPDIR="$(CURDIR)/.tidings/tmp" $(BIN)/python -m pip install --quiet --no-compile
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --quiet
+PYTEST := $(BIN)/python -m pytest --dist worksteal --quiet
 
 # The first Python that is new enough and can make an environment.
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -35,10 +35,10 @@ run: $(READY)
 	@exec $(BIN)/tidings demo
 
 test: $(READY)
-	@$(PYTEST) -m "not verify"
+	@$(PYTEST) -n 3 -m "not verify"
 
 verify: $(READY)
-	@$(PYTEST) -m verify
+	@$(PYTEST) -n 2 -m verify
 	@$(BIN)/tidings torture --runs 3 --data .tidings/torture
 	@$(BIN)/python -m coverage run -m pytest --quiet tests/protocol tests/actors tests/server/http/test_documents.py
 	@$(BIN)/python -m coverage report

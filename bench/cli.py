@@ -26,6 +26,7 @@ from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.fanout import Fanout
 from bench.workloads.held import Held
 from bench.workloads.idle import Idle
+from bench.workloads.notifications import Notifications
 from bench.workloads.storm import Storm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -108,6 +109,16 @@ def dm(rate: float, conversations: int, seconds: float, knee: bool, across: bool
 def fanout(members: int, devices: int, rate: float, seconds: float, **shared: Any) -> None:
     """CPU per delivery of live events to the sockets of one group."""
     conclude(Fanout(members, devices, rate, seconds), **shared)
+
+
+@bench.command()
+@click.option("--events", default=1_000_000, show_default=True, help="Likes in all.")
+@click.option("--people", default=10_000, show_default=True, help="Whose posts are liked, by each other.")
+@NODES
+@measuring
+def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
+    """Activities from the outbox into groups of the notification list: each counted once, and at which cost."""
+    conclude(Notifications(events, people), nodes=nodes, **shared)
 
 
 @bench.command("all")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
 from config.settings import load
+from protocol.activity import ACTIVITY
 
 SETTINGS = ("fsync", "synchronous_commit", "wal_sync_method")
 FSYNCS = "select sum(fsyncs) from pg_stat_io where object = 'wal'"
@@ -37,3 +39,24 @@ async def read_log(url: str) -> Log:
         return Log(None if fsyncs is None else int(fsyncs), ", ".join(settings))
     finally:
         await connection.close()
+
+
+async def put_in_outbox(connection: asyncpg.Connection, activities: Sequence[bytes]) -> None:
+    """Publish encoded activities in one transaction, as whoever made them would."""
+    await connection.execute("insert into outbox (topic, body) select $1, unnest($2::bytea[])", ACTIVITY, activities)
+
+
+async def waiting_in_outbox(connection: asyncpg.Connection) -> int:
+    """Events that are not handled yet."""
+    return int(await connection.fetchval("select count(*) from outbox"))
+
+
+async def folded(connection: asyncpg.Connection) -> int:
+    """Events that are counted in groups."""
+    return int(await connection.fetchval("select coalesce(sum(actor_count), 0) from notification"))
+
+
+async def grouped(connection: asyncpg.Connection) -> tuple[int, int]:
+    """Groups of the list, and the people counted in them."""
+    row = await connection.fetchrow("select count(*), coalesce(sum(actor_count), 0)::bigint from notification")
+    return int(row[0]), int(row[1])

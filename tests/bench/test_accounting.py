@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.measure import Measured
 from bench.workloads.dm import Dm
 from bench.workloads.fanout import Fanout
@@ -9,6 +11,8 @@ from bench.workloads.idle import Idle
 from bench.workloads.storm import Storm
 from tests.bench.rig import faults, one_round
 from tests.bench.stand_in import Misdeeds
+
+pytestmark = pytest.mark.verify
 
 DM = Dm(rate=200.0, conversations=4, window_s=0.3, warm_s=0.1, drain_s=0.3)
 FIRST = 2 * DM.conversations + 1

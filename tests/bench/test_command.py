@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import bench
@@ -27,6 +28,7 @@ def run(folder: Path, *words: str, serve: str = SERVE, data: Path | None = None)
     return CliRunner().invoke(bench, [*words, *common, *places])
 
 
+@pytest.mark.verify
 def test_a_run_stores_its_report_and_leaves_nothing_else(tmp_path: Path) -> None:
     limit = "TIDINGS_GATEWAY__BURST=500"
     done = run(tmp_path, "storm", "--quick", "--connections", "50", "--rate", "200", "--raise", limit, serve=SUPERVISED)
@@ -43,6 +45,7 @@ def test_a_run_stores_its_report_and_leaves_nothing_else(tmp_path: Path) -> None
     assert not (tmp_path / "data/server").exists()
 
 
+@pytest.mark.verify
 def test_a_node_that_forgets_what_it_stored_voids_the_storm_when_it_is_killed(tmp_path: Path) -> None:
     serve = SUPERVISED + " --forgetful"
     done = run(tmp_path, "storm", "--quick", "--connections", "10", "--rate", "200", serve=serve)

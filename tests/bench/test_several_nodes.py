@@ -11,6 +11,7 @@ from typing import Any
 
 import msgpack
 import msgspec
+import pytest
 
 from bench.client import Client
 from bench.generator import generate
@@ -23,6 +24,8 @@ from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.held import Held
 from bench.workloads.kill import Kill, Returning
 from tests.bench.rig import several_nodes, silent
+
+pytestmark = pytest.mark.verify
 
 DM = Dm(rate=200.0, conversations=10, window_s=0.3, warm_s=0.1, drain_s=1.0)
 DM_ACROSS = DmAcross(*msgspec.structs.astuple(DM))
