@@ -131,3 +131,30 @@ async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *argumen
         with suppress(asyncpg.InterfaceError):
             await pool.release(connection)
     return found
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, within_s: float) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+    """Run several statements as one transaction within that time, the wait for a connection included.
+
+    It is committed at the end of the block; an error, which is rare, rolls it back and ends the connection. Raises
+    `UnavailableError`: at the end of the block too, and whether it was committed is then not known.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            connection = await pool.acquire()
+            try:
+                work = connection.transaction()
+                await work.start()
+                yield connection
+                await work.commit()
+            except BaseException:
+                # Not rolled back, which would wait for an answer again: Postgres does so when the connection ends.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+                raise
+            finally:
+                with suppress(asyncpg.InterfaceError):
+                    await pool.release(connection)
+    except UNANSWERED as fault:
+        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
