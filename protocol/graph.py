@@ -38,8 +38,17 @@ class People(Struct, frozen=True, gc=False):
     next: str | UnsetType = UNSET
 
 
+Cursor = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,16}-(?:[1-9][0-9]{0,17}|[1-8][0-9]{18})$(?!\n)",
+        description="the `next` of a page; what it means may change",
+    ),
+]
+
+
 class PeopleQuery(Struct, frozen=True, gc=False):
     """`before` is a page's `next`."""
 
-    before: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    before: Cursor | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=100)] = 50

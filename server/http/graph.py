@@ -14,7 +14,6 @@ from server.http.services import Answer, Call, Handler, Services
 from server.tokens import Caller
 
 MYSELF = Refusal("bad_request", "id: that is you: name somebody else")
-NO_CURSOR = Refusal("bad_request", "before: not a cursor of this list")
 
 _REFUSALS: Mapping[Refused, Refusal] = {
     "absent": NO_SUCH_USER,
@@ -61,10 +60,7 @@ async def _show_relation(services: Services, caller: Caller, call: Call) -> Answ
 async def _list(names: Names, services: Services, caller: Caller, call: Call) -> Answer:
     query: PeopleQuery = call.query
     before = None if query.before is UNSET else query.before
-    try:
-        return await services.graph.page(caller.user, names, before, query.limit)
-    except ValueError:
-        return NO_CURSOR
+    return await services.graph.page(caller.user, names, before, query.limit)
 
 
 _DEEDS: tuple[Deed, ...] = get_args(Deed)

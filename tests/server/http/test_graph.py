@@ -160,4 +160,4 @@ async def test_lists_come_in_pages(client: Client, ada: Person) -> None:
     assert {item["username"] for item in first["items"] + rest["items"]} == {"one", "two", "three"}
     for query in ("limit=0", "limit=101", "before=nonsense", "limit=x"):
         problem = await ada.call("GET", f"/v1/me/followers?{query}", status=400)
-        assert problem["detail"].startswith(("query", "before"))
+        assert problem["detail"].startswith("query")
