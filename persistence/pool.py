@@ -137,8 +137,8 @@ async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *argumen
 async def transaction(pool: Pool, within_s: float) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
     """Run several statements as one transaction within that time, the wait for a connection included.
 
-    It is committed at the end of the block; an error, which is rare, rolls it back and ends the connection. Raises
-    `UnavailableError`: at the end of the block too, and whether it was committed is then not known.
+    It is committed at the end of the block, and rolled back by an error. Raises `UnavailableError`: at the end of the
+    block too, and whether it was committed is then not known. A connection that does not answer in time is dropped.
     """
     try:
         async with asyncio.timeout(within_s):
@@ -146,10 +146,14 @@ async def transaction(pool: Pool, within_s: float) -> AsyncIterator["asyncpg.poo
             try:
                 work = connection.transaction()
                 await work.start()
-                yield connection
+                try:
+                    yield connection
+                except Exception:
+                    await work.rollback()
+                    raise
                 await work.commit()
-            except BaseException:
-                # Not rolled back, which would wait for an answer again: Postgres does so when the connection ends.
+            except asyncio.CancelledError:
+                # Postgres rolls back when the connection ends; to ask for it would be to wait again.
                 with suppress(asyncpg.InterfaceError):
                     connection.terminate()
                 raise
