@@ -41,8 +41,8 @@ class PostgresGraph:
     async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.execute(MINE_FIRST if int(me) < int(them) else THEIRS_FIRST, int(me), int(them))
-            row = await connection.fetchrow(STANDING, int(me), int(them))
-            before, now = rows.standing(row) if row else (None, Millis(0))
+            [row] = await connection.fetch(STANDING, int(me), int(them))
+            before, now = rows.standing(row)
             after = decide(before, deed)
             if before is None or not isinstance(after, Standing):
                 return "absent" if isinstance(after, Standing) else after
@@ -53,8 +53,8 @@ class PostgresGraph:
         return shown(them, after)
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
-        found = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))
-        standing = rows.standing(found[0])[0] if found else None
+        [row] = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))
+        standing, _ = rows.standing(row)
         return None if standing is None or standing.barred else shown(them, standing)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:

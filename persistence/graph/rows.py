@@ -21,9 +21,11 @@ RelationRow = tuple[UserId, str, UserId]
 """Whose it is, its kind, and whom it is about."""
 
 
-def standing(row: asyncpg.Record) -> tuple[Standing, Millis]:
-    """One row of the statement STANDING, and when it was read."""
+def standing(row: asyncpg.Record) -> tuple[Standing | None, Millis]:
+    """One row of the statement STANDING, and when it was read; None is a standing with nobody."""
     now, private, barred, mine, *edges, befriended = row
+    if private is None:
+        return None, now
     return Standing(private, barred, frozenset(mine), _edge(*edges[:2]), _edge(*edges[2:]), befriended), now
 
 

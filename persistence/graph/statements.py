@@ -16,7 +16,8 @@ ALONE = "select pg_advisory_xact_lock($1)"
 MINE_FIRST = "select pg_advisory_xact_lock($1), pg_advisory_xact_lock_shared($2)"
 THEIRS_FIRST = "select pg_advisory_xact_lock_shared($2), pg_advisory_xact_lock($1)"
 
-# A statement of its own after the locks, so that it sees what was committed while they were waited for.
+# A statement of its own after the locks, so that it sees what was committed while they were waited for. It looks for
+# as much whether they exist, block me or neither.
 STANDING = f"""
 select {_NOW}, a.private,
   {BLOCKS.format(one="p.them", other="p.me")},
@@ -25,7 +26,7 @@ select {_NOW}, a.private,
   forth.requested, forth.accepted, back.requested, back.accepted,
   exists (select from relation where user_id = p.them and kind = 'close_friend' and target = p.me offset 0)
 from (select $1::bigint as me, $2::bigint as them) p
-join account a on a.id = p.them
+left join account a on a.id = p.them
 left join follow forth on forth.follower = p.me and forth.followee = p.them
 left join follow back on back.follower = p.them and back.followee = p.me"""
 
