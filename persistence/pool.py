@@ -131,3 +131,34 @@ async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *argumen
         with suppress(asyncpg.InterfaceError):
             await pool.release(connection)
     return found
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, within_s: float) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+    """Run several statements as one transaction within that time, the wait for a connection included.
+
+    It is committed at the end of the block, and rolled back by an error. Raises `UnavailableError`: at the end of the
+    block too, and whether it was committed is then not known. A connection that does not answer in time is dropped.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            connection = await pool.acquire()
+            try:
+                work = connection.transaction()
+                await work.start()
+                try:
+                    yield connection
+                except Exception:
+                    await work.rollback()
+                    raise
+                await work.commit()
+            except asyncio.CancelledError:
+                # Postgres rolls back when the connection ends; to ask for it would be to wait again.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+                raise
+            finally:
+                with suppress(asyncpg.InterfaceError):
+                    await pool.release(connection)
+    except UNANSWERED as fault:
+        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault

@@ -80,29 +80,33 @@ class Logins(Struct, frozen=True, gc=False):
 
 
 class MyProfile(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`me` of docs/protocol.md §4, and what only I may see."""
+    """`me` of docs/protocol.md §4, and what only I may see. `private`: who wants to follow me has to ask."""
 
     id: UserId
     username: str
     settings: dict[str, Setting]
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
+    private: bool = False
 
 
 class Profile(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What anybody who is signed in may see of somebody."""
+    """What anybody who is signed in may see of somebody. `private`: who wants to follow them has to ask."""
 
     id: UserId
     username: str
     name: str | UnsetType = UNSET
+    private: bool = False
 
 
 class ProfilePatch(Struct, frozen=True, gc=False):
-    """What is left out stays. An empty `name` or `email` removes it; settings are merged by key."""
+    """What is left out stays. An empty `name` or `email` removes it; settings are merged by key. Who is no more
+    private accepts all that wait to follow them."""
 
     name: DisplayName | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     settings: Annotated[dict[SettingName, Setting], Meta(max_length=64)] | UnsetType = UNSET
+    private: bool | UnsetType = UNSET
 
 
 class SocketRoute(Struct, frozen=True, gc=False):

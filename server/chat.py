@@ -11,10 +11,13 @@ import click
 
 from protocol.people import USERNAME_RULE
 from server.directory import Directory
+from server.relations import HELP as RELATIONS_HELP
+from server.relations import Relations
 from tidings_client import (
     Client,
     Conversation,
     ConversationState,
+    Graph,
     Login,
     Message,
     Offline,
@@ -29,11 +32,12 @@ from tidings_client import (
     sign_up,
 )
 
-HELP = """\
+HELP = f"""\
 /open NAME          talk to somebody
 /group NAME NAME …  talk to several
 /list               your conversations; /1, /2, … goes to one
 /history            what was said here
+{RELATIONS_HELP}
 /quit               leave
 anything else is sent to the conversation you are in"""
 
@@ -41,9 +45,10 @@ anything else is sent to the conversation you are in"""
 class Chat:
     """One person at one terminal. `say` prints a line."""
 
-    def __init__(self, client: Client, directory: Directory, say: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, directory: Directory, relations: Relations, say: Callable[[str], None]) -> None:
         self._client = client
         self._directory = directory
+        self._relations = relations
         self._say = say
         self._here: str | None = None
         self._listed: list[str] = []
@@ -70,6 +75,8 @@ class Chat:
                     await self._history()
                 case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
                     self._enter(self._listed[int(word[1:]) - 1])
+                case _ if word[0] == "/" and await self._relations.line(word, rest.strip()):
+                    pass
                 case _ if word[0] == "/":
                     self._say(f"there is no {word} here\n{HELP}")
                 case _:
@@ -179,7 +186,8 @@ async def chat(url: str, name: str, password: str) -> None:
     """Talk until /quit or the end of input. Raises what `enter` raises, in a group when it happens later."""
     login = await enter(url, name, password)
     async with Client(url, token_source=login, device=f"chat-{name}", app="tidings chat") as client:
-        talk = Chat(client, Directory(url, login), click.echo)
+        directory = Directory(url, login)
+        talk = Chat(client, directory, Relations(Graph(login), directory, click.echo), click.echo)
         click.echo(f"you are {name}; /help says what you can do")
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(talk.listen())

@@ -16,6 +16,7 @@ from actors.user_commands import Policy
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
+from persistence.graph.postgres import PostgresGraph
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.people.postgres import PostgresPeople
@@ -77,6 +78,7 @@ class Node:
         self._evicted = False
         self.metrics = Metrics(name=node.name)
         people = self._people = PostgresPeople(pools.questions)
+        self._graph = PostgresGraph(pools.questions)
         self._make_gateway()
         self.cluster = Cluster(
             node,
@@ -130,6 +132,7 @@ class Node:
         settings = self._settings
         return Services(
             people=self._people,
+            graph=self._graph,
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,

@@ -16,7 +16,7 @@ SETTINGS = 64
 
 
 class Account(Struct, frozen=True, gc=False):
-    """`password_hash` is None for who cannot sign in by password."""
+    """`password_hash` is None for who cannot sign in by password. `private` is set by `GraphStore.set_private`."""
 
     id: UserId
     username: str
@@ -25,6 +25,7 @@ class Account(Struct, frozen=True, gc=False):
     password_hash: str | None
     settings: dict[str, Setting]
     created_at: Millis
+    private: bool = False
 
 
 class NewAccount(Struct, frozen=True, gc=False):

@@ -41,13 +41,13 @@ class _Row(Struct):
 
 
 class MemoryPeople:
-    """The memory twin of `PeopleStore`. `now` stands for the database's clock."""
+    """The memory twin of `PeopleStore`. `now` stands for the database's clock; `accounts` is the table of that name."""
 
     def __init__(self, now: Callable[[], Millis], random: Random) -> None:
         self._now = now
         self._random = random
         self._drawn = 0
-        self._accounts: dict[UserId, Account] = {}
+        self.accounts: dict[UserId, Account] = {}
         self._by_name: dict[str, UserId] = {}
         self._logins: dict[LoginId, _Row] = {}
         self._by_family: dict[bytes, LoginId] = {}
@@ -57,17 +57,17 @@ class MemoryPeople:
         return None if user is None else self._sign_in(user, refresh, device)
 
     async def account(self, id: UserId) -> Account | None:
-        return self._accounts.get(id)
+        return self.accounts.get(id)
 
     async def account_named(self, username: str) -> Account | None:
         id = self._by_name.get(username.lower())
-        return None if id is None else self._accounts[id]
+        return None if id is None else self.accounts[id]
 
     async def existing(self, ids: Collection[UserId]) -> set[UserId]:
-        return {id for id in ids if id in self._accounts}
+        return {id for id in ids if id in self.accounts}
 
     async def change(self, id: UserId, change: ProfileChange) -> Account | None:
-        if (account := self._accounts.get(id)) is None:
+        if (account := self.accounts.get(id)) is None:
             return None
         changed = msgspec.structs.replace(
             account,
@@ -77,7 +77,7 @@ class MemoryPeople:
         )
         if len(changed.settings) > SETTINGS:
             return None
-        self._accounts[id] = changed
+        self.accounts[id] = changed
         return changed
 
     async def sign_in(self, user: UserId, refresh: Refresh, device: Device | None) -> SignedIn:
@@ -128,7 +128,7 @@ class MemoryPeople:
         minted: dict[str, SignedIn] = {}
         for username, refresh in people:
             user = self._by_name.get(username.lower()) or self._add(NewAccount(username))
-            if user is not None and self._accounts[user].password_hash is None:
+            if user is not None and self.accounts[user].password_hash is None:
                 minted[username] = self._sign_in(user, refresh, None)
         return minted
 
@@ -137,7 +137,7 @@ class MemoryPeople:
             return None
         id = UserId(self._draw(self._random.randrange(SHARDS)))
         self._by_name[person.username.lower()] = id
-        self._accounts[id] = Account(
+        self.accounts[id] = Account(
             id,
             person.username,
             person.name,

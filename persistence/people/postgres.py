@@ -38,7 +38,7 @@ Connection: TypeAlias = "PoolConnectionProxy[Any]"
 REQUEST_S = 3.0
 """How long a connection is waited for, and how long one call may then take."""
 
-_COLUMNS = """a.id, a.username, a.name, a.email, a.password_hash, a.settings,
+_COLUMNS = """a.id, a.username, a.name, a.email, a.password_hash, a.settings, a.private,
   (extract(epoch from a.created_at) * 1000)::bigint as created_at"""
 _BY_ID = f"select {_COLUMNS} from account a where a.id = $1"
 _BY_USERNAME = f"select {_COLUMNS} from account a where lower(a.username) = lower($1)"
@@ -232,6 +232,7 @@ def _account(row: Any) -> Account:
         row["password_hash"],
         msgspec.json.decode(row["settings"], type=dict[str, Setting]),
         Millis(row["created_at"]),
+        row["private"],
     )
 
 

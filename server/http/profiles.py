@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from persistence.people.contract import SETTINGS, Account, ProfileChange
-from protocol.errors import Refusal
-from protocol.people import MyProfile, Profile, ProfilePatch
+from protocol.errors import UNAVAILABLE, Refusal
+from protocol.people import MyProfile, ProfilePatch
 from server.http.services import Answer, Call, Handler, Services
 from server.tokens import Caller
 
 NO_SUCH_USER = Refusal("not_found", "there is no such user")
 NO_ACCOUNT = Refusal("unauthenticated", "the account of this token does not exist")
+PUBLISH_S = 2.0
+"""For how long one request accepts those that wait for somebody who is no more private."""
 TOO_MANY_SETTINGS = Refusal("too_large", f"settings: {SETTINGS} at most")
 
 
@@ -24,15 +27,30 @@ async def change_me(services: Services, caller: Caller, call: Call) -> Answer:
     patch: ProfilePatch = call.body
     change = ProfileChange(_or_none(patch.name), _or_none(patch.email), patch.settings)
     account = await services.people.change(caller.user, change)
-    return TOO_MANY_SETTINGS if account is None else _mine(account)
+    if account is None:
+        return TOO_MANY_SETTINGS
+    if patch.private is UNSET:
+        return _mine(account)
+    if not await _set_private(services, caller, patch.private):
+        return UNAVAILABLE
+    return _mine(msgspec.structs.replace(account, private=patch.private))
+
+
+async def _set_private(services: Services, caller: Caller, private: bool) -> bool:
+    """False: so many wait that the rest are accepted when the request is repeated."""
+    until = services.monotonic() + PUBLISH_S
+    while not await services.graph.set_private(caller.user, private):
+        if services.monotonic() > until:
+            return False
+    return True
 
 
 async def show_user(services: Services, caller: Caller, call: Call) -> Answer:
-    return _shown(await services.people.account(call.place.id))
+    return await services.graph.profile(caller.user, call.place.id) or NO_SUCH_USER
 
 
 async def show_user_named(services: Services, caller: Caller, call: Call) -> Answer:
-    return _shown(await services.people.account_named(call.place.name))
+    return await services.graph.profile_named(caller.user, call.place.name) or NO_SUCH_USER
 
 
 PROFILE_HANDLERS: Mapping[str, Handler] = {
@@ -48,8 +66,11 @@ def _or_none(value: str | UnsetType) -> str | UnsetType | None:
 
 
 def _mine(account: Account) -> MyProfile:
-    return MyProfile(account.id, account.username, account.settings, account.name or UNSET, account.email or UNSET)
-
-
-def _shown(account: Account | None) -> Answer:
-    return NO_SUCH_USER if account is None else Profile(account.id, account.username, account.name or UNSET)
+    return MyProfile(
+        account.id,
+        account.username,
+        account.settings,
+        account.name or UNSET,
+        account.email or UNSET,
+        account.private,
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from config.values import Network
+from persistence.graph.contract import GraphStore
 from persistence.nodes.contract import Life
 from persistence.people.contract import PeopleStore
 from protocol.errors import Refusal
@@ -43,6 +44,7 @@ class Services(Struct, frozen=True, kw_only=True):
     """
 
     people: PeopleStore
+    graph: GraphStore
     tokens: Tokens
     passwords: Passwords
     revocations: Revocations

@@ -11,7 +11,7 @@ import pytest
 from persistence.conversations.contract import Unit
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
-from persistence.pool import Pool, fetch, open_pool
+from persistence.pool import Pool, fetch, open_pool, transaction
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import Millis, UserId
@@ -64,6 +64,30 @@ async def test_a_caller_that_is_cancelled_leaves_the_pool_usable(database: str, 
                 await store.activate(id, [ME], [], None)
         assert await store.open(ME, OTHER) == id
     await holder.close()
+
+
+@pytest.mark.parametrize("end", ["an error", "no answer in time", "a cancelled caller", "a lost connection"])
+async def test_a_transaction_that_does_not_come_to_its_end_leaves_nothing_and_the_pool_usable(
+    pool: Pool, end: str
+) -> None:
+    async def work() -> None:
+        async with transaction(pool, WITHIN_S) as connection:
+            await connection.execute("insert into outbox (topic, body) values ('t', '')")
+            match end:
+                case "an error":
+                    raise LookupError
+                case "a lost connection":
+                    await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+                case "a cancelled caller":
+                    asyncio.get_running_loop().call_soon(caller.cancel)
+            await connection.execute("select pg_sleep(10)")
+
+    caller = asyncio.create_task(work())
+    with pytest.raises((LookupError, UnavailableError, asyncio.CancelledError)) as ended:
+        await caller
+    known = {"an error": LookupError, "a cancelled caller": asyncio.CancelledError}
+    assert ended.type is known.get(end, UnavailableError)
+    assert await pool.fetchval("select count(*) from outbox") == 0
 
 
 async def test_a_commit_that_waited_for_its_connection_until_the_lease_ran_out_is_not_said(pool: Pool) -> None:

@@ -12,6 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
+from persistence.conversations.database import Database
+from persistence.graph.memory import GraphTables, MemoryGraph
 from persistence.nodes.contract import Life
 from persistence.people.memory import MemoryPeople
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
@@ -140,11 +142,14 @@ class Stack:
         self.ended: list[str] = []
         self._random = Random(seed)
         self.people = MemoryPeople(self.clock, self._random)
+        self.tables = GraphTables(self.people.accounts)
+        self.graph = MemoryGraph(Database(self.clock), self.tables)
         self.tokens = Tokens([KEY], LIFE_S, self.clock)
         self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.revocations = Revocations(self.people, self.ended.append, LIFE_S, self.monotonic)
         self.services = Services(
             people=self.people,
+            graph=self.graph,
             tokens=self.tokens,
             passwords=self.passwords,
             revocations=self.revocations,

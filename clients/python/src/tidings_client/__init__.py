@@ -42,6 +42,7 @@ from .events import (
     Snapshot,
     Typing,
 )
+from .graph import Graph, People, Person, Relation
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -57,6 +58,7 @@ __all__ = [
     "Entry",
     "Event",
     "FileStore",
+    "Graph",
     "History",
     "LogEvent",
     "Login",
@@ -71,11 +73,14 @@ __all__ = [
     "Other",
     "OutcomeUnknown",
     "Page",
+    "People",
+    "Person",
     "ProtocolFault",
     "QueueFull",
     "Read",
     "Receipt",
     "Refused",
+    "Relation",
     "Revoked",
     "SendEnded",
     "Sent",

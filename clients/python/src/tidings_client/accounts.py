@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .addresses import http_url
 from .errors import AuthenticationFailed, Malformed, Refused
 from .greeting import APP, PLATFORM, described
-from .reading import as_map, int_of, text_of
+from .http_calls import call
+from .reading import int_of, text_of
 from .requests import FINAL
 
-TIMEOUT_S: Final = 10.0
 _REFUSALS: Final = FINAL | {"unauthenticated"}
 
 
@@ -55,6 +50,19 @@ class Login:
                 self.tokens = fresh
             return self.tokens.access_token
 
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One request over HTTP in the name of this login; a stale token is renewed, once.
+
+        Raises as calling the login does, and Refused and Malformed.
+        """
+        token = await self()
+        try:
+            return await call(self._url, method, path, body, token)
+        except Refused as refusal:
+            if refusal.code != "unauthenticated":
+                raise
+        return await call(self._url, method, path, body, await self(token))
+
     async def _refresh(self) -> Tokens:
         try:
             return await refresh(self._url, self.tokens.refresh_token)
@@ -91,57 +99,10 @@ async def refresh(url: str, refresh_token: str) -> Tokens:
 
 
 async def _tokens(url: str, path: str, body: Mapping[str, str | dict[str, str] | None]) -> Tokens:
-    said = await asyncio.to_thread(_post, http_url(url, path), {k: v for k, v in body.items() if v is not None})
+    said = await call(url, "POST", path, {k: v for k, v in body.items() if v is not None})
     return Tokens(
         user=text_of(said, "user"),
         access_token=text_of(said, "access_token"),
         refresh_token=text_of(said, "refresh_token"),
         expires_in=int_of(said, "expires_in"),
     )
-
-
-def _post(url: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        status, answer = _exchange(url, json.dumps(body).encode())
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"the answer of {url} broke off: {error!r}") from error
-    if status >= 300:
-        raise _problem(url, status, answer)
-    return _decoded(answer)
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would be sent as GET, and the password in it to somebody else."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def _exchange(url: str, body: bytes) -> tuple[int, bytes]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    request = urllib.request.Request(url, body, headers, method="POST")
-    try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-
-
-def _problem(url: str, status: int, answer: bytes) -> Exception:
-    """The error of an RFC 9457 problem document; a fault of the server's is one to try again."""
-    try:
-        said = _decoded(answer)
-    except Malformed:
-        said = {}
-    code, detail = said.get("code"), said.get("detail") or said.get("title") or url
-    if status >= 500 or status == 429:
-        return ConnectionError(f"the server answers {status}: {detail}")
-    return Refused(code if isinstance(code, str) else f"http_{status}", str(detail))
-
-
-def _decoded(answer: bytes) -> dict[str, Any]:
-    try:
-        return as_map(json.loads(answer), "the answer")
-    except (ValueError, RecursionError) as error:
-        raise Malformed("the answer is not JSON") from error

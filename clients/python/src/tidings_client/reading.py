@@ -26,6 +26,14 @@ def int_of(body: Body, key: str) -> int:
     return value
 
 
+def bool_of(body: Body, key: str) -> bool:
+    """A truth value that the contract requires."""
+    value = body.get(key)
+    if type(value) is not bool:
+        raise Malformed(f"{key} is {_shown(value)}, neither true nor false")
+    return value
+
+
 def text_or_none(body: Body, key: str) -> str | None:
     """A text, or None when the key is absent."""
     return text_of(body, key) if body.get(key) is not None else None

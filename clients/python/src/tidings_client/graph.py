@@ -1,0 +1,115 @@
+"""The graph over HTTP: following and its requests, blocks, mutes, restrictions, close friends (wire contract §9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import quote, urlencode
+
+from .accounts import Login
+from .reading import Body, bool_of, int_of, maps_of, text_of, text_or_none
+
+Decision = Literal["block", "mute", "restrict", "close-friend"]
+PeopleList = Literal["followers", "following", "follow-requests", "blocked", "muted", "restricted", "close-friends"]
+
+PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Where I stand with `user`. `state` is from me to them, `reverse` from them to me: `none`, `requested` or
+    `following`, or what a later server adds."""
+
+    user: str
+    state: str
+    reverse: str
+    blocked: bool
+    muted: bool
+    restricted: bool
+    close_friend: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on a list, since `at`, in milliseconds since 1970."""
+
+    user: str
+    username: str
+    name: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A page of people, the newest first; `next` is the `before` of the following page, None at the end."""
+
+    items: tuple[Person, ...]
+    next: str | None
+
+
+class Graph:
+    """One login's side of the graph. Users are named by id.
+
+    Repeats change nothing, so whatever raised OSError may be said again. All raise Refused (`not_found`: nobody there
+    for me; `conflict_state`: I block them, or the list is full), AuthenticationFailed, OSError and Malformed.
+    """
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    async def relation(self, user: str) -> Relation:
+        """Where I stand with them."""
+        return await self._relation("GET", f"users/{quote(user, safe='')}/relation")
+
+    async def follow(self, user: str) -> Relation:
+        """`state` is `requested` until somebody private accepts."""
+        return await self._relation("PUT", f"users/{quote(user, safe='')}/follow")
+
+    async def unfollow(self, user: str) -> Relation:
+        """Follow no more, or withdraw the request."""
+        return await self._relation("DELETE", f"users/{quote(user, safe='')}/follow")
+
+    async def accept(self, user: str) -> Relation:
+        """Accept their request to follow me."""
+        return await self._relation("PUT", f"me/follow-requests/{quote(user, safe='')}")
+
+    async def decline(self, user: str) -> Relation:
+        """Decline their request to follow me."""
+        return await self._relation("DELETE", f"me/follow-requests/{quote(user, safe='')}")
+
+    async def remove_follower(self, user: str) -> Relation:
+        """Have them follow me no more."""
+        return await self._relation("DELETE", f"me/followers/{quote(user, safe='')}")
+
+    async def decide(self, decision: Decision, user: str, *, on: bool = True) -> Relation:
+        """Block, mute or restrict somebody or call them a close friend; with `on=False` no more."""
+        return await self._relation("PUT" if on else "DELETE", f"users/{quote(user, safe='')}/{decision}")
+
+    async def people(self, which: PeopleList, before: str | None = None, limit: int = PAGE) -> People:
+        """A page of a list of mine."""
+        query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
+        return _people(await self._login.call("GET", f"/v1/me/{which}?{query}"))
+
+    async def set_private(self, private: bool) -> None:
+        """Whether who wants to follow me has to ask. No more private: all who wait are accepted."""
+        await self._login.call("PATCH", "/v1/me", {"private": private})
+
+    async def _relation(self, method: str, path: str) -> Relation:
+        said = await self._login.call(method, f"/v1/{path}")
+        return Relation(
+            user=text_of(said, "user"),
+            state=text_of(said, "state"),
+            reverse=text_of(said, "reverse"),
+            blocked=bool_of(said, "blocked"),
+            muted=bool_of(said, "muted"),
+            restricted=bool_of(said, "restricted"),
+            close_friend=bool_of(said, "close_friend"),
+        )
+
+
+def _people(said: Body) -> People:
+    return People(tuple(_person(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
+
+
+def _person(said: Body) -> Person:
+    return Person(text_of(said, "user"), text_of(said, "username"), text_or_none(said, "name"), int_of(said, "at"))

@@ -1,0 +1,80 @@
+"""Requests over HTTP (wire contract §9), one at a time and in a thread, as there are few of them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .addresses import http_url
+from .errors import Malformed, Refused
+from .reading import as_map
+
+TIMEOUT_S: Final = 10.0
+
+
+async def call(
+    url: str, method: str, path: str, body: Mapping[str, Any] | None = None, token: str | None = None
+) -> dict[str, Any]:
+    """The answer; `path` may have a query.
+
+    Raises Refused with the server's code (`http_404` and the like where the answer is none of Tidings), OSError if it
+    cannot be reached or is in trouble, Malformed if its answer makes no sense.
+    """
+    return await asyncio.to_thread(_call, method, http_url(url, path), body, token)
+
+
+def _call(method: str, url: str, body: Mapping[str, Any] | None, token: str | None) -> dict[str, Any]:
+    headers = {"Accept": "application/json"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    octets = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, octets, headers, method=method)
+    try:
+        status, answer = _exchange(request)
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the answer of {url} broke off: {error!r}") from error
+    if status >= 300:
+        raise _problem(url, status, answer)
+    return _decoded(answer)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would be sent as GET, and the password in it to somebody else."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _exchange(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def _problem(url: str, status: int, answer: bytes) -> Exception:
+    """The error of an RFC 9457 problem document; a fault of the server's is one to try again."""
+    try:
+        said = _decoded(answer)
+    except Malformed:
+        said = {}
+    code, detail = said.get("code"), said.get("detail") or said.get("title") or url
+    if status >= 500 or status == 429:
+        return ConnectionError(f"the server answers {status}: {detail}")
+    return Refused(code if isinstance(code, str) else f"http_{status}", str(detail))
+
+
+def _decoded(answer: bytes) -> dict[str, Any]:
+    try:
+        return as_map(json.loads(answer), "the answer")
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the answer is not JSON") from error

@@ -1,0 +1,142 @@
+"""What a deed makes of where two people stand, and what is told of that: pure, and the same in both twins."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from persistence.graph.contract import Deed, Kind, Names, Refused
+from protocol.activity import Activity
+from protocol.activity import Kind as Told
+from protocol.graph import Relation, State
+from protocol.ids import Millis, UserId
+
+Edge = Literal["requested", "following", "accepted"]
+"""From a follower to whom they follow. `accepted` is following too, by a request that was accepted."""
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """Where `me` stands with `them`, whose lock or moment it was read under.
+
+    `private`: they have to be asked. `barred`: they block me. `mine`: what I have decided about them. `forth` goes
+    from me to them, `back` from them to me. `befriended`: I am on their list of close friends.
+    """
+
+    private: bool = False
+    barred: bool = False
+    mine: frozenset[Kind] = frozenset()
+    forth: Edge | None = None
+    back: Edge | None = None
+    befriended: bool = False
+
+
+_SETS: Mapping[Deed, Kind] = {"mute": "mute", "restrict": "restrict"}
+_ENDS: Mapping[Deed, Kind] = {
+    "unblock": "block",
+    "unmute": "mute",
+    "unrestrict": "restrict",
+    "unfriend": "close_friend",
+}
+_STATES: Mapping[Edge | None, State] = {
+    None: "none",
+    "requested": "requested",
+    "following": "following",
+    "accepted": "following",
+}
+
+
+def decide(standing: Standing | None, deed: Deed) -> Standing | Refused:
+    """Where I stand after my deed; the same when it changes nothing. None is a standing with nobody."""
+    if standing is None or standing.barred:
+        return "absent"
+    match deed:
+        case "follow":
+            return _follow(standing)
+        case "unfollow":
+            return msgspec.structs.replace(standing, forth=None)
+        case "accept" | "decline" | "remove":
+            return _answer(standing, deed)
+        case "block":
+            return Standing(private=standing.private, mine=standing.mine - {"close_friend"} | {"block"})
+        case "befriend":
+            return "blocked" if "block" in standing.mine else _with(standing, "close_friend")
+        case "mute" | "restrict":
+            return _with(standing, _SETS[deed])
+        case "unblock" | "unmute" | "unrestrict" | "unfriend":
+            return msgspec.structs.replace(standing, mine=standing.mine - {_ENDS[deed]})
+        case _:
+            assert_never(deed)
+
+
+def _follow(standing: Standing) -> Standing | Refused:
+    if "block" in standing.mine:
+        return "blocked"
+    # What waits is let in by following again, should they be private no more.
+    if standing.forth in ("following", "accepted") or (standing.forth == "requested" and standing.private):
+        return standing
+    return msgspec.structs.replace(standing, forth="requested" if standing.private else "following")
+
+
+def _answer(standing: Standing, deed: Literal["accept", "decline", "remove"]) -> Standing | Refused:
+    waits = standing.back == "requested"
+    if deed == "accept":
+        if standing.back is None:
+            return "no request"
+        return msgspec.structs.replace(standing, back="accepted") if waits else standing
+    return msgspec.structs.replace(standing, back=None) if waits == (deed == "decline") else standing
+
+
+def _with(standing: Standing, kind: Kind) -> Standing:
+    return msgspec.structs.replace(standing, mine=standing.mine | {kind})
+
+
+def grown(before: Standing, after: Standing) -> Names | None:
+    """My list that is longer after."""
+    if before.forth is None and after.forth is not None:
+        return "following"
+    return next(iter(after.mine - before.mine), None)
+
+
+def activities(me: UserId, them: UserId, before: Standing, after: Standing, at: Millis) -> list[Activity]:
+    """What is told of the change, in the order in which it is to be understood."""
+    return [
+        *_told(me, them, before.forth, after.forth, at),
+        *_told(them, me, before.back, after.back, at),
+    ]
+
+
+def _told(
+    follower: UserId, followee: UserId, before: Edge | None, after: Edge | None, at: Millis
+) -> Iterator[Activity]:
+    if before == after:
+        return
+
+    def told(kind: Told, actor: UserId, recipient: UserId, undone: bool = False) -> Activity:
+        return Activity(kind=kind, actor=actor, recipient=recipient, at=at, undone=undone)
+
+    if before == "requested":
+        yield told("follow_request", follower, followee, undone=True)
+    elif before is not None:
+        yield told("follow", follower, followee, undone=True)
+    if before == "accepted":
+        yield told("follow_accepted", followee, follower, undone=True)
+    if after == "requested":
+        yield told("follow_request", follower, followee)
+    elif after is not None:
+        yield told("follow", follower, followee)
+    if after == "accepted":
+        yield told("follow_accepted", followee, follower)
+
+
+def shown(them: UserId, standing: Standing) -> Relation:
+    """The standing as I am told of it."""
+    return Relation(
+        them,
+        _STATES[standing.forth],
+        _STATES[standing.back],
+        "block" in standing.mine,
+        "mute" in standing.mine,
+        "restrict" in standing.mine,
+        "close_friend" in standing.mine,
+    )

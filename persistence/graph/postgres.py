@@ -1,0 +1,114 @@
+"""The graph in Postgres. A change is one short transaction: lock, read, decide, write."""
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from persistence.conversations.views import cursor, read_cursor
+from persistence.graph import rows
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Names, Refused
+from persistence.graph.decision import Standing, activities, decide, grown, shown
+from persistence.graph.statements import (
+    ALONE,
+    APPLY,
+    FOLLOWED,
+    MINE_FIRST,
+    PAGES,
+    PROFILE,
+    PROFILE_NAMED,
+    RELATED,
+    SET_PRIVATE,
+    STANDING,
+    THEIRS_FIRST,
+    WAITING,
+)
+from persistence.pool import Pool, fetch, transaction
+from protocol.graph import People, Relation
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.people import Profile
+
+WITHIN_S = 3.0
+"""How long one call may take, the wait for a connection included."""
+
+_FIRST_PAGE = (2**53, 2**63 - 1)
+
+
+class PostgresGraph:
+    """`GraphStore` on a pool of connections."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
+        async with transaction(self._pool, WITHIN_S) as connection:
+            await connection.execute(MINE_FIRST if int(me) < int(them) else THEIRS_FIRST, int(me), int(them))
+            [row] = await connection.fetch(STANDING, int(me), int(them))
+            before, now = rows.standing(row)
+            after = decide(before, deed)
+            if before is None or not isinstance(after, Standing):
+                return "absent" if isinstance(after, Standing) else after
+            if after != before:
+                if await _is_full(connection, me, grown(before, after)):
+                    return "full"
+                await connection.execute(APPLY, *_difference(me, them, before, after, now))
+        return shown(them, after)
+
+    async def relation(self, me: UserId, them: UserId) -> Relation | None:
+        [row] = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))
+        standing, _ = rows.standing(row)
+        return None if standing is None or standing.barred else shown(them, standing)
+
+    async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
+        at, id = _FIRST_PAGE if before is None else read_cursor(before)
+        found = await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, int(id), limit + 1)
+        people = [rows.person(row) for row in found[:limit]]
+        if len(found) <= limit:
+            return People(people)
+        return People(people, cursor(found[limit - 1][0], ConversationId(people[-1].user)))
+
+    async def profile(self, viewer: UserId, id: UserId) -> Profile | None:
+        found = await fetch(self._pool, WITHIN_S, PROFILE, int(viewer), int(id))
+        return rows.profile(found[0]) if found else None
+
+    async def profile_named(self, viewer: UserId, username: str) -> Profile | None:
+        found = await fetch(self._pool, WITHIN_S, PROFILE_NAMED, int(viewer), username)
+        return rows.profile(found[0]) if found else None
+
+    async def set_private(self, me: UserId, private: bool) -> bool:
+        async with transaction(self._pool, WITHIN_S) as connection:
+            await connection.execute(ALONE, int(me))
+            await connection.execute(SET_PRIVATE, int(me), private)
+            if private:
+                return True
+            waiting = await connection.fetch(WAITING, int(me), ACCEPTED_AT_ONCE)
+            if waiting:
+                await connection.execute(APPLY, *_acceptance(me, waiting))
+        return len(waiting) < ACCEPTED_AT_ONCE
+
+
+async def _is_full(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, names: Names | None) -> bool:
+    if names is None:
+        return False
+    limit = LIMITS[names]
+    if names == "following":
+        return bool(await connection.fetchval(FOLLOWED, int(me), limit) >= limit)
+    return bool(await connection.fetchval(RELATED, int(me), names, limit) >= limit)
+
+
+def _difference(me: UserId, them: UserId, before: Standing, after: Standing, now: Millis) -> list[object]:
+    was, becomes = (rows.relations_between(me, them, standing) for standing in (before, after))
+    fenced = ("block" in before.mine) != ("block" in after.mine)
+    return rows.arguments(
+        rows.changed_edges(me, them, before, after),
+        becomes - was,
+        was - becomes,
+        activities(me, them, before, after, now),
+        (me, them) if fenced else None,
+    )
+
+
+def _acceptance(me: UserId, waiting: list[asyncpg.Record]) -> list[object]:
+    followers = [UserId(str(row["follower"])) for row in waiting]
+    now = Millis(waiting[0][0])
+    before, after = Standing(back="requested"), Standing(back="accepted")
+    told = [activity for them in followers for activity in activities(me, them, before, after, now)]
+    return rows.arguments([(them, me, "accepted") for them in followers], (), (), told, None)

@@ -1,0 +1,89 @@
+"""Between structs and the rows of Postgres."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import UNSET
+
+from persistence.graph.decision import Edge, Standing
+from protocol.activity import ACTIVITY, Activity
+from protocol.graph import Person
+from protocol.ids import Millis, UserId
+from protocol.people import Profile
+
+_encode = msgspec.msgpack.Encoder().encode
+
+EdgeRow = tuple[UserId, UserId, Edge | None]
+"""Follower, followee and what there is to be from one to the other."""
+RelationRow = tuple[UserId, str, UserId]
+"""Whose it is, its kind, and whom it is about."""
+
+
+def standing(row: asyncpg.Record) -> tuple[Standing | None, Millis]:
+    """One row of the statement STANDING, and when it was read; None is a standing with nobody."""
+    now, private, barred, mine, *edges, befriended = row
+    if private is None:
+        return None, now
+    return Standing(private, barred, frozenset(mine), _edge(*edges[:2]), _edge(*edges[2:]), befriended), now
+
+
+def _edge(requested: bool | None, accepted: bool | None) -> Edge | None:
+    if requested is None:
+        return None
+    return "requested" if requested else "accepted" if accepted else "following"
+
+
+def changed_edges(me: UserId, them: UserId, before: Standing, after: Standing) -> list[EdgeRow]:
+    """The edges between the two that are different after."""
+    edges: list[tuple[EdgeRow, Edge | None]] = [
+        ((me, them, after.forth), before.forth),
+        ((them, me, after.back), before.back),
+    ]
+    return [row for row, was in edges if row[2] != was]
+
+
+def relations_between(me: UserId, them: UserId, standing: Standing) -> set[RelationRow]:
+    """The relations between the two, as far as a standing tells."""
+    theirs = {(them, "close_friend", me)} if standing.befriended else set()
+    return {(me, kind, them) for kind in standing.mine} | theirs
+
+
+def arguments(
+    edges: Collection[EdgeRow],
+    decided: Iterable[RelationRow],
+    dropped: Iterable[RelationRow],
+    told: Iterable[Activity],
+    pair: tuple[UserId, UserId] | None,
+) -> list[Any]:
+    """What the statement APPLY takes."""
+    puts = [(int(a), int(b), edge == "requested", edge == "accepted") for a, b, edge in edges if edge]
+    ends = [(int(a), int(b)) for a, b, edge in edges if not edge]
+    low, high = sorted(map(int, pair)) if pair else (None, None)
+    return [
+        *_columns(puts, 4),
+        *_columns(ends, 2),
+        *_columns([(int(a), kind, int(b)) for a, kind, b in decided], 3),
+        *_columns([(int(a), kind, int(b)) for a, kind, b in dropped], 3),
+        ACTIVITY,
+        [_encode(activity) for activity in told],
+        low,
+        high,
+    ]
+
+
+def _columns(table: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in range(width)]
+
+
+def person(row: asyncpg.Record) -> Person:
+    """One row of a list."""
+    at, id, username, name = row
+    return Person(UserId(str(id)), username, Millis(at // 1_000), name or UNSET)
+
+
+def profile(row: asyncpg.Record) -> Profile:
+    """One row of the statement PROFILE."""
+    id, username, name, private = row
+    return Profile(UserId(str(id)), username, name or UNSET, private)

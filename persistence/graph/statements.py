@@ -1,0 +1,94 @@
+"""The SQL of the graph: every statement is a walk along keys, and planned as one (`persistence.pool`).
+
+Every change of the graph holds its actor's lock alone and the other's shared with further actors, taken in the order
+of their ids. So the deeds of one person, and those between two, happen one after the other, and what is read under the
+locks still stands when it is written. The locks are advisory: one that many follow at once has no row contested or
+written for it, and those who wait have their turn in order.
+"""
+
+from persistence.graph.contract import Names
+from persistence.graph.predicates import BLOCKS
+
+_NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
+_MICROS = "(extract(epoch from {}) * 1000000)::bigint"
+
+ALONE = "select pg_advisory_xact_lock($1)"
+MINE_FIRST = "select pg_advisory_xact_lock($1), pg_advisory_xact_lock_shared($2)"
+THEIRS_FIRST = "select pg_advisory_xact_lock_shared($2), pg_advisory_xact_lock($1)"
+
+# A statement of its own after the locks, so that it sees what was committed while they were waited for. It looks for
+# as much whether they exist, block me or neither.
+STANDING = f"""
+select {_NOW}, a.private,
+  {BLOCKS.format(one="p.them", other="p.me")},
+  array(select kind from relation where user_id = p.me
+    and kind in ('block', 'mute', 'restrict', 'close_friend') and target = p.them),
+  forth.requested, forth.accepted, back.requested, back.accepted,
+  exists (select from relation where user_id = p.them and kind = 'close_friend' and target = p.me offset 0)
+from (select $1::bigint as me, $2::bigint as them) p
+left join account a on a.id = p.them
+left join follow forth on forth.follower = p.me and forth.followee = p.them
+left join follow back on back.follower = p.them and back.followee = p.me"""
+
+# Up to one more than there may be.
+FOLLOWED = "select count(*) from (select from follow where follower = $1 limit $2) f"
+RELATED = "select count(*) from (select from relation where user_id = $1 and kind = $2 limit $3) r"
+
+WAITING = f"""
+select {_NOW}, follower from follow where followee = $1 and requested = true order by at, follower limit $2"""
+SET_PRIVATE = "update account set private = $2 where id = $1 and private <> $2"
+
+# Edges to be there, edges to be gone, relations to be there, relations to be gone, what is told of it in this order,
+# and the pair whose conversation is to be loaded anew.
+APPLY = """
+with put as (
+  insert into follow (follower, followee, requested, accepted)
+  select * from unnest($1::bigint[], $2::bigint[], $3::bool[], $4::bool[])
+  on conflict (follower, followee) do update
+    set requested = excluded.requested, accepted = excluded.accepted, at = statement_timestamp()),
+ended as (
+  delete from follow f using unnest($5::bigint[], $6::bigint[]) w (follower, followee)
+  where (f.follower, f.followee) = (w.follower, w.followee)),
+decided as (
+  insert into relation (user_id, kind, target) select * from unnest($7::bigint[], $8::text[], $9::bigint[])
+  on conflict do nothing),
+dropped as (
+  delete from relation r using unnest($10::bigint[], $11::text[], $12::bigint[]) w (user_id, kind, target)
+  where (r.user_id, r.kind, r.target) = (w.user_id, w.kind, w.target)),
+told as (
+  insert into outbox (topic, body)
+  select $13, w.body from unnest($14::bytea[]) with ordinality w (body, n) order by w.n)
+update conversation set fence = fence + 1 where low = $15 and high = $16"""
+
+_END = "timestamptz 'epoch' + $2::bigint * interval '1 microsecond'"
+_PAGE = f"""
+select {_MICROS.format("x.at")}, x.{{them}}, a.username, a.name
+from {{table}} x join account a on a.id = x.{{them}}
+where {{mine}} and (x.at, x.{{them}}) < ({_END}, $3::bigint)
+  and not {BLOCKS.format(one="x.{them}", other="$1")}
+order by x.at desc, x.{{them}} desc limit $4"""
+
+
+def _follows(them: str, me: str, requested: str) -> str:
+    return _PAGE.format(table="follow", them=them, mine=f"x.{me} = $1 and x.requested = {requested}")
+
+
+def _relations(kind: str) -> str:
+    return _PAGE.format(table="relation", them="target", mine=f"x.user_id = $1 and x.kind = '{kind}'")
+
+
+PAGES: dict[Names, str] = {
+    "followers": _follows("follower", "followee", "false"),
+    "following": _follows("followee", "follower", "false"),
+    "requests": _follows("follower", "followee", "true"),
+    "block": _relations("block"),
+    "mute": _relations("mute"),
+    "restrict": _relations("restrict"),
+    "close_friend": _relations("close_friend"),
+}
+
+_PROFILE = f"""
+select a.id, a.username, a.name, a.private from account a
+where {{found}} and not {BLOCKS.format(one="a.id", other="$1")}"""
+PROFILE = _PROFILE.format(found="a.id = $2")
+PROFILE_NAMED = _PROFILE.format(found="lower(a.username) = lower($2)")

@@ -1,0 +1,72 @@
+"""The graph over HTTP: where I stand with somebody, what I do about it, and my lists of people."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import get_args
+
+from msgspec import UNSET
+
+from persistence.graph.contract import LIMITS, Deed, Names, Refused
+from protocol.errors import Refusal
+from protocol.graph import PeopleQuery
+from server.http.profiles import NO_SUCH_USER
+from server.http.services import Answer, Call, Handler, Services
+from server.tokens import Caller
+
+MYSELF = Refusal("bad_request", "id: that is you: name somebody else")
+
+_REFUSALS: Mapping[Refused, Refusal] = {
+    "absent": NO_SUCH_USER,
+    "blocked": Refusal("conflict_state", "you block this person: unblock them first"),
+    "no request": Refusal("not_found", "there is no request of this person"),
+}
+_FULL: Mapping[Deed, Names] = {
+    "follow": "following",
+    "block": "block",
+    "mute": "mute",
+    "restrict": "restrict",
+    "befriend": "close_friend",
+}
+_LISTS: Mapping[str, Names] = {
+    "graph.followers": "followers",
+    "graph.following": "following",
+    "graph.requests": "requests",
+    "graph.blocked": "block",
+    "graph.muted": "mute",
+    "graph.restricted": "restrict",
+    "graph.close_friends": "close_friend",
+}
+
+
+async def _do(deed: Deed, services: Services, caller: Caller, call: Call) -> Answer:
+    if call.place.id == caller.user:
+        return MYSELF
+    done = await services.graph.change(caller.user, call.place.id, deed)
+    if not isinstance(done, str):
+        return done
+    return _too_many(LIMITS[_FULL[deed]]) if done == "full" else _REFUSALS[done]
+
+
+def _too_many(limit: int) -> Refusal:
+    return Refusal("conflict_state", f"this list of yours has {limit:,} people, the most there may be: remove somebody")
+
+
+async def _show_relation(services: Services, caller: Caller, call: Call) -> Answer:
+    if call.place.id == caller.user:
+        return MYSELF
+    return await services.graph.relation(caller.user, call.place.id) or NO_SUCH_USER
+
+
+async def _list(names: Names, services: Services, caller: Caller, call: Call) -> Answer:
+    query: PeopleQuery = call.query
+    before = None if query.before is UNSET else query.before
+    return await services.graph.page(caller.user, names, before, query.limit)
+
+
+_DEEDS: tuple[Deed, ...] = get_args(Deed)
+GRAPH_HANDLERS: Mapping[str, Handler] = {
+    "graph.relation": _show_relation,
+    **{f"graph.{deed}": partial(_do, deed) for deed in _DEEDS},
+    **{route: partial(_list, names) for route, names in _LISTS.items()},
+}
+"""Each deed has the route of its name."""
