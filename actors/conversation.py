@@ -1,29 +1,33 @@
 """The conversation actor: the only writer of one log while it is active."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import assert_never
 
 from msgspec import UNSET, Struct
 
 from actors.conversation_commands import (
+    Accept,
     Announce,
     Answered,
     Asking,
     Choose,
     ConversationCommand,
+    Decline,
     Find,
     Looked,
     MarkDelivered,
     Read,
+    Recheck,
     Send,
     Type,
 )
 from actors.effects import STORE, Address, Commit, Deliver, Effect, Reply, Tell, Wake, Woken, user_address
-from actors.membership import RECEIPT_EVERY, Membership, differing, merged
+from actors.membership import RECEIPT_EVERY, Membership, differing, merged, shows
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
-from protocol.events import MessageSent, ReadMoved, ReceiptMoved, Typing
-from protocol.facts import Chosen, Fact, Marked, Said
+from protocol.events import Folder, MessageSent, ReadMoved, ReceiptMoved, Typing
+from protocol.facts import Choice, Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 
@@ -36,6 +40,8 @@ SOUGHT = 64
 
 OUT_OF_ORDER = Refusal("out_of_order", "after: that send is not in the log: send again from the first un-acked one")
 NO_SUCH_TARGET = Refusal("bad_request", "reply_to: there is no such place in this conversation")
+TAKES_NOTHING = Refusal("forbidden", "this person takes no messages from you")
+NO_REQUEST = Refusal("conflict_state", "conversation: it is no request any more, and only a request can be declined")
 NOT_A_MEMBER = Refusal("bad_request", "mentions: everybody mentioned must be a member of the conversation")
 
 
@@ -57,9 +63,24 @@ class Conversation:
     `handle` decides and returns effects; the host makes Commit durable before any effect after it leaves. If a commit
     is lost, this object is dropped and reloaded. `known` are results of earlier requests that the host expects to be
     asked again; beyond those and the last 256, the commit itself finds a repeated cid in the log.
+
+    `blocked` are pairs of members of whom one blocks the other: nothing is typed or marked from one to the other, and
+    nothing is sent in a `direct` conversation. Whoever changes that raises the fence. `audience` are those whom events
+    reach; a member who has declined still counts as one of the `_size`, so that nobody can tell.
     """
 
-    __slots__ = ("_answered", "_waiting", "at", "audience", "id", "last_c", "members")
+    __slots__ = (
+        "_answered",
+        "_apart",
+        "_cut",
+        "_size",
+        "_waiting",
+        "at",
+        "audience",
+        "id",
+        "last_c",
+        "members",
+    )
 
     def __init__(
         self,
@@ -68,18 +89,24 @@ class Conversation:
         at: Millis,
         members: Iterable[Membership],
         known: Iterable[tuple[UserId, str, Answered]] = (),
+        *,
+        direct: bool = False,
+        blocked: Iterable[tuple[UserId, UserId]] = (),
     ) -> None:
         self.id = id
         self.last_c = last_c
         self.at = at
         self.members = {member.user: member for member in members}
-        self.audience = tuple(user_address(user) for user, member in self.members.items() if not member.left_c)
+        self.audience = self._hearing()
+        self._size = sum(not member.left_c for member in self.members.values())
+        self._apart = _each_way(blocked)
+        self._cut = direct and bool(self._apart)
         self._answered = {(user, cid): answered for user, cid, answered in known}
         self._waiting: dict[UserId, _Waiting] = {}
 
     def handle(self, command: ConversationCommand, now: Millis) -> list[Effect]:
         match command:
-            case Send() | Read() | Choose():
+            case Send() | Read() | Choose() | Accept() | Decline():
                 if waiting := self._waiting.get(command.user):
                     return self._wait(waiting, command)
                 return self._answer(command.user, [command], 0, now)
@@ -91,6 +118,9 @@ class Conversation:
                 return self._type(command)
             case Announce():
                 return self._announce(command)
+            case Recheck():
+                # If the fence was raised this is lost, and the actor loaded anew.
+                return [Commit()]
             case Woken():
                 return self._receipt_due(self.members[UserId(command.key)], now)
             case _:
@@ -100,12 +130,17 @@ class Conversation:
         effects: list[Effect] = [Deliver(self.audience, event) for event in announce.events]
         effects += [Deliver((user_address(user),), ReadMoved(self.id, c)) for user, c in announce.reads]
         effects += [Deliver((user_address(user),), choice) for user, choice in announce.settings]
-        told = [moved for moved in announce.receipts if self._tells(self.members[moved.user])]
-        return effects + [Deliver(self._others(moved.user), moved) for moved in told]
+        return effects + [told for moved in announce.receipts for told in self._told(moved)]
 
-    def _tells(self, member: Membership) -> bool:
+    def _told(self, moved: ReceiptMoved) -> list[Effect]:
         """Others hear how far this member has got; in a larger conversation they see it when they ask."""
-        return member.send_receipts and len(self.audience) <= RECEIPTS_UP_TO
+        tells = self.members[moved.user].shown and self._size <= RECEIPTS_UP_TO
+        others = self._others(moved.user) if tells else ()
+        return [Deliver(others, moved)] if others else []
+
+    def _shown(self, member: Membership) -> bool:
+        """Some other member sees these marks."""
+        return member.shown and not self._cut
 
     def may_rest(self) -> bool:
         """Nothing is under way that only this object knows."""
@@ -152,6 +187,10 @@ class Conversation:
                 return self._read(command, now)
             case Choose():
                 return self._choose(command)
+            case Accept():
+                return self._accept(command, now)
+            case Decline():
+                return self._decline(command, now)
             case _:
                 assert_never(command)
 
@@ -173,6 +212,9 @@ class Conversation:
             return [Reply(send.request, result)]
         if refusal := self._may_send(send):
             return refusal
+        member = self.members[send.user]
+        # Who answers a request accepts it.
+        accepted = [] if member.accepted else self._place(member, "inbox", now)
         event = MessageSent(
             conversation=self.id,
             c=self.last_c + 1,
@@ -185,7 +227,7 @@ class Conversation:
         )
         said = Said(event, sameness)
         self._apply(said)
-        return [Commit(said), Deliver(self.audience, event), Reply(send.request, Sent(event.c, event.at))]
+        return [*accepted, Commit(said), Deliver(self.audience, event), Reply(send.request, Sent(event.c, event.at))]
 
     def _may_send(self, send: Send) -> Refusal | None:
         wire = send.wire
@@ -194,6 +236,8 @@ class Conversation:
         # Before anything final: what is refused for the absence of the send before it may be right once that came.
         if wire.after is not UNSET and (send.user, wire.after) not in self._answered:
             return OUT_OF_ORDER
+        if self._cut:
+            return TAKES_NOTHING
         if wire.reply_to is not UNSET and wire.reply_to > self.last_c:
             return NO_SUCH_TARGET
         if wire.mentions is not UNSET and not all(self._member(user) for user in wire.mentions):
@@ -207,7 +251,7 @@ class Conversation:
         c = min(read.c, self.last_c)
         if c <= member.read_c:
             return [Commit(), Reply(read.request, Done())]
-        marked = Marked(ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c), member.send_receipts)
+        marked = Marked(ReceiptMoved(self.id, read.user, max(c, member.wanted_c), c), self._shown(member))
         self._apply(marked)
         mine = Deliver((user_address(read.user),), ReadMoved(self.id, c))
         return [Commit(marked), mine, Reply(read.request, Done()), *self._receipt_due(member, now)]
@@ -219,10 +263,37 @@ class Conversation:
         choice = differing(self.id, member.settings, choose.wire, member.settings.v + 1)
         if not choice:
             return [Commit(), Reply(choose.request, Done())]
-        chosen = Chosen(choose.user, choice, shown=choice.send_receipts not in (UNSET, member.send_receipts))
+        return [*self._set(member, choice), Reply(choose.request, Done())]
+
+    def _accept(self, accept: Accept, now: Millis) -> list[Effect] | Refusal:
+        member = self._member(accept.user)
+        if not member:
+            return NOT_FOUND
+        moved = [Commit()] if member.accepted else self._place(member, "inbox", now)
+        return [*moved, Reply(accept.request, Done())]
+
+    def _decline(self, decline: Decline, now: Millis) -> list[Effect] | Refusal:
+        member = self._member(decline.user)
+        if not member:
+            return NOT_FOUND
+        if member.accepted:
+            return NO_REQUEST
+        moved = self._place(member, "declined", now) if member.hears else [Commit()]
+        return [*moved, Reply(decline.request, Done())]
+
+    def _place(self, member: Membership, folder: Folder, now: Millis) -> list[Effect]:
+        """Move it to this folder of the member's. Once it is accepted the others are told how far they have got."""
+        effects = self._set(member, Choice(self.id, folder=folder, v=member.settings.v + 1))
+        if not member.accepted:
+            return effects
+        member.tell_anew()
+        return effects + self._receipt_due(member, now)
+
+    def _set(self, member: Membership, choice: Choice) -> list[Effect]:
+        shown = not self._cut and shows(merged(member.settings, choice)) != member.shown
+        chosen = Chosen(member.user, choice, shown)
         self._apply(chosen)
-        mine = Deliver((user_address(choose.user),), choice)
-        return [Commit(chosen), mine, Reply(choose.request, Done())]
+        return [Commit(chosen), Deliver((user_address(member.user),), choice)]
 
     def _mark_delivered(self, mark: MarkDelivered, now: Millis) -> list[Effect]:
         member = self._member(mark.user)
@@ -241,21 +312,28 @@ class Conversation:
             return [Wake(Millis(member.told_at + RECEIPT_EVERY), member.user)]
         moved = member.receipt(self.id)
         durable = member.delivered_c >= member.wanted_c
-        marked = Marked(moved, member.send_receipts)
+        marked = Marked(moved, self._shown(member))
         self._apply(marked)
         member.told_at, member.told_delivered, member.told_read = now, member.delivered_c, member.read_c
         effects: list[Effect] = [] if durable else [Commit(marked)]
-        if self._tells(member):
-            effects.append(Deliver(self._others(member.user), moved))
-        return effects
+        return effects + self._told(moved)
 
     def _type(self, typing: Type) -> list[Effect]:
-        if not self._member(typing.user) or len(self.audience) > TYPING_UP_TO:
+        """Nothing is typed before accept, in either direction."""
+        member = self._member(typing.user)
+        if not member or not member.accepted or self._size > TYPING_UP_TO:
             return []
-        return [Deliver(self._others(typing.user), Typing(self.id, self.last_c, typing.user, typing.kind))]
+        accepted = (address for address in self._others(typing.user) if self.members[UserId(str(address.key))].accepted)
+        others = tuple(accepted)
+        return [Deliver(others, Typing(self.id, self.last_c, typing.user, typing.kind))] if others else []
+
+    def _hearing(self) -> tuple[Address, ...]:
+        return tuple(user_address(user) for user, member in self.members.items() if member.hears)
 
     def _others(self, user: UserId) -> tuple[Address, ...]:
-        return tuple(address for address in self.audience if address.key != user)
+        """Those whom something of this user reaches that is no event of the log."""
+        apart = self._apart.get(user, ())
+        return tuple(address for address in self.audience if address.key != user and address.key not in apart)
 
     def _remember(self, user: UserId, cid: str, answered: Answered) -> None:
         self._answered.pop((user, cid), None)
@@ -275,5 +353,15 @@ class Conversation:
             case Chosen():
                 member = self.members[fact.user]
                 member.settings = merged(member.settings, fact.settings)
+                if fact.settings.folder is not UNSET:
+                    self.audience = self._hearing()
             case _:
                 assert_never(fact)
+
+
+def _each_way(pairs: Iterable[tuple[UserId, UserId]]) -> dict[UserId, set[UserId]]:
+    apart: defaultdict[UserId, set[UserId]] = defaultdict(set)
+    for one, other in pairs:
+        apart[one].add(other)
+        apart[other].add(one)
+    return dict(apart)

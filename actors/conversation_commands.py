@@ -43,6 +43,30 @@ class Choose(Struct, frozen=True, gc=False, tag=True):
         return ()
 
 
+class Accept(Struct, frozen=True, gc=False, tag=True):
+    request: Asked
+    user: UserId
+
+    @property
+    def cids(self) -> tuple[str, ...]:
+        return ()
+
+
+class Decline(Struct, frozen=True, gc=False, tag=True):
+    request: Asked
+    user: UserId
+
+    @property
+    def cids(self) -> tuple[str, ...]:
+        return ()
+
+
+class Recheck(Struct, frozen=True, gc=False, tag=True):
+    """Somebody has raised the fence: what the actor knows of blocks may not hold any more."""
+
+    request: None = None
+
+
 class MarkDelivered(Struct, frozen=True, gc=False, tag=True):
     """One of the user's devices has stored everything up to `c`."""
 
@@ -92,7 +116,7 @@ class Looked(Struct, frozen=True, gc=False):
     request: None = None
 
 
-Asking = Send | Read | Choose
-Mailed = Asking | MarkDelivered | Type | Announce
+Asking = Send | Read | Choose | Accept | Decline
+Mailed = Asking | MarkDelivered | Type | Announce | Recheck
 """What anybody can tell it, from any node."""
 ConversationCommand = Mailed | Looked | Woken

@@ -3,8 +3,8 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from protocol.events import MemberSettings, ReceiptMoved
-from protocol.facts import NOTHING_SET, Choice, Settings
+from protocol.events import ReceiptMoved
+from protocol.facts import CHOSEN, NOTHING_SET, Choice, Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.requests import ChangeSettings
 
@@ -12,13 +12,13 @@ RECEIPT_EVERY = 1_000
 
 
 def differing(
-    conversation: ConversationId, stands: MemberSettings, wanted: ChangeSettings | Settings, v: int
+    conversation: ConversationId, stands: Settings, wanted: ChangeSettings | Settings, v: int
 ) -> Choice | None:
     """Those settings in `wanted` that do not stand so already, as the choice `v`; None when all do."""
     news = {
         name: value
-        for name in MemberSettings.__struct_fields__
-        if (value := getattr(wanted, name)) is not UNSET and value != getattr(stands, name)
+        for name in CHOSEN
+        if (value := getattr(wanted, name, UNSET)) is not UNSET and value != getattr(stands, name)
     }
     return Choice(conversation, **news, v=v) if news else None
 
@@ -26,6 +26,11 @@ def differing(
 def merged(stands: Settings, choice: Choice) -> Settings:
     """The settings after a choice."""
     return replace(stands, **{name: getattr(choice, name) for name in choice.names}, v=choice.v)
+
+
+def shows(settings: Settings) -> bool:
+    """Others are shown the marks of whoever has set this: not of a request that is not accepted."""
+    return settings.send_receipts is not False and settings.folder == "inbox"
 
 
 class Membership:
@@ -60,9 +65,23 @@ class Membership:
         self.told_at = Millis(0)
 
     @property
-    def send_receipts(self) -> bool:
+    def shown(self) -> bool:
         """Others are shown these marks."""
-        return self.settings.send_receipts is not False
+        return shows(self.settings)
+
+    @property
+    def accepted(self) -> bool:
+        """It is no request to this member, nor one that they declined."""
+        return self.settings.folder == "inbox"
+
+    @property
+    def hears(self) -> bool:
+        """Events reach this member: they are in the conversation and have not declined it."""
+        return not self.left_c and self.settings.folder != "declined"
+
+    def tell_anew(self) -> None:
+        """Others have been told nothing of these marks."""
+        self.told_delivered = self.told_read = 0
 
     @property
     def due(self) -> bool:

@@ -55,8 +55,12 @@ class ReadMoved(Struct, frozen=True, gc=False, tag_field="ev", tag="read"):
     read_c: int
 
 
+Folder = Literal["inbox", "requests", "declined"]
+"""Where a member keeps a conversation. `declined` is in no list."""
+
+
 class SettingsChanged(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="settings"):
-    """My own settings of a conversation: those that changed."""
+    """My own settings of a conversation: those that changed. `folder`: I accepted or declined a request."""
 
     conversation: ConversationId
     mute_until: int | UnsetType = UNSET
@@ -64,6 +68,7 @@ class SettingsChanged(Struct, frozen=True, gc=False, omit_defaults=True, tag_fie
     archived: bool | UnsetType = UNSET
     send_receipts: bool | UnsetType = UNSET
     draft: str | UnsetType = UNSET
+    folder: Folder | UnsetType = UNSET
 
 
 DurableEvent = MessageSent | ConversationChanged | ReceiptMoved | ReadMoved | SettingsChanged
@@ -131,7 +136,7 @@ class Conversation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     read_c: int
     unread: int
     last: AnyLogEvent | UnsetType = UNSET
-    folder: Literal["inbox", "requests", "archive"]
+    folder: Literal["inbox", "requests", "archive", "declined"]
     settings: MemberSettings
     at: Millis
     events: list[AnyLogEvent] | UnsetType = UNSET

@@ -32,10 +32,12 @@ from protocol.replies import (
     Welcome,
 )
 from protocol.requests import (
+    AcceptConversation,
     Ack,
     Background,
     ChangeSettings,
     CreateConversation,
+    DeclineConversation,
     Device,
     GetConversation,
     GetHistory,
@@ -93,6 +95,8 @@ REQUESTS: tuple[Struct, ...] = (
     SendMessage(id=10, conversation=TALK, cid=CID, text="See you at eight."),
     GetHistory(id=11, conversation=TALK, after=41),
     MarkRead(id=12, conversation=TALK, c=42),
+    AcceptConversation(id=13, conversation=TALK),
+    DeclineConversation(id=14, conversation=TALK),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )

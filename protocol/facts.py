@@ -10,14 +10,19 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Struct
 
-from protocol.events import AnyLogEvent, MemberSettings, ReceiptMoved, SettingsChanged
+from protocol.events import AnyLogEvent, Folder, MemberSettings, ReceiptMoved, SettingsChanged
 from protocol.ids import UserId
 
 
 class Settings(MemberSettings, frozen=True, gc=False, omit_defaults=True):
-    """What one member has set, as it is stored; `v` counts their choices."""
+    """What one member has set, as it is stored, and where they keep the conversation; `v` counts their choices."""
 
+    folder: Folder = "inbox"
     v: int = 0
+
+
+CHOSEN = (*MemberSettings.__struct_fields__, "folder")
+"""What a choice may tell, by name."""
 
 
 NOTHING_SET = Settings()
@@ -32,7 +37,7 @@ class Choice(SettingsChanged, frozen=True, gc=False, omit_defaults=True, tag="ch
     @property
     def names(self) -> list[str]:
         """Which settings it tells."""
-        return [name for name in MemberSettings.__struct_fields__ if getattr(self, name) is not UNSET]
+        return [name for name in CHOSEN if getattr(self, name) is not UNSET]
 
     def told(self, names: Iterable[str]) -> SettingsChanged:
         """What its member's devices are told of it."""
@@ -58,7 +63,7 @@ class Marked(Struct, frozen=True, gc=False):
 
 
 class Chosen(Struct, frozen=True, gc=False):
-    """One member's own settings of a conversation, those that changed."""
+    """One member's own settings of a conversation and its folder, those that changed."""
 
     user: UserId
     settings: Choice

@@ -121,6 +121,18 @@ class ChangeSettings(Request, frozen=True, gc=False, tag="conversation.settings"
     draft: Annotated[str, Meta(max_length=4_000, pattern=r"^[^\u0000]*$(?!\n)")] | UnsetType = UNSET
 
 
+class AcceptConversation(Request, frozen=True, gc=False, tag="conversation.accept"):
+    """Whoever made this conversation may talk to me: it moves to my inbox, also after a decline."""
+
+    conversation: Conversation
+
+
+class DeclineConversation(Request, frozen=True, gc=False, tag="conversation.decline"):
+    """I do not want this request: it leaves my lists, and nothing of it reaches me, which nobody else is told."""
+
+    conversation: Conversation
+
+
 class GetReceipts(Request, frozen=True, gc=False, tag="conversation.receipts"):
     """How far each member of a conversation has got."""
 
@@ -182,6 +194,8 @@ Asking = (
     | GetConversation
     | ListConversations
     | ChangeSettings
+    | AcceptConversation
+    | DeclineConversation
     | GetReceipts
     | SendMessage
     | GetHistory

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import Literal
 
 import click
 
@@ -36,6 +37,8 @@ HELP = f"""\
 /open NAME          talk to somebody
 /group NAME NAME …  talk to several
 /list               your conversations; /1, /2, … goes to one
+/requests           who wants to talk to you; /1, /2, … shows one
+/accept, /decline   let them, or let them not, in the conversation you are in; writing accepts too
 /history            what was said here
 {RELATIONS_HELP}
 /quit               leave
@@ -71,6 +74,10 @@ class Chat:
                     await self._open(rest.split(), group=True)
                 case "/list":
                     await self._list()
+                case "/requests":
+                    await self._list("requests")
+                case "/accept" | "/decline":
+                    await self._judge(word == "/accept")
                 case "/history":
                     await self._history()
                 case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
@@ -109,7 +116,10 @@ class Chat:
 
     async def _show(self, conversation: str, sender: str, at: int, text: str) -> None:
         if conversation not in self._titles:
-            await self._title(await self._client.get(conversation))
+            shown = await self._client.get(conversation)
+            await self._title(shown)
+            if shown.folder == "requests":
+                self._say(f"  {self._titles[conversation]} wants to talk to you: /accept, /decline, or answer")
         name = await self._directory.name(sender)
         if self._here is None:
             self._enter(conversation)
@@ -141,15 +151,27 @@ class Chat:
         await self._title(conversation)
         self._enter(conversation.id)
 
-    async def _list(self) -> None:
-        page = await self._client.conversations()
+    async def _list(self, folder: Literal["inbox", "requests"] = "inbox") -> None:
+        page = await self._client.conversations(folder)
         self._listed = [conversation.id for conversation in page.items]
         for number, conversation in enumerate(page.items, 1):
             await self._title(conversation)
             unread = f"  ({conversation.unread} unread)" if conversation.unread else ""
             self._say(f"/{number}  {self._titles[conversation.id]}{unread}")
         if not page.items:
-            self._say("nothing yet: /open NAME")
+            self._say("nothing yet: /open NAME" if folder == "inbox" else "no requests")
+
+    async def _judge(self, accepts: bool) -> None:
+        """Of the request one is in."""
+        if self._here is None:
+            self._say("! you are in no conversation: /requests")
+        elif accepts:
+            await self._client.accept(self._here)
+            self._say("accepted: they see now what you have read")
+        else:
+            await self._client.decline(self._here)
+            self._here = None
+            self._say("declined: nobody is told")
 
     async def _history(self) -> None:
         if self._here is None:

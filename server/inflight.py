@@ -3,11 +3,22 @@
 from collections import deque
 
 from protocol.errors import Refusal
-from protocol.requests import Asking, Background, ChangeSettings, MarkRead, SendMessage
+from protocol.requests import (
+    AcceptConversation,
+    Asking,
+    Background,
+    ChangeSettings,
+    DeclineConversation,
+    MarkRead,
+    SendMessage,
+)
 
 MOST = 128
 QUESTIONS = 4
 """Answers to questions have up to 256 KiB; no more of them than this may come together."""
+
+DECISIONS = (SendMessage, MarkRead, ChangeSettings, AcceptConversation, DeclineConversation, Background)
+"""What is answered by an actor, with little."""
 
 REPEATED = Refusal("bad_request", "id: a request with this id is still in flight")
 TOO_MANY = Refusal("unavailable", "too many requests in flight on this connection", 200)
@@ -43,7 +54,7 @@ class InFlight:
 
     def may_start(self, request: Asking, full: bool) -> bool:
         """Whether an entered request may go on now; else it is for `next_waiting`. `full`: the socket takes no more."""
-        if isinstance(request, SendMessage | MarkRead | ChangeSettings | Background):
+        if isinstance(request, DECISIONS):
             return True
         if full or self.waiting or len(self._questions) >= QUESTIONS:
             self.waiting.append(request)

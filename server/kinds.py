@@ -5,13 +5,16 @@ from typing import Any, assert_never
 
 from actors.conversation import Conversation
 from actors.conversation_commands import (
+    Accept,
     Announce,
     Answered,
     Choose,
     ConversationCommand,
+    Decline,
     Looked,
     MarkDelivered,
     Read,
+    Recheck,
     Send,
 )
 from actors.conversation_commands import Type as TypeCommand
@@ -44,7 +47,7 @@ class ConversationTicket:
         self.member = stored.members[0].user
         self.reads = {member.user: member.read_c for member in stored.members}
         self.settings = {member.user: member.settings for member in stored.members if member.settings != NOTHING_SET}
-        self.marks = {member.user: (member.delivered_c, member.read_c) for member in stored.members}
+        self.marks = {member.user: _shown(member) for member in stored.members}
 
     def unit(self, facts: Sequence[Fact]) -> Unit:
         return Unit(self._id, self._fence, self.last_c, tuple(facts))
@@ -65,7 +68,7 @@ class ConversationTicket:
         receipts = tuple(
             ReceiptMoved(self._id, m.user, m.delivered_c, m.read_c)
             for m in stored.members
-            if self.marks.get(m.user) != (m.delivered_c, m.read_c)
+            if (m.delivered_c or m.read_c) and self.marks.get(m.user) != _shown(m)
         )
         choices = ((m.user, self._chosen(m)) for m in stored.members)
         settings = tuple((user, choice) for user, choice in choices if choice)
@@ -74,6 +77,11 @@ class ConversationTicket:
 
     def _chosen(self, member: MemberState) -> Choice | None:
         return differing(self._id, self.settings.get(member.user, NOTHING_SET), member.settings, member.settings.v)
+
+
+def _shown(member: MemberState) -> tuple[int, int, str]:
+    """What decides what others are told of this member's marks."""
+    return member.delivered_c, member.read_c, member.settings.folder
 
 
 class ConversationKind:
@@ -115,6 +123,8 @@ class ConversationKind:
                 for member in stored.members
             ],
             [(known.sender, known.cid, Answered(known.digest, known.c, known.at)) for known in stored.known],
+            direct=stored.direct,
+            blocked=stored.blocked,
         )
         return Activated(actor, ConversationTicket(stored), earlier.unsaid(stored) if earlier else ())
 
@@ -159,11 +169,11 @@ class UserKind:
 def _users(command: ConversationCommand) -> list[UserId]:
     """Whoever is, or was, a member if the command has come to the right place."""
     match command:
-        case Send() | Read() | Choose() | MarkDelivered() | TypeCommand() | Looked():
+        case Send() | Read() | Choose() | Accept() | Decline() | MarkDelivered() | TypeCommand() | Looked():
             return [command.user]
         case Announce():
             return [event.sender for event in command.events]
-        case Woken():
+        case Woken() | Recheck():
             return []
         case _:
             assert_never(command)

@@ -1,14 +1,27 @@
 """Requests: where each op goes. Decisions go to an actor, questions to the store; sockets and HTTP share this door."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
 import structlog
 from msgspec import UNSET
 
-from actors.conversation_commands import Announce, Answered, Choose, Find, Looked, Mailed, MarkDelivered, Read, Send
+from actors.conversation_commands import (
+    Accept,
+    Announce,
+    Answered,
+    Choose,
+    Decline,
+    Find,
+    Looked,
+    Mailed,
+    MarkDelivered,
+    Read,
+    Recheck,
+    Send,
+)
 from actors.conversation_commands import Type as TypeCommand
 from actors.effects import Address, Asked, conversation_address
 from actors.user_commands import ReadSnapshot, SnapshotRead
@@ -22,11 +35,13 @@ from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Marks, Opened, Receipts, Result
 from protocol.requests import (
     MEMBERS,
+    AcceptConversation,
     Ack,
     AnyRequest,
     Background,
     ChangeSettings,
     CreateConversation,
+    DeclineConversation,
     GetConversation,
     GetHistory,
     GetReceipts,
@@ -93,6 +108,10 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Read(asked, user, request.c))
             case ChangeSettings():
                 self._tell(conversation_address(request.conversation), Choose(asked, user, request))
+            case AcceptConversation():
+                self._tell(conversation_address(request.conversation), Accept(asked, user))
+            case DeclineConversation():
+                self._tell(conversation_address(request.conversation), Decline(asked, user))
             case Hello() | Background() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
@@ -100,6 +119,12 @@ class Requests:
 
     def typing(self, user: UserId, typing: Type) -> None:
         self._tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
+
+    def fenced(self, conversations: Collection[ConversationId]) -> None:
+        """The fences of these were raised, as a block came or went: who writes there learns it now, not at the next
+        commit, since typing has none."""
+        for id in conversations:
+            self._tell(conversation_address(id), Recheck())
 
     def stored(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
         """A client has stored these places: delivered. Only conversations where that is news are woken."""
@@ -191,17 +216,26 @@ class Requests:
                 return await self._history(user, request)
             case Sync():
                 return await self._sync(user, request)
-            case SendMessage() | MarkRead() | ChangeSettings() | Hello() | Background() | Type() | Ack():
+            case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
+                return NOT_HERE
+            case Hello() | Background() | Type() | Ack():
                 return NOT_HERE
             case _:
                 assert_never(request)
 
+    async def _missing(self, user: UserId, others: Collection[UserId]) -> bool:
+        """Some of the others do not exist for this user. The same is asked for those who do not and those who block."""
+        blocked = await self._conversations.blocked(user, others)
+        existing = await self._people.existing(others)
+        return bool(blocked or set(others) - existing)
+
     async def _open(self, user: UserId, request: OpenConversation) -> Result:
         if request.user == user:
             return ONLY_OPEN_OTHERS
-        if not await self._people.existing([request.user]):
+        missing = await self._missing(user, [request.user])
+        id = None if missing else await self._conversations.open(user, request.user)
+        if id is None:
             return NO_SUCH_USER
-        id = await self._conversations.open(user, request.user)
         conversation = await self._conversations.get(user, id)
         return NOT_FOUND if conversation is None else Opened(conversation)
 
@@ -209,7 +243,7 @@ class Requests:
         """Durable before the conversation's actor hears of it; a repeat announces it again, harmlessly."""
         others = [member for member in dict.fromkeys(request.members) if member != user]
         refusal = TOO_MANY_MEMBERS if len(others) >= MEMBERS else None
-        if set(others) - await self._people.existing(others):
+        if await self._missing(user, others):
             refusal = NO_SUCH_USER
         title = None if request.title is UNSET else request.title
         sameness = digest(request)

@@ -6,7 +6,12 @@ whatever happens to the others.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.checker import invariants_of_reading, invariants_of_sending, invariants_of_streams
+from bench.checker import (
+    invariants_of_reading,
+    invariants_of_requests,
+    invariants_of_sending,
+    invariants_of_streams,
+)
 from bench.checker.history import Record
 from bench.checker.index import Index
 
@@ -32,6 +37,9 @@ INVARIANTS: Mapping[str, Invariant] = {
     "settings hold": invariants_of_reading.settings_hold,
     "marks never fall": invariants_of_reading.marks_never_fall,
     "sync gives what is missing": invariants_of_reading.sync_gives_what_is_missing,
+    "nothing is told before accept": invariants_of_requests.nothing_is_told_before_accept,
+    "nothing is told after a decline": invariants_of_requests.nothing_is_told_after_a_decline,
+    "a block ends what two can say": invariants_of_requests.a_block_ends_what_two_can_say,
 }
 
 

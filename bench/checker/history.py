@@ -116,8 +116,16 @@ class Happened(Struct, frozen=True):
     what: str
 
 
+class Parted(Struct, frozen=True):
+    """One of the two blocks the other from now on, durably; or, `ends`, nobody does any more."""
+
+    at: float
+    pair: tuple[UserId, UserId]
+    ends: bool
+
+
 OfApplication = Kept | HandedOn | Restarted | Said | Decided
-Entry = Asked | Answered | Unanswered | Welcomed | Told | OfApplication | Closed | Happened
+Entry = Asked | Answered | Unanswered | Welcomed | Told | OfApplication | Closed | Happened | Parted
 
 
 class Copy(Struct, frozen=True):
@@ -136,13 +144,18 @@ class Copy(Struct, frozen=True):
 
 
 class Final(Struct, frozen=True):
-    """The database in the end, read past every layer that is under test. Members have delivered and read marks."""
+    """The database in the end, read past every layer that is under test. Members have delivered and read marks.
+
+    `folders` has those that are not the inbox; `pairs` are the two of each direct conversation, the lower id first.
+    """
 
     logs: Mapping[ConversationId, Sequence[AnyLogEvent]]
     heads: Mapping[ConversationId, int]
     members: Mapping[ConversationId, Mapping[UserId, tuple[int, int]]]
     drafts: Mapping[tuple[ConversationId, UserId], str]
     creations: Mapping[tuple[UserId, str], ConversationId]
+    folders: Mapping[tuple[ConversationId, UserId], str]
+    pairs: Mapping[ConversationId, tuple[UserId, UserId]]
 
 
 class Record(Struct, frozen=True):
@@ -197,5 +210,7 @@ def _line(entry: Entry) -> str:
             return f"{entry.at:10.4f} {entry.device:8} #{entry.connection} welcomed {welcome}"
         case Told():
             return f"{entry.at:10.4f} {entry.device:8} #{entry.connection} told u={entry.u} {entry.event!r}"
+        case Parted():
+            return f"{entry.at:10.4f} ======== {entry.pair} are {'together again' if entry.ends else 'parted'}"
         case Closed():
             return f"{entry.at:10.4f} {entry.device:8} #{entry.connection} closed {entry.status}"

@@ -7,7 +7,7 @@ from bench.checker.history import Answered, Asked, Record
 from protocol.errors import FINAL, Refusal
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Sent
-from protocol.requests import SendMessage
+from protocol.requests import DeclineConversation, SendMessage
 
 Send = tuple[ConversationId, UserId, str]
 """A send, whatever the number of attempts: conversation, sender, cid."""
@@ -55,6 +55,15 @@ class Index:
             if not acked[id] or acked[id][-1][1] < c:
                 acked[id].append((at, c))
         return acked
+
+    @cached_property
+    def declined(self) -> set[tuple[ConversationId, UserId]]:
+        """What somebody has tried to decline: for a while they may not have been told of it."""
+        return {
+            (entry.request.conversation, self.record.users[entry.device])
+            for entry in self.record.entries
+            if isinstance(entry, Asked) and isinstance(entry.request, DeclineConversation)
+        }
 
     def acked_before(self, id: ConversationId, at: float) -> int:
         """The highest c that anybody had an acknowledgement for before `at`."""

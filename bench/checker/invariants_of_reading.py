@@ -197,6 +197,8 @@ def _synced(
                 yield f"{entry.device} named {id}, which is not theirs, and got {item}"
         elif isinstance(item, Gone):
             yield f"{entry.device} was told that {id} is gone"
+        elif (id, user) in index.declined:
+            continue
         elif item is None:
             if known > head and page.cursor is UNSET:
                 yield f"{entry.device} named {id} at {head} and was told nothing; {known} was acknowledged"
@@ -211,6 +213,6 @@ def _synced(
             yield f"{entry.device} was given {item} without having named it"
     if not sync.only and sync.since == 0 and page.cursor is UNSET:
         for id, members in final.members.items():
-            told = id in items or id in before or id in sync.heads
+            told = id in items or id in before or id in sync.heads or (id, user) in index.declined
             if user in members and not told and index.acked_before(id, entry.asked_at):
                 yield f"{entry.device} was not told of {id}"

@@ -65,7 +65,14 @@ def one_stream_for_all_devices(index: Index) -> Iterator[str]:
             before, before_u = heads.get(event.conversation, (0, 0))
             # A creation that was asked for again is announced again, in whatever epoch there is.
             read = max(before, index.acked_before(event.conversation, began[epoch]))
-            hole = before > 1 and event.c > read + 1 and index.record.one_writer and _unbroken(stream, before_u, u)
+            declined = (event.conversation, user) in index.declined
+            hole = (
+                not declined
+                and before > 1
+                and event.c > read + 1
+                and index.record.one_writer
+                and _unbroken(stream, before_u, u)
+            )
             if event.c <= before or hole:
                 yield f"the stream {epoch} of {user} has c={event.c} of {event.conversation} after {before}"
             heads[event.conversation] = event.c, u
@@ -147,6 +154,10 @@ def all_converge(index: Index) -> Iterator[str]:
             continue
         for id, log in final.logs.items():
             if copy.user not in final.members[id] or id in unpromised:
+                continue
+            folder = final.folders.get((id, copy.user))
+            if folder == "declined" or (folder == "requests" and id not in copy.logs):
+                # What was declined is not told any more, and a new client lists requests when it is asked to.
                 continue
             base, events = copy.logs.get(id, (0, []))
             if list(events) != list(log[base:]):

@@ -117,7 +117,7 @@ class CatchingUp:
             log.start(max(item.joined_c - 1, 0))
         for event in item.events or ():
             log.apply(event)
-        log.more = log.more or bool(item.more) or item.last_c > log.head
+        log.more = log.more or bool(item.more) or (item.last_c > log.head and item.folder != "declined")
         self.fill(item.id)
 
     def fill(self, id: ConversationId) -> None:

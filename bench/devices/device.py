@@ -241,10 +241,8 @@ class Device:
                 self._catching_up.fill(event.conversation)
             case ReadMoved():
                 self.have_read(event.conversation, event.read_c)
-            case SettingsChanged(draft=str(draft)):
-                self.heard += 1
-                self._drafts_heard[event.conversation] = self.heard
-                self.drafts[event.conversation] = draft
+            case SettingsChanged():
+                self._set(event)
             case Snapshot():
                 self._catching_up.begin(event)
             case Ping() if event.u == self._u:
@@ -256,6 +254,16 @@ class Device:
                 self._catching_up.sync()
             case Synced():
                 self._ack_soon()
+
+    def _set(self, event: SettingsChanged) -> None:
+        """What came of a request while it was declined was not sent."""
+        if isinstance(event.draft, str):
+            self.heard += 1
+            self._drafts_heard[event.conversation] = self.heard
+            self.drafts[event.conversation] = event.draft
+        if event.folder == "inbox":
+            self.logs[event.conversation].more = True
+            self._catching_up.fill(event.conversation)
 
     def have_read(self, id: ConversationId, c: int) -> None:
         self.reads[id] = max(self.reads.get(id, 0), c)

@@ -7,12 +7,15 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from protocol.errors import FINAL
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Opened
 from protocol.requests import (
+    AcceptConversation,
     Background,
     ChangeSettings,
     CreateConversation,
+    DeclineConversation,
     GetConversation,
     GetHistory,
     GetReceipts,
@@ -89,6 +92,8 @@ class Person(Generic[OneDevice]):
             (3, self._create),
             (6, self._hang_up),
             (2, self._background),
+            (2, self._accept),
+            (1, self._decline),
         ]
 
     def act(self) -> None:
@@ -151,6 +156,7 @@ class Person(Generic[OneDevice]):
                     GetConversation(id=1, conversation=id),
                     GetReceipts(id=1, conversation=id),
                     ListConversations(id=1),
+                    ListConversations(id=1, folder="requests"),
                 )
             )
         )
@@ -188,16 +194,14 @@ class Person(Generic[OneDevice]):
         self.device.ask(OpenConversation(id=1, user=self._random.choice(self._users)))
 
     def _create(self, _: ConversationId) -> None:
-        """Asked for until it is there."""
+        """Asked for until it is there, or refused for good: somebody blocks somebody."""
         self._said += 1
         members = self._random.sample(self._users, self._random.randint(1, len(self._users)))
         self._insist(CreateConversation(id=1, cid=f"{self.device.name}-{self._said}", members=members, title="new"))
 
     def _insist(self, request: CreateConversation) -> None:
         if future := self.device.ask(request):
-            future.add_done_callback(
-                lambda answer: None if isinstance(answer.result(), Opened | dict) else self._insist(request)
-            )
+            future.add_done_callback(lambda answer: None if _final(answer.result()) else self._insist(request))
 
     def _hang_up(self, _: ConversationId) -> None:
         if self._random.random() < 0.1:
@@ -207,3 +211,14 @@ class Person(Generic[OneDevice]):
 
     def _background(self, _: ConversationId) -> None:
         self.device.ask(Background(id=1, on=self._random.random() < 0.5))
+
+    def _accept(self, id: ConversationId) -> None:
+        self.device.ask(AcceptConversation(id=1, conversation=id))
+
+    def _decline(self, id: ConversationId) -> None:
+        self.device.ask(DeclineConversation(id=1, conversation=id))
+
+
+def _final(result: Any) -> bool:
+    """Of a plain device, or of an SDK, whose refusals have a code, too."""
+    return isinstance(result, Opened | dict) or getattr(result, "code", None) in FINAL

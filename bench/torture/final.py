@@ -18,13 +18,13 @@ async def read_final(url: str, users: list[int]) -> Final:
     try:
         await connection.execute("begin isolation level repeatable read")
         heads = await connection.fetch(
-            "select id::text, last_c, creator::text, create_cid from conversation"
+            "select id::text, last_c, creator::text, create_cid, low::text, high::text from conversation"
             " where id in (select conversation from member where user_id = any($1)) order by id",
             users,
         )
         ids = [int(row["id"]) for row in heads]
         members = await connection.fetch(
-            "select conversation::text, user_id::text, delivered_c, read_c, settings ->> 'draft' as draft"
+            "select conversation::text, user_id::text, delivered_c, read_c, folder, settings ->> 'draft' as draft"
             " from member where conversation = any($1)",
             ids,
         )
@@ -46,4 +46,6 @@ async def read_final(url: str, users: list[int]) -> Final:
         marks,
         {(row["conversation"], row["user_id"]): row["draft"] for row in members if row["draft"]},
         {(UserId(row["creator"]), row["create_cid"]): ConversationId(row["id"]) for row in heads if row["creator"]},
+        {(row["conversation"], row["user_id"]): row["folder"] for row in members if row["folder"] != "inbox"},
+        {ConversationId(row["id"]): (UserId(row["low"]), UserId(row["high"])) for row in heads if row["low"]},
     )

@@ -27,6 +27,8 @@ RESULTS: dict[type, Any] = {
     requests.GetHistory: replies.History,
     requests.MarkRead: replies.Done,
     requests.ChangeSettings: replies.Done,
+    requests.AcceptConversation: replies.Done,
+    requests.DeclineConversation: replies.Done,
     requests.Background: replies.Done,
 }
 EVENTS = events.DurableEvent | events.Typing | events.Synced | events.Ping | events.Continuity | events.Snapshot

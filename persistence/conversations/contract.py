@@ -38,13 +38,18 @@ class MemberState(Struct, frozen=True, gc=False):
 
 
 class Activated(Struct, frozen=True, gc=False):
-    """A conversation at the moment when `fence` voided every earlier writer."""
+    """A conversation at the moment when `fence` voided every earlier writer.
+
+    `blocked` are the pairs of members of whom one blocks the other, each once, the lower id first, in order.
+    """
 
     id: ConversationId
+    direct: bool
     fence: int
     last_c: int
     at: Millis
     members: tuple[MemberState, ...]
+    blocked: tuple[tuple[UserId, UserId], ...]
     known: tuple[Known, ...]
     missed: tuple[AnyLogEvent, ...]
 
@@ -78,7 +83,7 @@ class Moved(Struct, frozen=True, gc=False):
     """How far a member has got and what they set. `mine`: they are among the users asked about.
 
     `others` are the members asked about to whom the marks are told: none when they are not shown, or the conversation
-    is too large for that.
+    is too large for that; nobody who has declined it, or whom a block parts from them.
     """
 
     conversation: ConversationId
@@ -99,7 +104,12 @@ class Scanned(Struct, frozen=True, gc=False):
 
 
 class ConversationStore(Protocol):
-    """Every method raises `UnavailableError`, and `DataFault` for data that is refused."""
+    """Every method raises `UnavailableError`, and `DataFault` for data that is refused.
+
+    A member who does not follow whoever opens or creates a conversation gets it as a request; a follow that is only
+    asked for does not count. Of a request that is not accepted, and between two of whom one blocks the other, no marks
+    are shown. What was declined is in no list, and comes in a sync only when its own member has changed something.
+    """
 
     async def activate(
         self,
@@ -125,8 +135,11 @@ class ConversationStore(Protocol):
     async def find(self, id: ConversationId, asker: UserId, cids: Collection[str]) -> tuple[Known, ...]:
         """Those of the asker's cids that are in the log; whether they are a member changes nothing."""
 
-    async def open(self, user: UserId, other: UserId) -> ConversationId:
-        """The one direct conversation of the pair, made if absent."""
+    async def blocked(self, user: UserId, others: Collection[UserId]) -> set[UserId]:
+        """Those of the others who block this user, or whom the user blocks; whether they exist changes nothing."""
+
+    async def open(self, user: UserId, other: UserId) -> ConversationId | None:
+        """The one direct conversation of the pair, made if absent; None when one of them blocks the other."""
 
     async def create(
         self, creator: UserId, cid: str, members: Sequence[UserId], title: str | None, digest: int, allowed: bool
@@ -142,7 +155,7 @@ class ConversationStore(Protocol):
     async def page(
         self, user: UserId, folder: Literal["inbox", "requests", "archive"], before: str | None, limit: int
     ) -> Conversations:
-        """Newest activity first, at most `limit` and 200 KiB as JSON (at least one).
+        """Newest activity first, at most `limit` and 200 KiB as JSON (at least one). Requests once something was said.
 
         `before` is the `next` of an earlier page; raises ValueError when it is not.
         """
@@ -180,4 +193,4 @@ class ConversationStore(Protocol):
 
     async def count_undelivered(self, since: Millis, until: Millis, shards: bytes) -> int:
         """How often a message stored from `since` to before `until`, in a conversation of these shards, has not reached
-        somebody who is a member, was one then, and did not say it."""
+        somebody who is a member, was one then, did not say it, and has not declined the conversation."""

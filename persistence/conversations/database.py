@@ -66,7 +66,10 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Tables:
-    """What is committed. `pairs` and `creations` are unique indexes, `of_user` the index of members by user."""
+    """What is committed. `pairs` and `creations` are unique indexes, `of_user` the index of members by user.
+
+    `follows` and `blocks` are the graph's edges, from whom to whom; only follows that hold are among them.
+    """
 
     def __init__(self) -> None:
         self.heads: dict[ConversationId, Head] = {}
@@ -76,6 +79,12 @@ class Tables:
         self.pairs: dict[tuple[UserId, UserId], ConversationId] = {}
         self.creations: dict[tuple[UserId, str], ConversationId] = {}
         self.of_user: dict[UserId, dict[ConversationId, None]] = {}
+        self.follows: set[tuple[UserId, UserId]] = set()
+        self.blocks: set[tuple[UserId, UserId]] = set()
+
+    def apart(self, one: UserId, other: UserId) -> bool:
+        """One of them blocks the other."""
+        return (one, other) in self.blocks or (other, one) in self.blocks
 
     def put_head(self, head: Head) -> None:
         self.heads[head.id] = head

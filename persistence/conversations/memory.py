@@ -74,18 +74,26 @@ class MemoryConversations:
 
         return await self._database.read("find", find, self._fault)
 
-    async def open(self, user: UserId, other: UserId) -> ConversationId:
-        async def open(transaction: Transaction) -> ConversationId:
+    async def blocked(self, user: UserId, others: Collection[UserId]) -> set[UserId]:
+        def blocked() -> set[UserId]:
+            return {other for other in others if self._tables.apart(user, other)}
+
+        return await self._database.read("blocked", blocked, self._fault)
+
+    async def open(self, user: UserId, other: UserId) -> ConversationId | None:
+        async def open(transaction: Transaction) -> ConversationId | None:
             now = self._database.now()
             low, high = sorted((user, other), key=int)
             await transaction.lock([(low, high)])
+            if self._tables.apart(user, other):
+                return None
             if there := self._tables.pairs.get((low, high)):
                 return there
             id = self._database.next_id(shard_of(low))
             transaction.write(self._tables.put_head, Head(id, "direct", None, 0, 0, 0, now, now, now))
             transaction.write(self._tables.pairs.__setitem__, (low, high), id)
             for each in dict.fromkeys((low, high)):
-                transaction.write(self._tables.put_member, id, _newcomer(each, "member"))
+                transaction.write(self._tables.put_member, id, _newcomer(self._tables, each, "member", user))
             return id
 
         return await self._database.run("open", open, self._fault)
@@ -109,9 +117,8 @@ class MemoryConversations:
             transaction.write(self._tables.creations.__setitem__, (creator, cid), id)
             everybody = sorted({creator, *members}, key=int)
             for user in everybody:
-                transaction.write(
-                    self._tables.put_member, id, _newcomer(user, "owner" if user == creator else "member")
-                )
+                role: Literal["owner", "member"] = "owner" if user == creator else "member"
+                transaction.write(self._tables.put_member, id, _newcomer(self._tables, user, role, creator))
             transaction.write(self._tables.put_event, Row(event, digest, now))
             return Created(event, tuple(everybody), digest, again=False)
 
@@ -215,7 +222,12 @@ def _marked(members: Mapping[UserId, Membership], unit: Unit, last_c: int, now: 
         if isinstance(fact, Said) or not (member := marked.get(fact.user, members.get(fact.user))):
             continue
         if isinstance(fact, Chosen):
-            marked[fact.user] = msgspec.structs.replace(member, settings=member.settings | chosen(fact), state_at=now)
+            marked[fact.user] = msgspec.structs.replace(
+                member,
+                settings=member.settings | chosen(fact),
+                folder=fact.settings.folder or member.folder,
+                state_at=now,
+            )
         else:
             marked[fact.user] = msgspec.structs.replace(
                 member,
@@ -226,8 +238,9 @@ def _marked(members: Mapping[UserId, Membership], unit: Unit, last_c: int, now: 
     return marked.values()
 
 
-def _newcomer(user: UserId, role: Literal["owner", "member"]) -> Membership:
-    return Membership(user, role, 0, 0, 0, 0, "inbox", {})
+def _newcomer(tables: Tables, user: UserId, role: Literal["owner", "member"], maker: UserId) -> Membership:
+    known = user == maker or (user, maker) in tables.follows
+    return Membership(user, role, 0, 0, 0, 0, "inbox" if known else "requests", {})
 
 
 def _cids(unit: Unit) -> list[tuple[UserId, str]]:

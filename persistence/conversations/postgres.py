@@ -64,10 +64,8 @@ class PostgresConversations:
         head = await self._row(statements.FENCE, int(id), [int(asker) for asker in askers])
         if not head:
             return None
-        fence, last_c, at = head
-        (state,) = await self._rows(statements.RELOAD, int(id), *_columns(cids), after, last_c)
-        members, known, missed = rows.reloaded(state, last_c)
-        return Activated(id, fence, last_c, at, members, known, missed)
+        (state,) = await self._rows(statements.RELOAD, int(id), *_columns(cids), after, head["last_c"])
+        return rows.activated(id, head, state)
 
     async def commit(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
         statement = statements.COMMIT_WAITING if wait else statements.COMMIT
@@ -78,14 +76,19 @@ class PostgresConversations:
         (row,) = await self._rows(statements.FIND, int(id), *asked)
         return rows.known(row)
 
-    async def open(self, user: UserId, other: UserId) -> ConversationId:
+    async def blocked(self, user: UserId, others: Collection[UserId]) -> set[UserId]:
+        found = await self._rows(statements.BLOCKED, int(user), [int(other) for other in others])
+        return {UserId(str(other)) for (other,) in found}
+
+    async def open(self, user: UserId, other: UserId) -> ConversationId | None:
         low, high = sorted((int(user), int(other)))
         while True:
-            found = await self._row(statements.PAIR, low, high) or await self._row(
-                statements.OPEN, low, high, shard_of(UserId(str(low)))
-            )
-            if found:
-                return ConversationId(str(found[0]))
+            ((id, blocked),) = await self._rows(statements.PAIR, low, high)
+            if blocked:
+                return None
+            made = None if id else await self._row(statements.OPEN, low, high, shard_of(UserId(str(low))), int(user))
+            if made or id:
+                return ConversationId(str(id or made[0]))
 
     async def create(
         self, creator: UserId, cid: str, members: Sequence[UserId], title: str | None, digest: int, allowed: bool

@@ -1,7 +1,7 @@
 """The questions of the memory twin: functions over the committed tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import combinations, islice
 from typing import Literal
 
 import msgspec
@@ -51,13 +51,19 @@ def activated(tables: Tables, head: Head, cids: Iterable[tuple[UserId, str]], af
     missed = [] if after is None else tables.events.get(head.id, [])[after : head.last_c]
     return Activated(
         head.id,
+        head.kind == "direct",
         head.fence,
         head.last_c,
         head.at,
         tuple(_state(member) for member in members(tables, head.id)),
+        tuple(pair for pair in _pairs(tables, head.id) if tables.apart(*pair)),
         tuple(one for one in known(tables, head.id, cids) if one.c <= head.last_c),
         tuple(row.event for row in missed),
     )
+
+
+def _pairs(tables: Tables, id: ConversationId) -> Iterable[tuple[UserId, UserId]]:
+    return combinations((member.user for member in members(tables, id)), 2)
 
 
 def _state(member: Membership) -> MemberState:
@@ -66,7 +72,7 @@ def _state(member: Membership) -> MemberState:
         member.left_c,
         member.delivered_c,
         member.read_c,
-        msgspec.convert(member.settings, Settings),
+        msgspec.convert(member.settings | {"folder": member.folder}, Settings),
     )
 
 
@@ -77,6 +83,7 @@ def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
     head = tables.heads[id]
     rows = tables.events.get(id, [])
     last_c = mine.left_c or head.last_c
+    everybody = members(tables, id)
     return Seen(
         id,
         head.kind,
@@ -84,10 +91,15 @@ def seen(tables: Tables, user: UserId, id: ConversationId) -> Seen | None:
         last_c,
         rows[last_c - 1].stored_at if mine.left_c else head.at,
         mine,
-        members(tables, id),
+        everybody,
+        {other.user for other in everybody if not _shows(other) or tables.apart(user, other.user)},
         rows[last_c - 1].event if last_c else None,
         _unread(tables, id, mine, last_c),
     )
+
+
+def _shows(member: Membership) -> bool:
+    return member.folder == "inbox" and member.settings.get("send_receipts", True)
 
 
 def _unread(tables: Tables, id: ConversationId, mine: Membership, last_c: int) -> int:
@@ -106,7 +118,8 @@ def page(
     """Newest activity first, from below `end` on."""
     sights = (seen(tables, user, id) for id in tables.of_user.get(user, ()))
     mine = (shape(sight) for sight in sights if sight)
-    found = sorted((one for one in mine if one.folder == folder), key=_activity, reverse=True)
+    listed = (one for one in mine if one.folder == folder and (folder != "requests" or one.last_c))
+    found = sorted(listed, key=_activity, reverse=True)
     if end:
         found = [one for one in found if _activity(one) < (end[0], int(end[1]))]
     page = Page(LIST_BYTES)
@@ -160,10 +173,14 @@ def _candidate(tables: Tables, user: UserId, id: ConversationId, head: int | Non
     if not sight:
         return Candidate(id, gone=True, head=head)
     row, left = tables.heads[id], sight.mine.left_c
+    if sight.mine.folder == "declined":
+        return Candidate(id, gone=False, head=None) if sight.mine.state_at > since - LOOK_BACK else None
     stirred = not left and max(row.state_at, sight.mine.state_at) > since - LOOK_BACK
     if head is not None:
         head = max(head, sight.mine.joined_c - 1)
         return Candidate(id, gone=False, head=head) if stirred or sight.last_c > head else None
+    if sight.mine.folder == "requests" and not row.last_c:
+        return None
     said_at = tables.events[id][left - 1].stored_at if left else row.stored_at
     return Candidate(id, gone=False, head=None) if stirred or said_at > since - LOOK_BACK else None
 
@@ -206,34 +223,36 @@ def _place(row: Row) -> tuple[int, int, int]:
 
 
 def _audience(tables: Tables, row: Row, shards: bytes) -> tuple[UserId, ...]:
-    """Those asked about whose membership contains the place of this event."""
+    """Those asked about whose membership contains the place of this event, and who have not declined it."""
     c = row.event.c
-    return tuple(
-        member.user
+    within = (
+        member
         for member in members(tables, row.event.conversation)
-        if member.joined_c <= c and (not member.left_c or c <= member.left_c) and asked(shards, member.user)
+        if member.joined_c <= c and (not member.left_c or c <= member.left_c)
     )
+    return tuple(member.user for member in within if member.folder != "declined" and asked(shards, member.user))
 
 
 def _moved(tables: Tables, since: Millis, shards: bytes) -> Iterator[Moved]:
     for id in sorted(tables.members, key=int):
         there = [member for member in members(tables, id) if not member.left_c]
         for member in there:
-            mine, others = asked(shards, member.user), _told_marks(member, there, shards)
+            mine, others = asked(shards, member.user), _told_marks(tables, member, there, shards)
             if member.state_at >= since and (mine or others):
                 state = _state(member)
                 yield Moved(id, member.user, state.delivered_c, state.read_c, state.settings, mine, others)
 
 
-def _told_marks(member: Membership, there: Sequence[Membership], shards: bytes) -> tuple[UserId, ...]:
+def _told_marks(tables: Tables, member: Membership, there: Sequence[Membership], shards: bytes) -> tuple[UserId, ...]:
     """Those asked about who are told how far this member has got."""
-    if len(there) > RECEIPTS_UP_TO or not member.settings.get("send_receipts", True):
+    if len(there) > RECEIPTS_UP_TO or not _shows(member):
         return ()
-    return tuple(other.user for other in there if other is not member and asked(shards, other.user))
+    hearing = (other for other in there if other is not member and other.folder != "declined")
+    return tuple(o.user for o in hearing if asked(shards, o.user) and not tables.apart(member.user, o.user))
 
 
 def count_undelivered(tables: Tables, since: Millis, until: Millis, shards: bytes) -> int:
-    """Pairs of a message stored in that time and a member, not its sender, who has not got so far."""
+    """Pairs of a message stored in that time and a member, not its sender, who has not got so far nor declined."""
     messages = (
         row.event
         for id, rows in tables.events.items()
@@ -245,5 +264,5 @@ def count_undelivered(tables: Tables, since: Millis, until: Millis, shards: byte
 
 
 def _lacks(member: Membership, event: MessageSent) -> bool:
-    lasts = not member.left_c and member.joined_c <= event.c
+    lasts = not member.left_c and member.joined_c <= event.c and member.folder != "declined"
     return lasts and member.user != event.sender and max(member.delivered_c, member.read_c) < event.c

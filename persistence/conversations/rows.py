@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET
 
-from persistence.conversations.contract import Created, Heard, Known, MemberState, Moved, Scanned, Unit
+from persistence.conversations.contract import Activated, Created, Heard, Known, MemberState, Moved, Scanned, Unit
 from persistence.conversations.views import (
     EVENTS_A_SCAN,
     KINDS,
@@ -20,7 +20,7 @@ from persistence.conversations.views import (
     head_after,
     place,
 )
-from protocol.events import AnyLogEvent, ConversationChanged
+from protocol.events import AnyLogEvent, ConversationChanged, Folder
 from protocol.facts import NOTHING_SET, Chosen, Said, Settings
 from protocol.ids import ConversationId, UserId
 
@@ -29,10 +29,10 @@ _settings = msgspec.json.Decoder(Settings).decode
 
 
 def arguments(units: Sequence[Unit]) -> list[list[Any]]:
-    """The columns of the commit statement: seven of units, seven of events, five of marks. Raises DataFault."""
+    """The columns of the commit statement: seven of units, seven of events, six of marks. Raises DataFault."""
     columns = [_columns([_unit(unit) for unit in units], 7)]
     columns.append(_columns([row for unit in units for row in _events(unit)], 7))
-    columns.append(_columns([row for unit in units for row in _marks(unit)], 5))
+    columns.append(_columns([row for unit in units for row in _marks(unit)], 6))
     return [column for table in columns for column in table]
 
 
@@ -72,19 +72,21 @@ def _events(unit: Unit) -> list[tuple[Any, ...]]:
 def _marks(unit: Unit) -> list[tuple[Any, ...]]:
     """One row per member, as a statement updates a row only once; marks end at the head that this unit makes."""
     head = head_after(unit)
-    marks: dict[UserId, tuple[int, int, dict[str, Any]]] = {}
+    marks: dict[UserId, tuple[int, int, dict[str, Any], str | None]] = {}
     for fact in unit.facts:
         if isinstance(fact, Said):
             continue
-        delivered_c, read_c, settings = marks.get(fact.user, (0, 0, {}))
+        delivered_c, read_c, settings, folder = marks.get(fact.user, (0, 0, {}, None))
         if isinstance(fact, Chosen):
-            marks[fact.user] = delivered_c, read_c, settings | chosen(fact)
+            folder = fact.settings.folder or folder
+            marks[fact.user] = delivered_c, read_c, settings | chosen(fact), folder
         else:
             moved = fact.moved
-            marks[fact.user] = max(delivered_c, moved.delivered_c or 0), max(read_c, moved.read_c or 0), settings
+            delivered_c, read_c = max(delivered_c, moved.delivered_c or 0), max(read_c, moved.read_c or 0)
+            marks[fact.user] = delivered_c, read_c, settings, folder
     return [
-        (int(unit.id), int(user), min(delivered_c, head), min(read_c, head), _json(settings).decode())
-        for user, (delivered_c, read_c, settings) in marks.items()
+        (int(unit.id), int(user), min(delivered_c, head), min(read_c, head), _json(settings).decode(), folder)
+        for user, (delivered_c, read_c, settings, folder) in marks.items()
     ]
 
 
@@ -99,17 +101,24 @@ def known(row: asyncpg.Record) -> tuple[Known, ...]:
     return _known(digests, bodies)
 
 
-def reloaded(
-    row: asyncpg.Record, last_c: int
-) -> tuple[tuple[MemberState, ...], tuple[Known, ...], tuple[AnyLogEvent, ...]]:
-    """One row of the statement RELOAD: members, known cids, missed events; nothing beyond `last_c`."""
-    *columns, digests, bodies, missed = row
+def activated(id: ConversationId, head: asyncpg.Record, state: asyncpg.Record) -> Activated:
+    """The rows of the statements FENCE and RELOAD; nothing beyond the head."""
+    direct, fence, last_c, at = head
+    *columns, blocks, digests, bodies, missed = state
     members = tuple(
-        MemberState(UserId(str(user)), left_c, delivered_c, read_c, _settings(own) if own else NOTHING_SET)
-        for user, left_c, delivered_c, read_c, own in zip(*columns, strict=True)
+        MemberState(UserId(str(user)), left_c, delivered_c, read_c, _own(settings, folder))
+        for user, left_c, delivered_c, read_c, settings, folder in zip(*columns, strict=True)
     )
+    pairs = sorted({(min(pair), max(pair)) for pair in blocks})
+    blocked = tuple((UserId(str(low)), UserId(str(high))) for low, high in pairs)
     known = tuple(one for one in _known(digests, bodies) if one.c <= last_c)
-    return members, known, tuple(decode(body) for body in missed)
+    return Activated(id, direct, fence, last_c, at, members, blocked, known, tuple(decode(body) for body in missed))
+
+
+def _own(settings: str | None, folder: Folder) -> Settings:
+    """What a member has set; most have set nothing."""
+    set = _settings(settings) if settings else NOTHING_SET
+    return set if folder == "inbox" else msgspec.structs.replace(set, folder=folder)
 
 
 def _known(digests: Sequence[int] | None, bodies: Sequence[bytes] | None) -> tuple[Known, ...]:
@@ -143,18 +152,16 @@ def seen(user: UserId, row: asyncpg.Record) -> Seen:
         at,
         Membership(user, role, joined_c, left_c, delivered_c, read_c, folder, msgspec.json.decode(settings)),
         [_other(*values) for values in zip(*columns, strict=True)],
+        {UserId(str(other)) for other, silent in zip(columns[0], columns[4], strict=True) if silent},
         decode(last) if last else None,
         unread,
         [decode(body) for body in events],
     )
 
 
-def _other(
-    user: int, left_c: int, delivered_c: int, read_c: int, send_receipts: bool, role: Any, joined_c: int
-) -> Membership:
-    """What is told of a member; of their settings only what decides that."""
-    settings = {"send_receipts": send_receipts}
-    return Membership(UserId(str(user)), role, joined_c, left_c, delivered_c, read_c, "inbox", settings)
+def _other(user: int, left_c: int, delivered_c: int, read_c: int, _: bool, role: Any, joined_c: int) -> Membership:
+    """What is told of a member: nothing that is theirs alone."""
+    return Membership(UserId(str(user)), role, joined_c, left_c, delivered_c, read_c, "inbox", {})
 
 
 def scanned(events: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> Scanned:
@@ -165,6 +172,6 @@ def scanned(events: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record])
 
 
 def _moved(row: asyncpg.Record) -> Moved:
-    id, user, delivered_c, read_c, own, mine, others = row
-    settings = _settings(own) if own else NOTHING_SET
-    return Moved(ConversationId(str(id)), UserId(str(user)), delivered_c, read_c, settings, mine, tuple(others or ()))
+    id, user, delivered_c, read_c, settings, folder, mine, others = row
+    own = _own(settings, folder)
+    return Moved(ConversationId(str(id)), UserId(str(user)), delivered_c, read_c, own, mine, tuple(others or ()))

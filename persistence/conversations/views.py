@@ -9,7 +9,16 @@ from msgspec import UNSET, Struct
 
 from persistence.conversations.contract import DataFault, Unit
 from protocol.codec import JSON, MSGPACK, settings_of
-from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Gone, Member, MemberSettings, MessageSent
+from protocol.events import (
+    AnyLogEvent,
+    Conversation,
+    ConversationChanged,
+    Folder,
+    Gone,
+    Member,
+    MemberSettings,
+    MessageSent,
+)
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
@@ -44,13 +53,16 @@ class Membership(Struct, frozen=True, gc=False):
     left_c: int
     delivered_c: int
     read_c: int
-    folder: Literal["inbox", "requests"]
+    folder: Folder
     settings: dict[str, Any]
     state_at: Millis = Millis(0)
 
 
 class Seen(Struct, frozen=True, gc=False):
-    """A conversation as far as `mine` reaches: `last_c` and `at` end where that membership ended."""
+    """A conversation as far as `mine` reaches: `last_c` and `at` end where that membership ended.
+
+    `silent` are members whose marks are not shown to `mine`.
+    """
 
     id: ConversationId
     kind: Literal["direct", "group"]
@@ -59,6 +71,7 @@ class Seen(Struct, frozen=True, gc=False):
     at: Millis
     mine: Membership
     members: Sequence[Membership]
+    silent: Collection[UserId]
     last: AnyLogEvent | None
     unread: int
     events: Sequence[AnyLogEvent] = ()
@@ -98,8 +111,9 @@ def head_after(unit: Unit) -> int:
 
 
 def chosen(fact: Chosen) -> dict[str, Any]:
-    """The settings of one choice that are set, by name."""
-    return {name: value for name, value in settings_of(fact.settings).items() if name != "conversation"}
+    """The settings of one choice that are set, by name; its folder has a column of its own."""
+    settings = settings_of(fact.settings).items()
+    return {name: value for name, value in settings if name not in ("conversation", "folder")}
 
 
 def shape(seen: Seen) -> Conversation:
@@ -109,21 +123,22 @@ def shape(seen: Seen) -> Conversation:
         id=seen.id,
         kind=seen.kind,
         title=seen.title if seen.title is not None else UNSET,
-        members=tuple(_member(other, mine, seen.last_c) for other in seen.members if other.joined_c <= seen.last_c),
+        members=tuple(_member(other, seen) for other in seen.members if other.joined_c <= seen.last_c),
         last_c=seen.last_c,
         joined_c=mine.joined_c,
         read_c=mine.read_c,
         unread=seen.unread,
         last=seen.last or UNSET,
-        folder="archive" if mine.settings.get("archived") else mine.folder,
+        folder="archive" if mine.folder == "inbox" and mine.settings.get("archived") else mine.folder,
         settings=msgspec.convert(mine.settings, MemberSettings),
         at=seen.at,
     )
 
 
-def _member(other: Membership, mine: Membership, last_c: int) -> Member:
-    """Whoever left sees others as of then; whoever sends no receipts is seen without marks by all but themself."""
-    told = other.user == mine.user or other.settings.get("send_receipts", True)
+def _member(other: Membership, seen: Seen) -> Member:
+    """Whoever left sees others as of then; who is silent is seen without marks by all but themself."""
+    told = other.user == seen.mine.user or other.user not in seen.silent
+    last_c = seen.last_c
     return Member(
         user=other.user,
         role=other.role,

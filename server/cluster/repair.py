@@ -25,7 +25,7 @@ from persistence.faults import UnavailableError
 from persistence.nodes.contract import NodeStore
 from protocol.codec import Encoded, settings_of
 from protocol.events import DurableEvent, ReadMoved, ReceiptMoved
-from protocol.facts import NOTHING_SET, Choice
+from protocol.facts import Choice
 from protocol.ids import Millis, UserId
 from server.cluster.links import Links
 from server.cluster.membership import Membership
@@ -137,7 +137,7 @@ class Repair:
                 self._tell(one.others, ReceiptMoved(one.conversation, one.user, one.delivered_c, one.read_c))
             if one.mine and one.read_c:
                 self._tell([one.user], ReadMoved(one.conversation, one.read_c))
-            if one.mine and one.settings != NOTHING_SET:
+            if one.mine and one.settings.v:
                 self._tell([one.user], Choice(one.conversation, **settings_of(one.settings)))
 
     def _tell(self, users: Sequence[UserId], event: DurableEvent | Choice) -> None:

@@ -6,14 +6,23 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from actors.conversation import Conversation
-from actors.conversation_commands import Announce, Choose, ConversationCommand, Find, Read, Send
+from actors.conversation_commands import (
+    Accept,
+    Announce,
+    Choose,
+    ConversationCommand,
+    Decline,
+    Find,
+    Read,
+    Send,
+)
 from actors.effects import STORE, Asked, Commit, Deliver, Effect, Reply, Tell, Wake, user_address
 from actors.membership import differing
 from protocol.codec import settings_of
 from protocol.digests import digest
 from protocol.errors import FINAL, Refusal
 from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, Typing
-from protocol.facts import Choice, Fact, Marked, Said
+from protocol.facts import Choice, Chosen, Fact, Marked, Said, Settings
 from protocol.ids import Millis, UserId
 from protocol.replies import Done, Result, Sent
 from protocol.requests import SendMessage
@@ -26,7 +35,7 @@ EVERYBODY = [*MEMBERS, FORMER, STRANGER]
 CIDS = [f"cid-{number}" for number in range(6)]
 
 Outcome = Literal["committed", "lost", "unknown"]
-Asking = Send | Read | Choose
+Asking = Send | Read | Choose | Accept | Decline
 
 
 def said(user: UserId, cid: str, c: int) -> Said:
@@ -49,18 +58,22 @@ class ConversationModel:
             self.book.commit(said(user, cid, c))
         self.book.members.remove(FORMER)
         self.book.left.add(FORMER)
+        self.book.settings[MEMBERS[2]] = Settings(folder="requests")
+        self.fenced = False
         self.asked = 0
         self.open: defaultdict[UserId, deque[Asking]] = defaultdict(deque)
         self.delivered_up_to = len(self.book.log)
         self.read_up_to = dict.fromkeys(MEMBERS, 0)
         self.silent: set[UserId] = set()
-        self.settings_told: defaultdict[UserId, dict[str, object]] = defaultdict(lambda: {"v": 0})
+        self.settings_told: defaultdict[UserId, dict[str, object]] = defaultdict(lambda: {"v": 0, "folder": "inbox"})
+        self.settings_told[MEMBERS[2]] = {"v": 0, "folder": "requests"}
         self.begin()
 
     def begin(self) -> None:
         """A new life: what was told and wanted before is forgotten, as it is by the actor."""
         cids = [(command.user, cid) for queue in self.open.values() for command in queue for cid in command.cids]
         self.actor: Conversation = self.book.load(cids)
+        self.fenced, self.apart = False, set(self.book.blocked)
         self.looks: dict[UserId, Find] = {}
         self.looked: set[Asked] = set()
         self.timers: dict[str, Millis] = {}
@@ -74,6 +87,9 @@ class ConversationModel:
         effects = self.actor.handle(command, self.now)
         commits = [effect for effect in effects if isinstance(effect, Commit)]
         facts = [commit.fact for commit in commits if commit.fact is not None]
+        if commits and self.fenced:
+            self.reload()
+            return
         known = any(self.book.find(fact.event.sender, [fact.event.cid]) for fact in facts if isinstance(fact, Said))
         if not commits or (outcome == "committed" and not known):
             for effect in effects:
@@ -129,6 +145,27 @@ class ConversationModel:
             self.wanted[fact.user] = max(self.wanted[fact.user], read_c)
             assert fact.moved.delivered_c == self.wanted[fact.user]
         self.book.commit(fact)
+        if isinstance(fact, Chosen) and fact.settings.folder == "inbox":
+            self.told[fact.user] = 0, 0
+        if sum(self.folder(user) == "declined" for user in MEMBERS) > 1:
+            self.silent |= set(MEMBERS)
+
+    def folder(self, user: UserId) -> str:
+        return self.book.settings[user].folder
+
+    def hearing(self) -> set[UserId]:
+        """Those whom events reach."""
+        return {user for user in MEMBERS if self.folder(user) != "declined"}
+
+    def part(self, pair: tuple[UserId, UserId]) -> None:
+        """Who draws or takes back a block raises the fence with it. Nobody else may be left to hear of their marks."""
+        self.book.blocked ^= {pair}
+        self.silent |= set(pair)
+        self.fenced = True
+
+    def others(self, user: UserId) -> set[UserId]:
+        """Those whom marks and typing of this user may reach, as far as the actor can know."""
+        return {other for other in self.hearing() - {user} if (min(user, other), max(user, other)) not in self.apart}
 
     def deliver(self, effect: Deliver) -> None:
         audience = {UserId(str(address.key)) for address in effect.audience}
@@ -137,7 +174,7 @@ class ConversationModel:
         assert audience <= set(MEMBERS)
         match effect.body:
             case LogEvent():
-                assert audience == set(MEMBERS)
+                assert audience == self.hearing()
                 assert effect.body == self.book.log[effect.body.c - 1]
                 assert effect.body.c == self.delivered_up_to + 1
                 self.delivered_up_to += 1
@@ -152,15 +189,17 @@ class ConversationModel:
                 self.settings_told[user] |= settings_of(effect.body)
             case Typing(user=user, c=c):
                 assert user in MEMBERS
-                assert audience == set(MEMBERS) - {user}
+                assert self.folder(user) == "inbox"
+                assert audience == {other for other in self.others(user) if self.folder(other) == "inbox"}
                 assert c == len(self.book.log)
             case _:
                 raise AssertionError(effect.body)
 
     def hear(self, moved: ReceiptMoved, audience: set[UserId]) -> None:
         user = moved.user
-        assert audience == set(MEMBERS) - {user}
-        assert self.book.shows(user)
+        assert audience == self.others(user)
+        assert self.book.settings[user].send_receipts is not False
+        assert self.folder(user) == "inbox"
         assert self.now - self.told_at.get(user, 0) >= 1_000
         self.told_at[user] = self.now
         before = delivered_c, read_c = self.told[user]
@@ -185,12 +224,15 @@ class ConversationModel:
             event = self.book.log[result.c - 1]
             assert (event.sender, event.cid, event.at) == (user, command.wire.cid, result.at)
             assert self.book.digests[result.c - 1] == digest(command.wire)
+            assert result.dup or self.folder(user) == "inbox"
             assert result.dup or command.wire.after is UNSET or self.book.find(user, [command.wire.after])
         else:
             assert result == Done()
             assert user in MEMBERS
             if isinstance(command, Choose):
                 assert not differing(ID, self.book.settings[user], command.wire, 0)
+            if isinstance(command, Accept | Decline):
+                assert self.folder(user) == ("inbox" if isinstance(command, Accept) else "declined")
             if isinstance(command, Read):
                 self.read_up_to[user] = max(self.read_up_to[user], min(command.c, len(self.book.log)))
                 assert self.book.read[user] >= self.read_up_to[user]
@@ -208,5 +250,11 @@ class ConversationModel:
         elif refusal.code == "out_of_order":
             assert isinstance(command, Send)
             assert command.wire.after not in found
+        elif refusal.code == "conflict_state":
+            assert isinstance(command, Decline)
+            assert self.folder(command.user) == "inbox"
+        elif refusal.code == "forbidden":
+            assert isinstance(command, Send)
+            assert self.book.cut
         else:
             assert refusal.code == "bad_request"

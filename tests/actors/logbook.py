@@ -14,9 +14,11 @@ ID = ConversationId("5")
 
 
 class Logbook:
-    """One conversation as it is kept. `left` are former members; marks only grow."""
+    """One conversation as it is kept. `left` are former members; marks only grow. `blocked` has the lower id first."""
 
-    def __init__(self, members: Iterable[UserId], left: Iterable[UserId] = ()) -> None:
+    def __init__(self, members: Iterable[UserId], left: Iterable[UserId] = (), *, direct: bool = False) -> None:
+        self.direct = direct
+        self.blocked: set[tuple[UserId, UserId]] = set()
         self.log: list[AnyLogEvent] = []
         self.digests: list[int] = []
         self.members = set(members)
@@ -53,7 +55,13 @@ class Logbook:
 
     def shows(self, user: UserId) -> bool:
         """The others see how far this member has got."""
-        return self.settings[user].send_receipts is not False
+        own = self.settings[user]
+        return own.send_receipts is not False and own.folder == "inbox" and not self.cut
+
+    @property
+    def cut(self) -> bool:
+        """Two of whom one blocks the other, and nobody else."""
+        return self.direct and bool(self.blocked)
 
     def find(self, user: UserId, cids: Iterable[str]) -> tuple[tuple[str, Answered], ...]:
         wanted = set(cids)
@@ -77,4 +85,4 @@ class Logbook:
         members += [Membership(user, left_c=1) for user in sorted(self.left)]
         known = [(user, *found) for user, cid in cids for found in self.find(user, [cid])]
         at = self.log[-1].at if self.log else Millis(0)
-        return Conversation(ID, len(self.log), at, members, known)
+        return Conversation(ID, len(self.log), at, members, known, direct=self.direct, blocked=sorted(self.blocked))

@@ -195,7 +195,7 @@ def test_settings_that_receipts_do_not_depend_on_are_only_kept() -> None:
     assert actor.handle(Choose(ASKED, BEN, wire), NOW)[0] == Commit(
         Chosen(BEN, Choice(ID, 5, pinned=True, archived=False, draft="h", v=1), shown=False)
     )
-    assert actor.members[BEN].send_receipts
+    assert actor.members[BEN].shown
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import UNSET
 
 from actors.conversation import Conversation
-from actors.conversation_commands import Choose, Looked, MarkDelivered, Read, Send, Type
+from actors.conversation_commands import Accept, Choose, Decline, Looked, MarkDelivered, Read, Recheck, Send, Type
 from actors.effects import Asked, Woken
 from actors.membership import Membership
 from protocol.ids import Millis, UserId
@@ -21,6 +21,11 @@ places = st.integers(0, 9)
 
 
 class ConversationMachine(ConversationModel, RuleBasedStateMachine):
+    @initialize(direct=st.booleans())
+    def start(self, direct: bool) -> None:
+        self.book.direct = direct
+        self.reload()
+
     def next(self, user: UserId) -> Asked:
         self.asked += 1
         return Asked(int(user), self.asked)
@@ -58,6 +63,22 @@ class ConversationMachine(ConversationModel, RuleBasedStateMachine):
             self.silent.add(user)
         wire = ChangeSettings(id=1, conversation=ID, send_receipts=receipts, pinned=pinned)
         self.ask(Choose(self.next(user), user, wire), outcome)
+
+    @rule(user=everybody, outcome=outcomes)
+    def accept(self, user: UserId, outcome: Outcome) -> None:
+        self.ask(Accept(self.next(user), user), outcome)
+
+    @rule(user=everybody, outcome=outcomes)
+    def decline(self, user: UserId, outcome: Outcome) -> None:
+        self.ask(Decline(self.next(user), user), outcome)
+
+    @rule(pair=st.sampled_from([(MEMBERS[0], MEMBERS[1]), (MEMBERS[1], MEMBERS[2])]), told=st.booleans())
+    def block(self, pair: tuple[UserId, UserId], told: bool) -> None:
+        """And whoever writes is told of it at once, or finds out."""
+        self.part(pair)
+        if told:
+            self.tell(Recheck())
+            assert self.apart == self.book.blocked
 
     @rule(user=everybody, c=places, outcome=outcomes)
     def mark_delivered(self, user: UserId, c: int, outcome: Outcome) -> None:
@@ -136,7 +157,7 @@ class ConversationMachine(ConversationModel, RuleBasedStateMachine):
         assert self.actor.may_rest()
         assert self.book.delivered == self.wanted
         assert {user: self.book.read[user] for user in MEMBERS} == self.read_up_to
-        for user in set(MEMBERS) - self.silent:
+        for user in {user for user in MEMBERS if self.folder(user) == "inbox"} - self.silent:
             assert self.told[user] == (self.book.delivered[user], self.book.read[user])
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol, Self
 
@@ -64,6 +64,14 @@ class Ground(Protocol):
     async def age(self, id: ConversationId) -> None:
         """Marks moved there an hour ago, by the database's clock, and whatever was said came an hour earlier."""
 
+    async def follow(self, follower: UserId, followee: UserId, *, requested: bool = False) -> None:
+        """An edge of the graph; `requested` is one that was only asked for."""
+
+    async def block(self, user: UserId, target: UserId) -> None:
+        """The bare edge: raising fences is the business of whoever draws it."""
+
+    async def unblock(self, user: UserId, target: UserId) -> None: ...
+
 
 class MemoryGround:
     def __init__(self) -> None:
@@ -100,6 +108,16 @@ class MemoryGround:
             tables.put_member(id, msgspec.structs.replace(member, state_at=ago))
         rows = tables.events.get(id, [])
         rows[:] = [msgspec.structs.replace(row, stored_at=Millis(row.stored_at - 3_600_000)) for row in rows]
+
+    async def follow(self, follower: UserId, followee: UserId, *, requested: bool = False) -> None:
+        if not requested:
+            self.database.tables.follows.add((follower, followee))
+
+    async def block(self, user: UserId, target: UserId) -> None:
+        self.database.tables.blocks.add((user, target))
+
+    async def unblock(self, user: UserId, target: UserId) -> None:
+        self.database.tables.blocks.discard((user, target))
 
 
 class PostgresGround:
@@ -151,6 +169,45 @@ class PostgresGround:
             joined_c,
             left_c,
         )
+
+    async def follow(self, follower: UserId, followee: UserId, *, requested: bool = False) -> None:
+        await self._pool.execute(
+            "insert into follow (follower, followee, requested) values ($1, $2, $3) "
+            "on conflict (follower, followee) do update set requested = follow.requested and excluded.requested",
+            int(follower),
+            int(followee),
+            requested,
+        )
+
+    async def block(self, user: UserId, target: UserId) -> None:
+        await self._pool.execute(
+            "insert into relation (user_id, kind, target) values ($1, 'block', $2) on conflict do nothing",
+            int(user),
+            int(target),
+        )
+
+    async def unblock(self, user: UserId, target: UserId) -> None:
+        await self._pool.execute(
+            "delete from relation where user_id = $1 and kind = 'block' and target = $2", int(user), int(target)
+        )
+
+
+async def direct(ground: Ground, user: UserId, other: UserId) -> ConversationId:
+    """The conversation of two who follow each other, so that it is a request to neither."""
+    await ground.follow(user, other)
+    await ground.follow(other, user)
+    id = await ground.store.open(user, other)
+    assert id
+    return id
+
+
+async def group(ground: Ground, creator: UserId, others: Collection[UserId], cid: str = "group") -> ConversationId:
+    """A group of people who all follow its creator."""
+    for other in others:
+        await ground.follow(other, creator)
+    created = await ground.store.create(creator, cid, list(others), None, 0, True)
+    assert created
+    return created.event.conversation
 
 
 def said(

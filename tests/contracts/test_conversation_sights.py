@@ -11,7 +11,7 @@ from protocol.events import AnyLogEvent, Conversation, Gone, SettingsChanged
 from protocol.facts import Fact
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import SyncPage
-from tests.contracts.grounds import Ground, Users, activate, chosen, marked, talk, unit
+from tests.contracts.grounds import Ground, Users, activate, chosen, direct, marked, talk, unit
 
 NOWHERE = ConversationId("77")
 
@@ -28,7 +28,7 @@ def places(events: list[AnyLogEvent] | tuple[AnyLogEvent, ...]) -> list[int]:
 
 async def test_strangers_see_what_does_not_exist(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     for user, there in ((users.draw(), id), (me, NOWHERE)):
         assert await ground.store.get(user, there) is None
         assert await ground.store.receipts(user, there) is None
@@ -74,7 +74,7 @@ async def test_unread_are_counted_over_all_others_and_past_whatever_i_said(groun
 
 async def test_marks_are_hidden_from_others_by_who_sends_no_receipts(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 2)
     at = await activate(ground, id, me)
     quiet = chosen(other, SettingsChanged(id, send_receipts=False))
@@ -87,7 +87,7 @@ async def test_marks_are_hidden_from_others_by_who_sends_no_receipts(ground: Gro
 
 async def test_a_former_member_sees_the_conversation_as_of_then(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 5)
     await ground.span(id, other, 0, 3)
     at = await activate(ground, id, me)
@@ -106,7 +106,7 @@ async def test_who_joined_later_sees_nothing_before_and_who_left_before_sees_nob
     ground: Ground, users: Users
 ) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 5)
     await ground.span(id, me, 0, 2)
     await ground.span(id, other, 4, 0)
@@ -119,7 +119,7 @@ async def test_who_joined_later_sees_nothing_before_and_who_left_before_sees_nob
 
 async def test_a_list_walks_all_conversations_newest_activity_first(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = [await ground.store.open(me, users.draw()) for _ in range(7)]
+    ids = [await direct(ground, me, users.draw()) for _ in range(7)]
     await talk(ground, ids[2], me, 60)
     at = await activate(ground, ids[4], me)
     await ground.store.commit([unit(at, chosen(me, SettingsChanged(ids[4], archived=True)))], wait=False)
@@ -141,7 +141,7 @@ async def test_a_list_walks_all_conversations_newest_activity_first(ground: Grou
 
 async def test_a_list_and_history_end_at_200_kib(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = [await ground.store.open(me, users.draw()) for _ in range(12)]
+    ids = [await direct(ground, me, users.draw()) for _ in range(12)]
     for id in ids:
         await talk(ground, id, me, 1, "\u0001" * 4_000)
     page = await ground.store.page(me, "inbox", None, 50)
@@ -179,7 +179,7 @@ async def test_history_goes_on_after_or_before_a_place(
     ground: Ground, users: Users, after: int | None, before: int | None, limit: int, found: list[int], more: bool
 ) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 10)
     history = await ground.store.history(other, id, after, before, limit)
     assert history
@@ -208,7 +208,7 @@ async def later(ground: Ground) -> int:
 
 async def test_a_named_conversation_comes_back_with_what_follows_its_head(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 60)
     await ground.age(id)
     since = await ground.store.now()
@@ -244,7 +244,7 @@ async def test_a_conversation_comes_back_when_marks_or_settings_changed_to_whom_
     ground: Ground, users: Users, change: Change
 ) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 2)
     at = await activate(ground, id, me)
     await ground.age(id)
@@ -263,7 +263,7 @@ async def test_a_conversation_comes_back_when_marks_or_settings_changed_to_whom_
 
 async def test_messages_bring_back_a_named_conversation_only_beyond_its_head(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await ground.age(id)
     await talk(ground, id, me, 2)
     now = await ground.store.now()
@@ -274,7 +274,7 @@ async def test_messages_bring_back_a_named_conversation_only_beyond_its_head(gro
 
 async def test_an_unnamed_conversation_comes_back_without_events_when_it_changed(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 2)
     now = await ground.store.now()
     (changed,) = (await synced(ground, other, {}, now)).conversations
@@ -287,14 +287,14 @@ async def test_an_unnamed_conversation_comes_back_without_events_when_it_changed
 
 async def test_what_may_not_be_seen_is_gone_whether_it_exists_or_not(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     page = await synced(ground, users.draw(), {id: 1, NOWHERE: 1}, 0)
     assert page.conversations == [Gone(NOWHERE), Gone(id)]
 
 
 async def test_a_former_member_syncs_up_to_the_end_of_their_membership(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 5)
     await ground.span(id, other, 2, 4)
     now = await ground.store.now()
@@ -309,7 +309,7 @@ async def test_a_former_member_syncs_up_to_the_end_of_their_membership(ground: G
 
 async def test_the_pages_of_a_sync_add_up_and_carry_the_first_ones_now(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = sorted([await ground.store.open(me, users.draw()) for _ in range(70)], key=int)
+    ids = sorted([await direct(ground, me, users.draw()) for _ in range(70)], key=int)
     long = ids[::4]
     for id in long:
         await talk(ground, id, me, 3, "\u0001" * 4_000)

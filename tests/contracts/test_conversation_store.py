@@ -8,7 +8,7 @@ from persistence.conversations.contract import DataFault, Known, MemberState, Un
 from protocol.events import ConversationChanged, MemberSettings, SettingsChanged
 from protocol.facts import NOTHING_SET, Fact, Said, Settings
 from protocol.ids import EPOCH, ConversationId, Millis, UserId, shard_of
-from tests.contracts.grounds import START, Ground, Users, activate, chosen, marked, said, unit
+from tests.contracts.grounds import START, Ground, Users, activate, chosen, direct, marked, said, unit
 
 NOWHERE = ConversationId("77")
 NOBODY = UserId("78")
@@ -16,7 +16,7 @@ NOBODY = UserId("78")
 
 async def test_a_pair_has_one_direct_conversation_on_the_shard_of_the_smaller_id(ground: Ground, users: Users) -> None:
     low, high = users.pair()
-    id, *same = await asyncio.gather(*(ground.store.open(*pair) for pair in ((low, high), (high, low)) * 3))
+    id, *same = await asyncio.gather(*(direct(ground, *pair) for pair in ((low, high), (high, low)) * 3))
     assert same == [id] * 5
     assert shard_of(id) == shard_of(low)
     made_at = (int(id) >> 23) + EPOCH
@@ -27,7 +27,7 @@ async def test_whoever_opens_a_direct_conversation_with_themself_is_its_one_memb
     ground: Ground, users: Users
 ) -> None:
     me = users.draw()
-    conversation = await ground.store.get(me, await ground.store.open(me, me))
+    conversation = await ground.store.get(me, await direct(ground, me, me))
     assert conversation
     assert [member.user for member in conversation.members] == [me]
 
@@ -67,7 +67,7 @@ async def test_who_may_not_create_learns_only_what_their_cid_made_before(ground:
 
 async def test_an_activation_raises_the_fence_and_tells_the_state(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     first = await activate(ground, id, me)
     facts = [said(id, c, me, digest=c) for c in (1, 2, 3)]
     quiet = chosen(other, SettingsChanged(id, send_receipts=False, draft="to"))
@@ -87,7 +87,7 @@ async def test_an_activation_raises_the_fence_and_tells_the_state(ground: Ground
 
 async def test_strangers_activate_nothing_and_raise_no_fence(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     before = await activate(ground, id, me)
     assert await ground.store.activate(id, [users.draw()], [], None) is None
     assert await ground.store.activate(id, [], [], None) is None
@@ -97,7 +97,7 @@ async def test_strangers_activate_nothing_and_raise_no_fence(ground: Ground, use
 
 async def test_a_former_member_may_still_ask_the_writer(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     await ground.store.commit([unit(at, said(id, 1, me))], wait=False)
     await ground.span(id, other, 0, 1)
@@ -106,7 +106,7 @@ async def test_a_former_member_may_still_ask_the_writer(ground: Ground, users: U
 
 async def test_each_unit_of_a_batch_has_its_own_outcome_in_order(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = [await ground.store.open(me, users.draw()) for _ in range(5)]
+    ids = [await direct(ground, me, users.draw()) for _ in range(5)]
     good, stale, old, repeated, locked = [await activate(ground, id, me) for id in ids]
     await ground.store.commit([unit(stale, said(stale.id, 1, me)), unit(repeated, said(repeated.id, 1, me))], wait=True)
     await activate(ground, old.id, me)
@@ -129,7 +129,7 @@ async def test_each_unit_of_a_batch_has_its_own_outcome_in_order(ground: Ground,
 
 async def test_a_waiting_commit_gets_the_row_when_its_holder_is_done(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     async with asyncio.TaskGroup() as group, ground.hold(id):
         commit = group.create_task(ground.store.commit([unit(at, said(id, 1, me))], wait=True))
@@ -140,7 +140,7 @@ async def test_a_waiting_commit_gets_the_row_when_its_holder_is_done(ground: Gro
 
 async def test_an_activation_waits_for_the_row_and_voids_its_former_writer(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     async with asyncio.TaskGroup() as group, ground.hold(id):
         later = group.create_task(activate(ground, id, me))
@@ -154,7 +154,7 @@ async def test_a_unit_without_facts_tells_whether_its_writer_still_is_one_and_mo
     ground: Ground, users: Users
 ) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     await ground.store.commit([unit(at, said(id, 1, me))], wait=False)
     before = await ground.store.get(me, id)
@@ -167,7 +167,7 @@ async def test_a_unit_without_facts_tells_whether_its_writer_still_is_one_and_mo
 
 async def test_nothing_of_a_lost_unit_is_written(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     await ground.store.commit([unit(at, said(id, 1, me))], wait=False)
     facts = (said(id, 1, me, cid="x"), marked(id, other, 1, 1), chosen(me, SettingsChanged(id, pinned=True)))
@@ -181,7 +181,7 @@ async def test_nothing_of_a_lost_unit_is_written(ground: Ground, users: Users) -
 
 async def test_marks_only_grow_and_end_at_the_durable_head(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     moves = [
         (marked(id, other, 9, 1), (2, 1)),
@@ -200,7 +200,7 @@ async def test_marks_only_grow_and_end_at_the_durable_head(ground: Ground, users
 
 async def test_settings_of_a_member_are_merged_in_order(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     changes = [
         SettingsChanged(id, pinned=True, draft="a\\u0000 \u2028"),
@@ -232,7 +232,7 @@ async def test_a_title_said_in_the_log_is_the_conversations(ground: Ground, user
 @pytest.mark.parametrize("fault", ["NUL", "surrogate", "digest", "gap", "repeat", "body", "draft"])
 async def test_refused_data_takes_its_whole_batch_along(ground: Ground, users: Users, fault: str) -> None:
     me, other = users.pair()
-    ids = [await ground.store.open(me, other), await ground.store.open(me, me)]
+    ids = [await direct(ground, me, other), await direct(ground, me, me)]
     good, bad = [await activate(ground, id, me) for id in ids]
     refused: dict[str, tuple[Fact, ...]] = {
         "NUL": (said(bad.id, 1, me, cid="a\0b"),),
@@ -250,7 +250,7 @@ async def test_refused_data_takes_its_whole_batch_along(ground: Ground, users: U
 
 async def test_find_knows_the_askers_own_cids_for_as_long_as_the_log_stands(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     at = await activate(ground, id, me)
     events = [said(id, 1, me, cid="a", digest=5), said(id, 2, other, cid="b")]
     await ground.store.commit([unit(at, *events)], wait=False)
@@ -263,7 +263,7 @@ async def test_find_knows_the_askers_own_cids_for_as_long_as_the_log_stands(grou
 
 async def test_undelivered_are_heads_beyond_the_delivered_mark(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = [await ground.store.open(me, users.draw()) for _ in range(3)]
+    ids = [await direct(ground, me, users.draw()) for _ in range(3)]
     for id, delivered_c in zip(ids, (0, 2, 1), strict=True):
         at = await activate(ground, id, me)
         await ground.store.commit(

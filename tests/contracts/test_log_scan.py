@@ -9,7 +9,20 @@ from persistence.conversations.views import EVENTS_A_SCAN, RECEIPTS_UP_TO
 from protocol.events import ConversationChanged, SettingsChanged
 from protocol.facts import NOTHING_SET, Fact, Settings
 from protocol.ids import ConversationId, Millis, UserId
-from tests.contracts.grounds import Ground, Users, activate, chosen, elsewhere, marked, said, shards_of, talk, unit
+from tests.contracts.grounds import (
+    Ground,
+    Users,
+    activate,
+    chosen,
+    direct,
+    elsewhere,
+    group,
+    marked,
+    said,
+    shards_of,
+    talk,
+    unit,
+)
 
 NOBODY = shards_of()
 LATER_MS = 3_600_000
@@ -43,7 +56,7 @@ async def decide(ground: Ground, id: ConversationId, asker: UserId, *facts: Fact
 
 async def test_a_scan_finds_what_was_stored_since_with_those_who_may_see_it(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    old, new = [await ground.store.open(me, user) for user in (users.draw(), other)]
+    old, new = [await direct(ground, me, user) for user in (users.draw(), other)]
     await talk(ground, old, me, 2)
     await ground.age(old)
     await talk(ground, new, other, 2)
@@ -55,7 +68,7 @@ async def test_a_scan_finds_what_was_stored_since_with_those_who_may_see_it(grou
 
 async def test_events_of_one_batch_come_by_conversation_and_place(ground: Ground, users: Users) -> None:
     me = users.draw()
-    ids = sorted([await ground.store.open(me, users.draw()) for _ in range(3)], key=int)
+    ids = sorted([await direct(ground, me, users.draw()) for _ in range(3)], key=int)
     activated = [await activate(ground, id, me) for id in reversed(ids)]
     units = [unit(at, said(at.id, 1, me), said(at.id, 2, me)) for at in activated]
     await ground.store.commit(units, wait=True)
@@ -80,7 +93,7 @@ async def test_only_users_of_the_shards_asked_about_are_told(ground: Ground, use
 @pytest.mark.parametrize("shard", [0, 1, 7, 8, 9, 4_095, 8_191])
 async def test_the_lowest_bit_of_the_first_byte_is_shard_zero(ground: Ground, users: Users, shard: int) -> None:
     me, there = [UserId(str(int(users.draw()) >> 23 << 23 | each << 10 | 5)) for each in (shard ^ 2, shard)]
-    id = await ground.store.open(me, there)
+    id = await direct(ground, me, there)
     await talk(ground, id, me, 1)
     asked = bytearray(1_024)
     asked[shard // 8] = 1 << shard % 8
@@ -90,7 +103,7 @@ async def test_the_lowest_bit_of_the_first_byte_is_shard_zero(ground: Ground, us
 
 async def test_nobody_asked_about_is_told_nothing(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 1)
     await decide(ground, id, me, marked(id, me, 1, 1))
     scanned = await ground.store.scan(await recently(ground), NOBODY, None)
@@ -100,7 +113,7 @@ async def test_nobody_asked_about_is_told_nothing(ground: Ground, users: Users) 
 
 async def test_a_former_member_is_told_up_to_their_own_removal(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 4)
     await ground.span(id, other, 0, 3)
     assert await places(ground, id, other) == [(1, (me, other)), (2, (me, other)), (3, (me, other)), (4, (me,))]
@@ -109,7 +122,7 @@ async def test_a_former_member_is_told_up_to_their_own_removal(ground: Ground, u
 async def test_a_newcomer_is_told_from_their_own_joining_on(ground: Ground, users: Users) -> None:
     me = users.draw()
     other = elsewhere(me)
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 4)
     await ground.span(id, other, 3, 0)
     assert await places(ground, id, other) == [(3, (other,)), (4, (other,))]
@@ -117,7 +130,7 @@ async def test_a_newcomer_is_told_from_their_own_joining_on(ground: Ground, user
 
 async def test_a_long_scan_goes_on_where_it_ended_and_tells_each_event_once(ground: Ground, users: Users) -> None:
     me = users.draw()
-    mine, theirs = await ground.store.open(me, users.draw()), await ground.store.open(elsewhere(me), elsewhere(me, 2))
+    mine, theirs = await direct(ground, me, users.draw()), await direct(ground, elsewhere(me), elsewhere(me, 2))
     await talk(ground, mine, me, EVENTS_A_SCAN - 1)
     await talk(ground, theirs, elsewhere(me), EVENTS_A_SCAN)
     await talk(ground, mine, me, 3)
@@ -149,9 +162,7 @@ async def test_marks_and_settings_are_told_to_their_member_and_marks_to_the_othe
 ) -> None:
     me = users.draw()
     other, third = elsewhere(me, 1), elsewhere(me, 2)
-    made = await ground.store.create(me, "group", [other, third], None, 0, True)
-    assert made
-    id = made.event.conversation
+    id = await group(ground, me, [other, third])
     await talk(ground, id, me, 4)
     draft = chosen(me, SettingsChanged(id, draft="to", pinned=True))
     await decide(ground, id, me, marked(id, me, 4, 3), marked(id, other, 2), draft)
@@ -168,7 +179,7 @@ async def test_marks_and_settings_are_told_to_their_member_and_marks_to_the_othe
 
 async def test_what_moved_before_is_not_told_again(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 2)
     await decide(ground, id, me, marked(id, me, 1, 1), marked(id, other, 1, 1))
     await ground.age(id)
@@ -180,7 +191,7 @@ async def test_what_moved_before_is_not_told_again(ground: Ground, users: Users)
 async def test_who_sends_no_receipts_is_told_their_own_marks_and_nobody_else(ground: Ground, users: Users) -> None:
     me = users.draw()
     other = elsewhere(me)
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, me, 1)
     quiet = chosen(other, SettingsChanged(id, send_receipts=False))
     await decide(ground, id, me, quiet, marked(id, other, 1, 1, shown=False))
@@ -195,9 +206,7 @@ async def test_marks_are_told_to_others_while_a_conversation_is_small(ground: Gr
     me = users.draw()
     others = [users.draw() for _ in range(RECEIPTS_UP_TO - 1 + more)]
     left = users.draw()
-    made = await ground.store.create(me, "group", [*others, left], None, 0, True)
-    assert made
-    id = made.event.conversation
+    id = await group(ground, me, [*others, left])
     await ground.span(id, left, 0, 1)
     await decide(ground, id, me, marked(id, me, 1, 1))
     assert await moved(ground, [id], me) == [Moved(id, me, 1, 1, NOTHING_SET, True, () if more else tuple(others))]
@@ -206,9 +215,7 @@ async def test_marks_are_told_to_others_while_a_conversation_is_small(ground: Gr
 async def test_marks_concern_no_former_member(ground: Ground, users: Users) -> None:
     me, other = users.pair()
     third = elsewhere(me)
-    made = await ground.store.create(me, "group", [other, third], None, 0, True)
-    assert made
-    id = made.event.conversation
+    id = await group(ground, me, [other, third])
     await decide(ground, id, me, marked(id, other, 1, 1), marked(id, third, 1, 1))
     await ground.span(id, other, 0, 1)
     assert await moved(ground, [id], me) == [Moved(id, third, 1, 1, NOTHING_SET, False, (me,))]
@@ -225,9 +232,7 @@ async def test_a_message_is_undelivered_for_each_other_member_who_has_not_got_so
 ) -> None:
     me, other = users.pair()
     third, gone, late = users.draw(), users.draw(), users.draw()
-    made = await ground.store.create(me, "group", [other, third, gone, late], None, 0, True)
-    assert made
-    id = made.event.conversation
+    id = await group(ground, me, [other, third, gone, late])
     await talk(ground, id, me, 3)
     await ground.span(id, gone, 0, 3)
     await ground.span(id, late, 3, 0)
@@ -245,7 +250,7 @@ async def test_a_message_is_undelivered_for_each_other_member_who_has_not_got_so
 async def test_undelivered_messages_are_counted_where_their_conversation_lives(ground: Ground, users: Users) -> None:
     me = users.draw()
     other = elsewhere(me)
-    id = await ground.store.open(me, other)
+    id = await direct(ground, me, other)
     await talk(ground, id, other, 1)
     now = await ground.store.now()
     window = Millis(now - LATER_MS), Millis(now + LATER_MS)

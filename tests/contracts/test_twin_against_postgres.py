@@ -15,7 +15,7 @@ from msgspec import UNSET
 from persistence.conversations.contract import ConversationStore, DataFault, Unit
 from protocol.events import ConversationChanged, MessageSent, ReceiptMoved
 from protocol.facts import Choice, Chosen, Fact, Marked, Said
-from protocol.ids import EPOCH, ConversationId, Millis
+from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from tests.contracts.grounds import START, Ground, MemoryGround, PostgresGround, Users, shards_of
 
 PEOPLE = 3
@@ -31,7 +31,8 @@ flags = st.booleans() | st.just(UNSET)
 messages = st.tuples(st.just("said"), people, cids, st.integers(1, 9))
 titles = st.tuples(st.just("titled"), people, cids, st.sampled_from(["Tea", "Cake"]) | st.just(UNSET))
 receipts = st.tuples(st.just("moved"), people, st.booleans(), marks, marks)
-choices = st.tuples(st.just("chose"), people, st.booleans(), flags, flags, st.integers(1, 9))
+folders = st.sampled_from(["inbox", "requests", "declined"]) | st.just(UNSET)
+choices = st.tuples(st.just("chose"), people, st.booleans(), flags, flags, folders, st.integers(1, 9))
 facts = st.lists(messages | messages | titles | receipts | choices, max_size=4)
 stale = st.sampled_from([0, 0, 0, 0, -1, 1])
 decisions = st.lists(st.tuples(numbers, stale, stale, facts), min_size=1, max_size=3)
@@ -52,6 +53,8 @@ class Twins(RuleBasedStateMachine):
         self.ids: dict[Ground, list[ConversationId]] = {self.twin: [], self.real: []}
         self.heads: list[list[int]] = []
         self.runner.run(self.real.start_ids())
+        self.follow(1, 0, requested=False)
+        self.follow(2, 0, requested=True)
         self.open(0, 1)
         self.open(2, 2)
         self.create(0, {1, 2}, "a", 0, True, None)
@@ -67,6 +70,19 @@ class Twins(RuleBasedStateMachine):
             lambda store, ids: store.create(self.users[one], cid, members, title, digest, allowed),
             lambda created: created and created.event.conversation,
         )
+
+    @rule(one=people, other=people, requested=st.booleans())
+    def follow(self, one: int, other: int, requested: bool) -> None:
+        follower, followee = self.users[one], self.users[other]
+        for ground in (self.twin, self.real):
+            self.runner.run(ground.follow(follower, followee, requested=requested))
+
+    @rule(one=people, other=people, ends=st.booleans())
+    def block(self, one: int, other: int, ends: bool) -> None:
+        """Nobody blocks themself."""
+        user, target = self.users[one], self.users[other]
+        for ground in (self.twin, self.real) if one != other else ():
+            self.runner.run(ground.unblock(user, target) if ends else ground.block(user, target))
 
     @rule(number=numbers, asker=people, cid=cids, after=st.none() | st.integers(0, 9))
     def activate(self, number: int, asker: int, cid: str, after: int | None) -> None:
@@ -124,6 +140,7 @@ class Twins(RuleBasedStateMachine):
         asked = data.draw(st.lists(cids))
         self.both(lambda store, ids: store.find(ids[n], user, asked))
         self.both(lambda store, ids: store.get(user, ids[n]))
+        self.both(lambda store, ids: _sorted(store.blocked(user, self.users)))
         self.both(lambda store, ids: store.receipts(user, ids[n]))
         head = data.draw(st.integers(0, 12))
         self.both(lambda store, ids: store.undelivered(user, dict.fromkeys(ids, head)))
@@ -174,7 +191,8 @@ class Twins(RuleBasedStateMachine):
         if what == "moved":
             return Marked(ReceiptMoved(id, user, *said[1:]), shown=said[0])
         if what == "chose":
-            return Chosen(user, Choice(id, archived=said[1], send_receipts=said[2], v=said[3]), shown=said[0])
+            shown, archived, receipts, folder, v = said
+            return Chosen(user, Choice(id, archived=archived, send_receipts=receipts, folder=folder, v=v), shown)
         c = next(place)
         at = Millis(AFTER + c * 7 % 5)
         if what == "titled":
@@ -231,6 +249,10 @@ class Twins(RuleBasedStateMachine):
             case msgspec.Struct():
                 return self.numbered(msgspec.to_builtins(answer), ids)
         return answer
+
+
+async def _sorted(users: Awaitable[set[UserId]]) -> list[UserId]:
+    return sorted(await users)
 
 
 async def _answer(ask: Callable[[Ground], Awaitable[Any]], ground: Ground) -> Any:

@@ -31,6 +31,8 @@ REQUIRED: dict[str, Map] = {
     "conversation.get": {"conversation": ids},
     "conversation.list": {},
     "conversation.settings": {"conversation": ids},
+    "conversation.accept": {"conversation": ids},
+    "conversation.decline": {"conversation": ids},
     "conversation.receipts": {"conversation": ids},
     "message.send": {"conversation": ids, "cid": cids, "text": text(300, 1)},
     "message.history": {"conversation": ids},

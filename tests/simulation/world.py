@@ -20,6 +20,7 @@ from protocol.ids import Millis, UserId
 from server.activation import REFUSE_S
 from tests.simulation.bus import Exchange
 from tests.simulation.faults import Weather
+from tests.simulation.graph import Graph
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.network import Connection, Pace
 from tests.simulation.node import Ground, Node
@@ -53,6 +54,7 @@ class World:
         exchange = Exchange(Random(f"bus {seed}"), plan.traffic)
         self._ground = Ground(self._database, Leases(), self._people, exchange, self._weather, plan, self._find)
         self._trouble = Trouble(plan, seed, self._ground, self._pace, self._start_node, self._nodes, self._happened)
+        self._graph = Graph(self._database, seed, self._nodes, self.log)
         self._connections = 0
         self._users: list[UserId] = []
         self._user_of: dict[str, UserId] = {}
@@ -84,8 +86,10 @@ class World:
         for number in range(self._plan.nodes):
             self._start_node(f"node{number + 1}")
         unrest = self._loop.create_task(self._trouble.unrest())
+        quarrel = self._loop.create_task(self._graph.quarrel(self._users))
         await asyncio.gather(self._trouble.disasters(), *(self._act(person) for person in self._persons))
         unrest.cancel()
+        quarrel.cancel()
         self._trouble.heal()
         healed_at = self._loop.time()
         await self._until_acked()
@@ -114,6 +118,7 @@ class World:
             signed_in = await self._people.sign_up(NewAccount(f"user{number}"), Refresh(b"%d" % number, b""), None)
             assert signed_in
             self._users.append(signed_in.user)
+        self._graph.start(self._users)
         for _ in range(self._plan.directs):
             await store.open(*self._random.sample(self._users, 2))
         for number in range(self._plan.groups):
@@ -192,6 +197,13 @@ class World:
                 if "draft" in member.settings
             },
             tables.creations,
+            {
+                (id, user): member.folder
+                for id, members in tables.members.items()
+                for user, member in members.items()
+                if member.folder != "inbox"
+            },
+            {id: pair for pair, id in tables.pairs.items()},
         )
 
 

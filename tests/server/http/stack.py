@@ -21,11 +21,13 @@ from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, M
 from protocol.ids import EPOCH, ConversationId, Millis
 from protocol.replies import Conversations, Done, History, Marks, Ok, Opened, Receipts, Sent, SyncPage
 from protocol.requests import (
+    AcceptConversation,
     Ack,
     AnyRequest,
     Background,
     ChangeSettings,
     CreateConversation,
+    DeclineConversation,
     GetConversation,
     GetHistory,
     GetReceipts,
@@ -87,7 +89,7 @@ class Talks:
                 return History(self.logs[request.conversation][: request.limit], False)
             case SendMessage():
                 return self._send(caller, request)
-            case MarkRead() | ChangeSettings():
+            case MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return Done()
             case _:
                 assert_never(request)

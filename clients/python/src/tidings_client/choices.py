@@ -1,4 +1,4 @@
-"""My settings of conversations: what an event told is not undone by an answer that was under way at the time."""
+"""My settings of conversations and their folders: what an event told is not undone by an answer that was under way."""
 
 from __future__ import annotations
 
@@ -36,7 +36,13 @@ class Choices:
         self._note(conversation.id, dict(conversation.settings), asked)
         known = self._known[conversation.id].items()
         younger = {name: value for name, (date, value) in known if date > asked}
-        return replace(conversation, settings={**conversation.settings, **younger}) if younger else conversation
+        if not younger:
+            return conversation
+        folder = younger.pop("folder", "inbox" if conversation.folder == "archive" else conversation.folder)
+        settings = {**conversation.settings, **younger}
+        if folder == "inbox" and settings.get("archived"):
+            folder = "archive"
+        return replace(conversation, settings=settings, folder=folder)
 
     def _note(self, conversation: str, settings: dict[str, Any], date: int) -> None:
         known = self._known.setdefault(conversation, {})

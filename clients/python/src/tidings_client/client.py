@@ -209,6 +209,17 @@ class Client:
         """Changes my own settings: `mute_until`, `pinned`, `archived`, `send_receipts`, `draft`."""
         await self.request("conversation.settings", conversation=conversation, **changes)
 
+    async def accept(self, conversation: str) -> None:
+        """Accepts a request: it moves to my inbox, and from now on the others see how far I have got. Sending does too.
+
+        What I had declined comes back with all that was said meanwhile."""
+        await self.request("conversation.accept", conversation=conversation)
+
+    async def decline(self, conversation: str) -> None:
+        """Declines a request: it leaves my lists, and no more of it reaches me; nobody is told. Raises Refused
+        (`conflict_state`) for what is no request any more."""
+        await self.request("conversation.decline", conversation=conversation)
+
     async def receipts(self, conversation: str) -> tuple[Marks, ...]:
         """How far every member has received and read."""
         return read_marks(await self.request("conversation.receipts", conversation=conversation))

@@ -86,11 +86,16 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged:
-    """My own settings of a conversation changed; `body` carries what is new."""
+    """My own settings of a conversation changed; `body` carries what is new. `folder`: where I have moved a request."""
 
     conversation: str
     body: Body
     u: int | None = None
+
+    @property
+    def folder(self) -> str | None:
+        """`inbox` when I accepted it, `declined` when I declined it; None when it stays where it is."""
+        return text_or_none(self.body, "folder")
 
 
 @dataclass(frozen=True, slots=True)

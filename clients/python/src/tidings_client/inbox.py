@@ -113,6 +113,9 @@ class Inbox:
             if isinstance(event, SettingsChanged):
                 self._choices.heard(event)
             self._emit(self.hand_on(event))
+            if isinstance(event, SettingsChanged) and event.folder == "inbox":
+                self.logs.reopened(event.conversation)
+                self._ask(event.conversation)
         if u is not None:
             self.progress.counted(u)
         return True
@@ -273,7 +276,7 @@ class Inbox:
         if self.logs.starts(state.id, first):
             self.progress.start_head(state.id, first)
         self._hand_on_log(self.logs.page(state.id, history.events, more=history.more))
-        if "events" not in item:
+        if "events" not in item and state.folder != "declined":
             self.logs.reaches(state.id, state.last_c)
         sync.behind.add(state.id)
         self._ask(state.id)

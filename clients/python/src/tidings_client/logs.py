@@ -99,6 +99,10 @@ class Logs:
                 ready.append(event)
         return ready + self._from_aside(log)
 
+    def reopened(self, conversation: str) -> None:
+        """I accepted it: what came while it was declined was not sent, and is asked for."""
+        self._logs.setdefault(conversation, _Log(None)).behind = True
+
     def reaches(self, conversation: str, last_c: int) -> None:
         """The server says so while it begins a stream: what lies between the head and here it will not send by itself.
 
