@@ -19,6 +19,7 @@ from persistence.faults import UnavailableError
 from persistence.graph.postgres import PostgresGraph
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
+from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
@@ -36,6 +37,8 @@ from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.observe import Metrics
+from server.outbox.consumer import Handler
+from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
@@ -98,6 +101,9 @@ class Node:
         self.requests = Requests(router.tell, conversations, people, router.reply)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
+        # By the name of the consumer: the topic that it reads, and what handles its events.
+        handlers: dict[str, tuple[str, Handler]] = {}
+        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -160,6 +166,7 @@ class Node:
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
         gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
         self.cluster.expose(self.metrics)
+        self.outbox.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -200,6 +207,7 @@ class Node:
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
                     *self.cluster.works(),
+                    *self.outbox.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

@@ -15,10 +15,12 @@ LANES = 2
 
 
 class Pools(Struct, frozen=True):
-    """Connections for questions, for leases and for scans of the log, and one for each lane of the committer."""
+    """Connections for questions, for leases, for the outbox and for scans of the log, and one for each lane of the
+    committer."""
 
     questions: Pool
     nodes: Pool
+    outbox: Pool
     scans: Pool
     lanes: tuple[Pool, ...]
 
@@ -28,10 +30,12 @@ async def connected(settings: Settings, incarnation: str) -> AsyncIterator[Pools
     """All connections of one life, under its name: when it is declared dead, they are ended."""
     url, name = str(settings.postgres.url), f"tidings {incarnation}"
     async with AsyncExitStack() as stack:
-        sizes = [settings.postgres.connections - LANES - 3, 2, *[1] * LANES]
+        sizes = [settings.postgres.connections - LANES - 5, 2, 2, *[1] * LANES]
         with reaching_postgres():
-            questions, nodes, *lanes = [await stack.enter_async_context(open_pool(url, size, name)) for size in sizes]
+            questions, nodes, outbox, *lanes = [
+                await stack.enter_async_context(open_pool(url, size, name)) for size in sizes
+            ]
             scans = await stack.enter_async_context(open_pool(url, 1, name, SCANNING))
             async with questions.acquire() as connection:
                 await check_durability(connection)
-        yield Pools(questions, nodes, scans, tuple(lanes))
+        yield Pools(questions, nodes, outbox, scans, tuple(lanes))

@@ -4,23 +4,20 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 
+from server.nats_connection import CONNECT_S, close, connect
+
 NEWS = "tidings.news"
-CONNECT_S = 2
 AGAIN_S = 0.2
 LISTEN_S, MISSING = 1.0, 3
 """How long a word to oneself may take to come back, and how many in a row may be missing: of one alone that may lie
 unread, as this process stood still."""
 MOST = 8 * 1024 * 1024
 """Bytes that may wait in the library; what comes on top is dropped, too."""
-WITHIN_S = 5.0
-"""How long it may take in all to be on the bus."""
-LEAVE_S = 1.0
 WAITING = 10_000
 """Messages that may wait to be written; what comes on top is dropped, and found in the log by whoever misses it."""
 
@@ -93,55 +90,23 @@ class NatsBus:
                 log.warning("the bus is lost", fault=repr(fault))
                 self._ears.bus_lost()
             finally:
-                await _closed(client)
+                await close(client)
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
-        """In a task of its own: the library waits by `asyncio.wait_for`, in which Python 3.11 may lose a cancellation,
-        and with it the end of this node. Raises TimeoutError after `WITHIN_S`."""
-        connecting = asyncio.get_running_loop().create_task(self._subscribed())
-        try:
-            await asyncio.wait((connecting,), timeout=WITHIN_S)
-            if connecting.done():
-                return connecting.result()
-            raise TimeoutError
-        finally:
-            if not connecting.done():
-                connecting.cancel()
-                await asyncio.wait((connecting,), timeout=LEAVE_S)
-
-    async def _subscribed(self) -> tuple[Client, asyncio.Event]:
         """A connection on which NATS is known to have taken the subscriptions, and what is set when it has ended.
 
         They are known to be by a word to oneself that follows on them: the library's `flush` may overtake them.
-        The library is not to connect anew by itself: it stays with a NATS that stands still for as long as it has
-        something to write to it, and ends for good at most errors that NATS names. It is not to wait for room, either
-        (`pending_size`): that cannot be cancelled.
         """
-        gone = asyncio.Event()
 
-        async def ended() -> None:
-            gone.set()
-
-        client = await nats.connect(
-            self._url,
-            name=f"tidings {self._me}",
-            connect_timeout=CONNECT_S,
-            allow_reconnect=False,
-            pending_size=-1,
-            closed_cb=ended,
-            error_cb=_fault,
-        )
-        try:
+        async def begin(client: Client) -> None:
             await client.subscribe(NEWS, cb=self._news)
             await client.subscribe(subject_of(self._me), cb=self._frame)
             self._heard.clear()
             await client.publish(subject_of(self._me))
             async with asyncio.timeout(CONNECT_S):
                 await self._heard.wait()
-        except BaseException:
-            await _closed(client)
-            raise
-        return client, gone
+
+        return await connect(self._url, f"tidings {self._me}", begin)
 
     async def _serve(self, client: Client, gone: asyncio.Event) -> None:
         """Until there is no bus any more, which is raised."""
@@ -194,32 +159,6 @@ def subject_of(node: str) -> str:
     return f"tidings.node.{node}"
 
 
-async def _fault(fault: Exception) -> None:
-    log.warning("the bus failed", fault=repr(fault))
-
-
 async def _end(gone: asyncio.Event) -> None:
     await gone.wait()
     raise ConnectionClosedError
-
-
-async def _closed(client: Client) -> None:
-    """Kindly, if that is possible, and for certain: where the library cannot write it does not close, and where the
-    connection breaks while it closes by itself it leaves its tasks, and what they raise, to nobody."""
-    closing = asyncio.get_running_loop().create_task(client.close())
-    try:
-        await asyncio.wait((closing,), timeout=LEAVE_S)
-    finally:
-        listening = [subscription._wait_for_msgs_task for subscription in client._subs.values()]
-        own = [client._flusher_task, client._reading_task, client._ping_interval_task]
-        for task in (closing, *listening, *own):
-            if task:
-                task.add_done_callback(_ended)
-                task.cancel()
-        # What is closed already minds nothing.
-        client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
-
-
-def _ended(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (fault := task.exception()):
-        log.info("the bus was not left kindly", fault=repr(fault))

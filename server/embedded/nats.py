@@ -1,6 +1,7 @@
 """Start, stop and watch over the embedded NATS server, the bus between the nodes of one machine.
 
-In the data folder lie `nats.conf`, `nats.password` and `nats.log`. NATS keeps nothing: what it loses, nodes read again.
+In the data folder lie `nats.conf`, `nats.password`, `nats.log`, and in `nats` the streams of JetStream. Nothing that
+NATS keeps is needed: what it loses, nodes read again.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ PASSWORD = re.compile(r"[\w-]+", re.ASCII)
 # A node that is paused for seconds shall find its connection as it left it. write_deadline is how long NATS waits for
 # it: twice a long pause, where the default of 10 s would cut it off. max_pending bounds what waits for it: the traffic
 # of several leases at full load. Above three quarters of that NATS would slow down everybody who sends to it;
-# no_fast_producer_stall drops frames to it instead, which it notices by their numbers and reads again.
+# no_fast_producer_stall drops frames to it instead, which it notices by their numbers and reads again. What
+# JetStream has acknowledged is on disk (sync_interval).
 CONFIGURATION = """\
 # Written at every start.
 server_name: "{name}"
@@ -42,6 +44,7 @@ max_payload: 1MB
 max_pending: 64MB
 write_deadline: "30s"
 no_fast_producer_stall: true
+jetstream {{ store_dir: {storage}, sync_interval: always, max_file_store: 1GB, max_memory_store: 1MB }}
 """
 
 
@@ -122,7 +125,10 @@ class EmbeddedNats:
         """Start the server. Returns the name that this run of it goes by, and where in the log it begins."""
         server = binary()
         name = f"tidings-{secrets.token_hex(8)}"
-        text = CONFIGURATION.format(name=name, host=HOST, port=self.port, user=USER, password=self._password)
+        storage = json.dumps(str(self.data / "nats"), ensure_ascii=False)
+        text = CONFIGURATION.format(
+            name=name, host=HOST, port=self.port, user=USER, password=self._password, storage=storage
+        )
         write_private(self._configuration, text)
         account = Account(os.geteuid(), os.getegid(), root=False)
         with appending(self._log) as log:

@@ -10,9 +10,10 @@ from bench.subject import free_port
 
 
 class ExternalNats:
-    """`stop` is kill -9; `start` brings it back at the same address."""
+    """`stop` is kill -9; `start` brings it back at the same address. With `storage` it has JetStream there."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Path | None = None) -> None:
+        self._storage = storage
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -23,6 +24,8 @@ class ExternalNats:
     def start(self) -> None:
         program = Path(sysconfig.get_path("scripts")) / "nats-server"
         command = [str(program), "-a", "127.0.0.1", "-p", str(self._port)]
+        if self._storage:
+            command += ["-js", "-sd", str(self._storage)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE)
         assert self._process.stderr is not None
         while b"Server is ready" not in (line := self._process.stderr.readline()):

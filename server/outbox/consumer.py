@@ -1,0 +1,71 @@
+"""A consumer: has events handled, finds those that cannot be, and says so in Postgres before anywhere else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import structlog
+
+from persistence.faults import UnavailableError
+from persistence.outbox.contract import DeadLetter, Event, Message, OutboxStore
+
+Handler: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
+"""Handles events of its topic, each at least once and in no certain order: a repeat it knows by the id, and changes
+nothing then. Raises `UnavailableError`, or an OSError, when it could not and shall be asked again; anything else when
+an event among these cannot be handled by anybody."""
+
+HANDLE_S = 8.0
+"""How long a handler may take, which is less than it takes until somebody else is asked."""
+MOST_TOLD = 500
+"""Characters kept of why an event could not be handled."""
+
+log = structlog.get_logger()
+
+
+class Consumer:
+    """Reads `topic` as `name`, which is a word of letters and `_`, the same in all releases."""
+
+    def __init__(self, name: str, topic: str, handle: Handler, store: OutboxStore) -> None:
+        self.name = name
+        self.topic = topic
+        self.handled = 0
+        self._handle = handle
+        self._store = store
+        self._waiting = False
+
+    async def take(self, message: Message) -> bool:
+        """Have its events handled unless they are already; False: not now, and nothing is lost.
+
+        An event that cannot be handled is found by halving, and becomes a dead letter; all others are handled.
+        """
+        try:
+            if attempts := await self._store.hold(message):
+                dead = await self._deal(message.events, attempts)
+                await self._store.done(message, dead)
+                self._told(message, dead)
+        except (UnavailableError, OSError) as fault:
+            if not self._waiting:
+                log.warning("events wait", consumer=self.name, fault=repr(fault))
+            self._waiting = True
+            return False
+        self._waiting = False
+        return True
+
+    async def _deal(self, events: Sequence[Event], attempts: int) -> list[DeadLetter]:
+        try:
+            async with asyncio.timeout(HANDLE_S):
+                await self._handle(events)
+        except (UnavailableError, OSError):
+            raise
+        except Exception as fault:
+            if len(events) == 1:
+                return [DeadLetter(self.name, events[0], repr(fault)[:MOST_TOLD], attempts)]
+            half = len(events) // 2
+            return [*await self._deal(events[:half], attempts), *await self._deal(events[half:], attempts)]
+        return []
+
+    def _told(self, message: Message, dead: Sequence[DeadLetter]) -> None:
+        self.handled += len(message.events) - len(dead)
+        if dead:
+            ids = [letter.event.id for letter in dead]
+            log.error("events are dead", consumer=self.name, count=len(ids), first=ids[0], last=ids[-1])

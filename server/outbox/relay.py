@@ -1,0 +1,79 @@
+"""The relay: packs what happened into messages and gives them to the stream, or, without one, to consumers here."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from persistence.faults import UnavailableError
+from persistence.outbox.contract import Message, OutboxStore
+from server.outbox.consumer import Consumer
+from server.outbox.stream import Stream
+
+POLL_S = 0.2
+"""How often it looks while there is nothing: half of that is what an event waits on average."""
+DUE_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Every node has one; each event is packed by whoever comes first. `published` counts events."""
+
+    def __init__(
+        self,
+        store: OutboxStore,
+        consumers: Sequence[Consumer],
+        stream: Stream,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.published = 0
+        self._store = store
+        self._consumers = {consumer.name: consumer for consumer in consumers}
+        self._topics = sorted({consumer.topic for consumer in consumers})
+        self._stream = stream
+        self._now = now
+        self._looked = float("-inf")
+        self._registered = self._waiting = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                busy = await self.round()
+                self._waiting = False
+            except UnavailableError as fault:
+                if not self._waiting:
+                    log.warning("the outbox cannot be read", fault=str(fault))
+                self._waiting, busy = True, False
+            if not busy:
+                await asyncio.sleep(POLL_S)
+
+    async def round(self) -> bool:
+        """Send one message of each topic, and some that were lost. False when there were none. Raises
+        `UnavailableError`."""
+        if not self._registered:
+            await self._store.register({consumer.name: consumer.topic for consumer in self._consumers.values()})
+            self._registered = True
+        messages = await self._due()
+        for topic in self._topics:
+            messages += await self._store.pack(topic)
+        for message in messages:
+            await self._send(message)
+        return bool(messages)
+
+    async def _due(self) -> list[Message]:
+        if self._now() < self._looked + DUE_S:
+            return []
+        messages = await self._store.due(list(self._consumers))
+        if not messages:
+            self._looked = self._now()
+        return messages
+
+    async def _send(self, message: Message) -> None:
+        """What another release's consumer shall have waits until it is due there."""
+        if await self._stream.publish(message):
+            self.published += len(message.events)
+        elif consumer := self._consumers.get(message.consumer):
+            await consumer.take(message)
