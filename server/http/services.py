@@ -8,12 +8,14 @@ from msgspec import Struct
 from config.values import Network
 from persistence.nodes.contract import Life
 from persistence.people.contract import PeopleStore
+from persistence.push.devices import DeviceStore
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
 from server.http.rates import Rate
 from server.passwords import Passwords
+from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
 
@@ -37,12 +39,15 @@ class Rates(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
+    `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
     unused for `refresh_s` is void; a request's body must be there within `body_s`.
     """
 
     people: PeopleStore
+    devices: DeviceStore
+    endpoints: EndpointRules
     tokens: Tokens
     passwords: Passwords
     revocations: Revocations
@@ -53,6 +58,7 @@ class Services(Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
     refresh_s: int
+    vapid_key: str = ""
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
     rates: Rates = Rates()
