@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from config.push import Push
 from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, SigningKey, SocketUrl
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -108,4 +109,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     gateway: Gateway = Gateway()
     actors: Actors = Actors()
+    push: Push = Push()
     log: Log = Log()

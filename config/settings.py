@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from config.catalogue import PREFIX, SECTIONS, SETTINGS
+from config.push import NEEDS
 from config.sections import Settings
 
 __all__ = ["REQUIRED", "SettingError", "Settings", "load"]
@@ -132,6 +133,11 @@ def _check_together(settings: Settings) -> None:
     kids = [key.kid for key in settings.tokens.keys]
     if len(set(kids)) != len(kids):
         raise SettingError(f"{SETTINGS['tokens.keys']} names a key id twice: give every key its own.")
+    for name, needed in NEEDS:
+        for other in needed if getattr(settings.push, name) else ():
+            if not getattr(settings.push, other):
+                setting = SETTINGS[f"push.{other}"]
+                raise SettingError(f"{setting} is not set, and push.{name} is: set it to {setting.expects}.")
 
 
 def _unknown(spelled: str, section: str) -> SettingError:

@@ -11,6 +11,7 @@ from msgspec import Meta
 UserId = NewType("UserId", str)
 LoginId = NewType("LoginId", str)
 ConversationId = NewType("ConversationId", str)
+DeviceId = NewType("DeviceId", str)
 Millis = NewType("Millis", int)
 
 EPOCH = 1_735_689_600_000

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
 from protocol.errors import Code
 from protocol.events import Conversation
 from protocol.graph import People, PeopleQuery, Relation
@@ -284,6 +285,32 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *_GRAPH,
+    # A retry registers the same token again and is answered with the same id: it takes no cid.
+    Route(
+        name="device.register",
+        method="POST",
+        path="/v1/devices",
+        summary="Have pushes reach this device, as long as this login is not revoked",
+        answer=DeviceRegistered,
+        status=201,
+        bodies=(WebDevice, TokenDevice),
+    ),
+    Route(
+        name="device.list",
+        method="GET",
+        path="/v1/devices",
+        summary="The devices that pushes reach, and the key that a browser subscribes with",
+        answer=Devices,
+    ),
+    Route(
+        name="device.forget",
+        method="DELETE",
+        path="/v1/devices/{id}",
+        summary="Push to this device no more",
+        answer=Done,
+        place=ById,
+        refusals=("not_found",),
+    ),
     Route(
         name="socket.route",
         method="GET",

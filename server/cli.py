@@ -7,7 +7,7 @@ import secrets
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from msgspec import to_builtins
@@ -216,6 +216,68 @@ def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
         asyncio.run(run())
     except ValueError as fault:
         raise click.ClickException(f"--prefix: {fault}.") from fault
+
+
+@admin.group()
+def push() -> None:
+    """Pushes on their way to devices."""
+
+
+@push.command("list")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many at most.")
+@data_option
+@config_option
+def list_pushes(limit: int, data: Path, config: Path | None) -> None:
+    """What waits to be sent, what is due first at the top."""
+    _show_pushes("waiting", limit, data, config)
+
+
+@push.command("dead")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many at most.")
+@data_option
+@config_option
+def dead_pushes(limit: int, data: Path, config: Path | None) -> None:
+    """What could not be sent, the latest first. It is kept for a week."""
+    _show_pushes("dead", limit, data, config)
+
+
+@push.command("replay")
+@click.argument("ids", nargs=-1, type=click.IntRange(1))
+@click.option("--all", "everything", is_flag=True, help="The oldest instead, up to --limit.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="How many at most.")
+@click.option("--life", type=click.IntRange(1, 604_800), default=3_600, show_default=True, help="Seconds it has left.")
+@data_option
+@config_option
+def replay_pushes(
+    ids: tuple[int, ...], everything: bool, limit: int, life: int, data: Path, config: Path | None
+) -> None:
+    """Try dead pushes anew, by the IDS that `dead` shows. What was read meanwhile is not shown."""
+    from server.push.dead_letters import replay
+
+    if everything == bool(ids):
+        raise click.UsageError("Name the ids of dead pushes, or give --all.")
+    url = str(_installed(data, config).postgres.url)
+    count = asyncio.run(replay(url, None if everything else ids, limit, life))
+    click.echo(f"{count:,} dead pushes are tried anew" if count != 1 else "1 dead push is tried anew")
+
+
+@push.command()
+def vapid() -> None:
+    """Make a key for push.vapid_key."""
+    import base64
+
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+    number = generate_private_key(SECP256R1()).private_numbers().private_value
+    click.echo(base64.urlsafe_b64encode(number.to_bytes(32)).rstrip(b"=").decode())
+
+
+def _show_pushes(state: Literal["waiting", "dead"], limit: int, data: Path, config: Path | None) -> None:
+    from rich.console import Console
+
+    from server.push.dead_letters import show
+
+    asyncio.run(show(str(_installed(data, config).postgres.url), state, limit, Console()))
 
 
 def _installed(data: Path, config: Path | None) -> Settings:

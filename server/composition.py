@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from random import SystemRandom
 
 import structlog
 from prometheus_client import generate_latest
@@ -21,6 +22,7 @@ from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
+from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
 from server.admission import Admission
@@ -42,6 +44,9 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.push.courier import Courier
+from server.push.endpoints import EndpointRules, system_lookup
+from server.push.providers import make_providers, make_vapid
 from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
@@ -82,6 +87,10 @@ class Node:
         self.metrics = Metrics(name=node.name)
         people = self._people = PostgresPeople(pools.questions)
         self._graph = PostgresGraph(pools.questions)
+        self._devices_of = PostgresDevices(pools.questions)
+        self._endpoints = EndpointRules(system_lookup())
+        providers = make_providers(settings.push, self._endpoints, clock)
+        self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom())
         self._make_gateway()
         self.cluster = Cluster(
             node,
@@ -136,9 +145,13 @@ class Node:
 
     def _services(self) -> Services:
         settings = self._settings
+        vapid = make_vapid(settings.push, clock)
         return Services(
             people=self._people,
             graph=self._graph,
+            devices=self._devices_of,
+            endpoints=self._endpoints,
+            vapid_key=vapid.public if vapid else "",
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
@@ -167,6 +180,7 @@ class Node:
         gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
         self.cluster.expose(self.metrics)
         self.outbox.expose(self.metrics)
+        self.metrics.families.append(self.courier.figures.collect)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -206,6 +220,7 @@ class Node:
                     self.host.population.let_rest(),
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
+                    self.courier.run(),
                     *self.cluster.works(),
                     *self.outbox.works(),
                 )
@@ -237,6 +252,7 @@ class Node:
 
     async def _drain(self) -> None:
         """Nobody can come in any more; whoever is here is sent away, by this node or, when it is evicted, unheard."""
+        self.courier.drain()
         if self._evicted:
             self.host.stop()
             await self.gateway.drain()

@@ -66,6 +66,7 @@ class Metrics:
         self.closed: dict[int, int] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.families: list[Callable[[], Iterable[Metric]]] = []
 
     @contextmanager
     def commit(self, units: int) -> Iterator[None]:
@@ -96,6 +97,8 @@ class Metrics:
             yield GaugeMetricFamily(name, text, value=read())
         for name, (text, read) in self.counters.items():
             yield CounterMetricFamily(name, text, value=read())
+        for families in self.families:
+            yield from families()
 
     def registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()

@@ -9,6 +9,7 @@ from protocol.errors import Refusal
 from protocol.routes import ROUTES, Route
 from server.http.addresses import client_address, limited_unit
 from server.http.answers import answered
+from server.http.devices import DEVICE_HANDLERS
 from server.http.documents import DOCUMENT_HANDLERS
 from server.http.edge import make_edge
 from server.http.graph import GRAPH_HANDLERS
@@ -36,7 +37,13 @@ HANDLING: Mapping[str, Any] = {
 """How aiohttp is to handle connections: arguments of `AppRunner`, and of `RequestHandler`."""
 
 OPEN: Mapping[str, OpenHandler] = {**OPEN_LOGIN_HANDLERS, **DOCUMENT_HANDLERS}
-SIGNED_IN: Mapping[str, Handler] = {**LOGIN_HANDLERS, **PROFILE_HANDLERS, **GRAPH_HANDLERS, **HOME_HANDLERS}
+SIGNED_IN: Mapping[str, Handler] = {
+    **LOGIN_HANDLERS,
+    **PROFILE_HANDLERS,
+    **GRAPH_HANDLERS,
+    **HOME_HANDLERS,
+    **DEVICE_HANDLERS,
+}
 
 
 def make_app(services: Services) -> web.Application:

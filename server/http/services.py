@@ -9,12 +9,14 @@ from config.values import Network
 from persistence.graph.contract import GraphStore
 from persistence.nodes.contract import Life
 from persistence.people.contract import PeopleStore
+from persistence.push.devices import DeviceStore
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
 from server.http.rates import Rate
 from server.passwords import Passwords
+from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
 
@@ -38,6 +40,7 @@ class Rates(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
+    `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
     unused for `refresh_s` is void; a request's body must be there within `body_s`.
@@ -45,6 +48,8 @@ class Services(Struct, frozen=True, kw_only=True):
 
     people: PeopleStore
     graph: GraphStore
+    devices: DeviceStore
+    endpoints: EndpointRules
     tokens: Tokens
     passwords: Passwords
     revocations: Revocations
@@ -55,6 +60,7 @@ class Services(Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
     refresh_s: int
+    vapid_key: str = ""
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
     rates: Rates = Rates()

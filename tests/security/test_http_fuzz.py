@@ -11,6 +11,7 @@ import schemathesis
 from aiohttp import web
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from server.documents import OPENAPI
 from server.http import HANDLING, Rates, make_app
@@ -81,7 +82,9 @@ def site() -> Iterator[Site]:
 @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_request_gets_an_answer_that_is_not_described(case: "schemathesis.Case[Any]", site: Site) -> None:
     case.body = as_written(case.body)
-    case.call_and_validate(base_url=site.url, headers=site.headers)
+    # That a key is a point of a curve, and an endpoint on the public internet, no schema can say.
+    beyond = [positive_data_acceptance] if case.path == "/v1/devices" else []
+    case.call_and_validate(base_url=site.url, headers=site.headers, excluded_checks=beyond)
 
 
 def as_written(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The HTTP interface with everything real but the database, the clock and the ops behind it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from random import Random
@@ -16,6 +17,7 @@ from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
 from persistence.nodes.contract import Life
 from persistence.people.memory import MemoryPeople
+from persistence.push.memory import MemoryDevices
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis
@@ -41,6 +43,7 @@ from protocol.requests import (
 )
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
+from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
 
@@ -149,9 +152,13 @@ class Stack:
         self.tokens = Tokens([KEY], LIFE_S, self.clock)
         self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.revocations = Revocations(self.people, self.ended.append, LIFE_S, self.monotonic)
+        self.addresses = {"push.example.com": ["203.0.114.7"]}
+        self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
         self.services = Services(
             people=self.people,
             graph=self.graph,
+            devices=self.devices,
+            endpoints=EndpointRules(self.lookup),
             tokens=self.tokens,
             passwords=self.passwords,
             revocations=self.revocations,
@@ -170,6 +177,12 @@ class Stack:
 
     def monotonic(self) -> float:
         return self.now_s
+
+    async def lookup(self, host: str) -> list[str]:
+        """The addresses of a host, as its name server says them."""
+        if host not in self.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return self.addresses[host]
 
     async def is_ready(self) -> str | None:
         return self.ready
