@@ -1,0 +1,1 @@
+"""The outbox: what happened, for whoever has use for it later."""
