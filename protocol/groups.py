@@ -58,6 +58,12 @@ class Group(Struct, gc=False, kw_only=True):
     held: bool = False
 
 
+class GroupsTouched(Struct, frozen=True, gc=False, tag_field="ev", tag="groups"):
+    """Groups of a user changed: between servers, for the user's home, which tells their devices what became of them."""
+
+    ids: tuple[int, ...]
+
+
 class Known(Struct, gc=False):
     """What is stored of one person, as far as what is to be decided touches it.
 

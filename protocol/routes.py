@@ -13,6 +13,7 @@ from msgspec import NODEFAULT, Struct
 from protocol.errors import Code
 from protocol.events import Conversation
 from protocol.ids import ID
+from protocol.notifications import Notifications
 from protocol.people import (
     Credentials,
     Logins,
@@ -25,9 +26,11 @@ from protocol.people import (
     SocketRoute,
     Username,
 )
+from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Welcome
 from protocol.requests import (
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     GetConversation,
@@ -35,9 +38,11 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
     Request,
+    SeeNotifications,
     SendMessage,
     Sync,
 )
@@ -57,6 +62,9 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     SendMessage: Sent,
     GetHistory: History,
     MarkRead: Done,
+    ListNotifications: Notifications,
+    SeeNotifications: Done,
+    ChangePreferences: Preferences,
 }
 """The `ok` of every op that is answered."""
 
@@ -252,6 +260,17 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found", "unknown_outcome"),
     ),
     _twin("GET", f"{_ONE}/receipts", "How far each member has got", GetReceipts, refusals=("not_found",)),
+    _twin("GET", "/v1/notifications", "My notifications, something new first", ListNotifications),
+    _twin("PUT", "/v1/notifications/seen", "How far I have seen them", SeeNotifications),
+    Route(
+        name="notification.preferences.get",
+        method="GET",
+        path="/v1/notifications/preferences",
+        summary="Which notifications I want",
+        answer=Preferences,
+        ops=(ChangePreferences,),
+    ),
+    _twin("PUT", "/v1/notifications/preferences", "Change which notifications I want", ChangePreferences),
     _twin("POST", "/v1/sync", "What changed since these heads", Sync),
     Route(
         name="document.openapi",

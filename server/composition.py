@@ -18,6 +18,7 @@ from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
+from persistence.notifications.postgres import PostgresNotifications
 from persistence.people.postgres import PostgresPeople
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
@@ -34,6 +35,7 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.notifications.notifications import Notifications
 from server.observe import Metrics
 from server.passwords import Passwords
 from server.pools import Pools
@@ -93,7 +95,9 @@ class Node:
         users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
-        self.requests = Requests(router.tell, conversations, people, router.reply)
+        store = PostgresNotifications(pools.questions, may=self._may_write)
+        self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
         self._passwords = Passwords()
@@ -157,6 +161,7 @@ class Node:
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
         gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
         self.cluster.expose(self.metrics)
+        self.notifications.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -197,6 +202,7 @@ class Node:
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
                     *self.cluster.works(),
+                    *self.notifications.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

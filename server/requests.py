@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -25,6 +26,7 @@ from protocol.requests import (
     Ack,
     AnyRequest,
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     GetConversation,
@@ -32,12 +34,15 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
+    SeeNotifications,
     SendMessage,
     Sync,
     Type,
 )
+from server.notifications.answering import Answering
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -77,11 +82,14 @@ class Requests:
         conversations: ConversationStore,
         people: PeopleStore,
         reply: Replying,
+        notifications: Answering | None = None,
     ) -> None:
+        """Without `notifications` there are none to ask about, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
+        self._notifications = notifications
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
@@ -191,6 +199,8 @@ class Requests:
                 return await self._history(user, request)
             case Sync():
                 return await self._sync(user, request)
+            case ListNotifications() | SeeNotifications() | ChangePreferences():
+                return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | Hello() | Background() | Type() | Ack():
                 return NOT_HERE
             case _:
@@ -243,9 +253,12 @@ class Requests:
         if cursor is None and request.heads:
             self.stored(user, request.heads)
         try:
-            return await self._conversations.sync(user, request.heads, Millis(request.since), request.only, cursor)
+            page = await self._conversations.sync(user, request.heads, Millis(request.since), request.only, cursor)
         except ValueError:
             return Refusal("bad_request", "cursor: not a cursor of this sync")
+        if self._notifications is None or request.only or cursor is not None:
+            return page
+        return msgspec.structs.replace(page, notifications=await self._notifications.first_page(user))
 
     async def _mark(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
         for id, c in await self._conversations.undelivered(user, heads):
@@ -256,7 +269,8 @@ class Requests:
         account = await self._people.account(user)
         page = await self._conversations.page(user, "inbox", None, NEWEST)
         now = await self._conversations.now()
-        return None if account is None else Snapshot(page.items, _me(account), now, page.next)
+        first = UNSET if self._notifications is None else await self._notifications.first_page(user)
+        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first)
 
 
 def _me(account: Account) -> Me:

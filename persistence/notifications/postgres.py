@@ -150,7 +150,7 @@ class PostgresNotifications:
 
 async def _hold(connection: Connection, users: list[int]) -> list[asyncpg.Record]:
     """The rows of these people, in the order in which everybody locks them; whoever has none gets one."""
-    held = await connection.fetch(statements.HOLD, users)
+    held: list[asyncpg.Record] = await connection.fetch(statements.HOLD, users)
     if len(held) < len(users):
         await connection.execute(statements.ADD, users)
         held = await connection.fetch(statements.HOLD, users)

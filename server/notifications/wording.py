@@ -1,12 +1,11 @@
 """What is shown of a group: in lists, live, and on devices that are not connected."""
 
 import msgspec
-from msgspec import UNSET
 
 from actors.notifier import AT_ONCE, Alert
 from persistence.notifications.contract import Job, Reader, Sight
 from protocol.ids import Millis
-from protocol.notifications import Actor, Notification
+from protocol.notifications import Notification
 from protocol.pushes import Content
 from server.notifications.texts import language, sentence
 
@@ -22,8 +21,8 @@ def shown(sight: Sight, locale: str | None) -> Notification:
     return Notification(
         id=str(group.id),
         kind=group.kind,
-        group=str(group.id),
-        actors=tuple(Actor(one.id, one.username, one.name or UNSET) for one in sight.people),
+        group=collapse(group.id),
+        actors=tuple(one.id for one in sight.people),
         actor_count=actors(sight),
         targets=sight.targets,
         target_count=targets(sight),
@@ -32,6 +31,11 @@ def shown(sight: Sight, locale: str | None) -> Notification:
         updated_at=group.updated_at,
         seen=group.seen,
     )
+
+
+def collapse(group: int) -> str:
+    """What a later push about this group replaces on a screen."""
+    return f"notification-{group}"
 
 
 def actors(sight: Sight) -> int:
@@ -61,7 +65,7 @@ def job(alert: Alert, sight: Sight, reader: Reader, now: Millis) -> Job:
         user=group.user,
         key=f"notification {group.id} {alert.window}",
         kind=group.kind,
-        collapse=f"notification-{group.id}",
+        collapse=collapse(group.id),
         channels=channels(alert),
         sender=sight.people[0].id if actors(sight) == 1 and sight.people else None,
         notification=group.id,
