@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
 
 
@@ -71,7 +72,33 @@ class SettingsChanged(Struct, frozen=True, gc=False, omit_defaults=True, tag_fie
     folder: Folder | UnsetType = UNSET
 
 
-DurableEvent = MessageSent | ConversationChanged | ReceiptMoved | ReadMoved | SettingsChanged
+class NotificationChanged(Notification, frozen=True, gc=False, kw_only=True, tag_field="ev", tag="notification"):
+    """A notification that is new, or takes the place of the one with its id."""
+
+
+class NotificationGone(Struct, frozen=True, gc=False, tag_field="ev", tag="notification.gone"):
+    """Nothing is left of a notification: what was done was taken back, or I do not see who did it any more."""
+
+    id: str
+
+
+class NotificationsSeen(Struct, frozen=True, gc=False, tag_field="ev", tag="notification.seen"):
+    """On one of my devices I have seen all notifications whose `updated_at` is not after `up_to`."""
+
+    up_to: Millis
+    badge: int
+
+
+DurableEvent = (
+    MessageSent
+    | ConversationChanged
+    | ReceiptMoved
+    | ReadMoved
+    | SettingsChanged
+    | NotificationChanged
+    | NotificationGone
+    | NotificationsSeen
+)
 
 
 class Typing(Struct, frozen=True, gc=False, tag_field="ev", tag="typing"):
@@ -169,3 +196,4 @@ class Snapshot(Struct, frozen=True, gc=False, tag_field="ev", tag="snapshot"):
     me: Me
     now: Millis
     next: str | UnsetType = UNSET
+    notifications: Notifications | UnsetType = UNSET

@@ -10,6 +10,9 @@ from protocol.events import (
     Member,
     MemberSettings,
     MessageSent,
+    NotificationChanged,
+    NotificationGone,
+    NotificationsSeen,
     Ping,
     ReadMoved,
     ReceiptMoved,
@@ -19,6 +22,8 @@ from protocol.events import (
     Typing,
 )
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.notifications import Notifications
+from protocol.preferences import Muted, Preferences, PreferencesChange, QuietHours
 from protocol.replies import (
     Conversations,
     Done,
@@ -35,6 +40,7 @@ from protocol.requests import (
     AcceptConversation,
     Ack,
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     DeclineConversation,
@@ -44,9 +50,11 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
     Resume,
+    SeeNotifications,
     SendMessage,
     Sync,
     Type,
@@ -75,6 +83,20 @@ _CONVERSATION = Conversation(
     settings=MemberSettings(pinned=True),
     at=NOW,
 )
+_NOTIFICATION = NotificationChanged(
+    id="497219443001221120",
+    kind="like",
+    group="notification-497219443001221120",
+    actors=(BOB,),
+    actor_count=1,
+    targets=("497219442225451020",),
+    target_count=1,
+    text="Bob liked your photo",
+    at=NOW,
+    updated_at=NOW,
+    seen=False,
+)
+_QUIET = QuietHours("Europe/Berlin", 22 * 60, 7 * 60)
 
 REQUESTS: tuple[Struct, ...] = (
     Hello(
@@ -97,6 +119,9 @@ REQUESTS: tuple[Struct, ...] = (
     MarkRead(id=12, conversation=TALK, c=42),
     AcceptConversation(id=13, conversation=TALK),
     DeclineConversation(id=14, conversation=TALK),
+    ListNotifications(id=15),
+    SeeNotifications(id=16, up_to=NOW),
+    ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )
@@ -110,6 +135,8 @@ ANSWERS: tuple[Struct, ...] = (
     Receipts((Marks(ADA, 42, 42), Marks(BOB, 42))),
     Sent(42, NOW),
     History([_SAID], False),
+    Notifications(1, [_NOTIFICATION]),
+    Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
 )
 EVENTS: tuple[Struct, ...] = (
     _SAID,
@@ -117,6 +144,9 @@ EVENTS: tuple[Struct, ...] = (
     ReceiptMoved(TALK, BOB, read_c=42),
     ReadMoved(TALK, 42),
     SettingsChanged(TALK, pinned=True),
+    _NOTIFICATION,
+    NotificationGone("497219443001221120"),
+    NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
     Synced(118),
     Ping(118),

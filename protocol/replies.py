@@ -7,6 +7,8 @@ from msgspec import UNSET, Struct, UnsetType
 from protocol.errors import Refusal
 from protocol.events import AnyLogEvent, Conversation, Gone
 from protocol.ids import Millis, UserId
+from protocol.notifications import Notifications
+from protocol.preferences import Preferences
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -75,18 +77,34 @@ class History(Struct, frozen=True, gc=False):
 
 
 class SyncPage(Struct, frozen=True, gc=False):
-    """What changed, or is gone; with a `cursor` it goes on, without one it is complete as of `now`."""
+    """What changed, or is gone; with a `cursor` it goes on, without one it is complete as of `now`.
+
+    `notifications` are the first page, and take the place of what the client has.
+    """
 
     conversations: list[Conversation | Gone]
     now: Millis
     cursor: str | UnsetType = UNSET
+    notifications: Notifications | UnsetType = UNSET
 
 
 class Done(Struct, frozen=True, gc=False):
     """`{}`: carried out, nothing to tell."""
 
 
-Ok = Welcome | Sent | Opened | Conversation | Conversations | Receipts | History | SyncPage | Done
+Ok = (
+    Welcome
+    | Sent
+    | Opened
+    | Conversation
+    | Conversations
+    | Receipts
+    | History
+    | SyncPage
+    | Notifications
+    | Preferences
+    | Done
+)
 Result = Ok | Refusal
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import CID, ID, ConversationId, UserId
+from protocol.preferences import PreferencesChange
 
 RequestId = Annotated[int, Meta(ge=1, le=2**31)]
 Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -171,6 +172,25 @@ class MarkRead(Request, frozen=True, gc=False, tag="message.read"):
     c: Position
 
 
+class ListNotifications(Request, frozen=True, gc=False, tag="notification.list"):
+    """A page of my notifications, something new first; `before` is the `next` of the page before."""
+
+    before: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
+class SeeNotifications(Request, frozen=True, gc=False, tag="notification.seen"):
+    """I have seen all notifications whose `updated_at` is not after `up_to`: nobody has to be alerted of them."""
+
+    up_to: Position
+
+
+class ChangePreferences(Request, frozen=True, gc=False, tag="notification.preferences"):
+    """Which notifications I want: `set` changes it, and all of it is the answer."""
+
+    set: PreferencesChange | UnsetType = UNSET
+
+
 class Type(Struct, frozen=True, gc=False, tag_field="op", tag="typing"):
     """`typing`: never answered, may be dropped."""
 
@@ -200,6 +220,9 @@ Asking = (
     | SendMessage
     | GetHistory
     | MarkRead
+    | ListNotifications
+    | SeeNotifications
+    | ChangePreferences
 )
 """What is answered once hello was."""
 

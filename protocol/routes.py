@@ -15,6 +15,7 @@ from protocol.errors import Code
 from protocol.events import Conversation
 from protocol.graph import People, PeopleQuery, Relation
 from protocol.ids import ID
+from protocol.notifications import Notifications
 from protocol.people import (
     Credentials,
     Logins,
@@ -27,10 +28,12 @@ from protocol.people import (
     SocketRoute,
     Username,
 )
+from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Welcome
 from protocol.requests import (
     AcceptConversation,
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     DeclineConversation,
@@ -39,9 +42,11 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
     Request,
+    SeeNotifications,
     SendMessage,
     Sync,
 )
@@ -63,6 +68,9 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     SendMessage: Sent,
     GetHistory: History,
     MarkRead: Done,
+    ListNotifications: Notifications,
+    SeeNotifications: Done,
+    ChangePreferences: Preferences,
 }
 """The `ok` of every op that is answered."""
 
@@ -359,6 +367,17 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found", "conflict_state", "unknown_outcome"),
     ),
     _twin("GET", f"{_ONE}/receipts", "How far each member has got", GetReceipts, refusals=("not_found",)),
+    _twin("GET", "/v1/notifications", "My notifications, something new first", ListNotifications),
+    _twin("PUT", "/v1/notifications/seen", "How far I have seen them", SeeNotifications),
+    Route(
+        name="notification.preferences.get",
+        method="GET",
+        path="/v1/notifications/preferences",
+        summary="Which notifications I want",
+        answer=Preferences,
+        ops=(ChangePreferences,),
+    ),
+    _twin("PUT", "/v1/notifications/preferences", "Change which notifications I want", ChangePreferences),
     _twin("POST", "/v1/sync", "What changed since these heads", Sync),
     Route(
         name="document.openapi",

@@ -20,9 +20,11 @@ from persistence.faults import UnavailableError
 from persistence.graph.postgres import PostgresGraph
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
+from persistence.notifications.postgres import PostgresNotifications
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
 from server.admission import Admission
@@ -38,8 +40,8 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.notifications.notifications import Notifications
 from server.observe import Metrics
-from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
@@ -107,11 +109,12 @@ class Node:
         users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
-        self.requests = Requests(router.tell, conversations, people, router.reply)
+        store = PostgresNotifications(pools.questions, may=self._may_write)
+        self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
-        # By the name of the consumer: the topic that it reads, and what handles its events.
-        handlers: dict[str, tuple[str, Handler]] = {}
+        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
@@ -181,6 +184,7 @@ class Node:
         self.cluster.expose(self.metrics)
         self.outbox.expose(self.metrics)
         self.metrics.families.append(self.courier.figures.collect)
+        self.notifications.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -223,6 +227,7 @@ class Node:
                     self.courier.run(),
                     *self.cluster.works(),
                     *self.outbox.works(),
+                    *self.notifications.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

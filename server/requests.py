@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -39,6 +40,7 @@ from protocol.requests import (
     Ack,
     AnyRequest,
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     DeclineConversation,
@@ -47,12 +49,15 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
+    SeeNotifications,
     SendMessage,
     Sync,
     Type,
 )
+from server.notifications.answering import Answering
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -92,11 +97,14 @@ class Requests:
         conversations: ConversationStore,
         people: PeopleStore,
         reply: Replying,
+        notifications: Answering | None = None,
     ) -> None:
+        """Without `notifications` there are none to ask about, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
+        self._notifications = notifications
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
@@ -218,6 +226,8 @@ class Requests:
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return NOT_HERE
+            case ListNotifications() | SeeNotifications() | ChangePreferences():
+                return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
             case Hello() | Background() | Type() | Ack():
                 return NOT_HERE
             case _:
@@ -277,9 +287,12 @@ class Requests:
         if cursor is None and request.heads:
             self.stored(user, request.heads)
         try:
-            return await self._conversations.sync(user, request.heads, Millis(request.since), request.only, cursor)
+            page = await self._conversations.sync(user, request.heads, Millis(request.since), request.only, cursor)
         except ValueError:
             return Refusal("bad_request", "cursor: not a cursor of this sync")
+        if self._notifications is None or request.only or cursor is not None:
+            return page
+        return msgspec.structs.replace(page, notifications=await self._notifications.first_page(user))
 
     async def _mark(self, user: UserId, heads: Mapping[ConversationId, int]) -> None:
         for id, c in await self._conversations.undelivered(user, heads):
@@ -290,7 +303,8 @@ class Requests:
         account = await self._people.account(user)
         page = await self._conversations.page(user, "inbox", None, NEWEST)
         now = await self._conversations.now()
-        return None if account is None else Snapshot(page.items, _me(account), now, page.next)
+        first = UNSET if self._notifications is None else await self._notifications.first_page(user)
+        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first)
 
 
 def _me(account: Account) -> Me:

@@ -9,6 +9,7 @@ from protocol.codec import Encoded
 from protocol.errors import Refusal
 from protocol.events import DurableEvent, Typing
 from protocol.facts import Choice
+from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Result, Sent
 
@@ -83,4 +84,4 @@ def replied(asked: Asked, result: Result) -> Replied:
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Frame).decode
-_event = msgspec.msgpack.Decoder(DurableEvent | Typing | Choice).decode
+_event = msgspec.msgpack.Decoder(DurableEvent | Typing | Choice | GroupsTouched).decode

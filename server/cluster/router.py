@@ -14,6 +14,7 @@ from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
 from protocol.events import ReadMoved, ReceiptMoved
 from protocol.facts import Choice
+from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
 from server.cluster.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
@@ -54,6 +55,10 @@ class Router:
         """Called once, before anything is routed."""
         self._host = host
         self._requests = requests
+
+    def tell_groups(self, touched: Callable[[UserId, Sequence[int]], None]) -> None:
+        """Who hears which groups of a user changed whose home is here. Called once, before anything is routed."""
+        self._touched = touched
 
     def reply(self, request: Asked, result: Result) -> None:
         if not request.node:
@@ -113,6 +118,9 @@ class Router:
         placement, me = self._membership.placement, self._membership.me
         if not self._membership.shared:
             event = encoded.event
+            if isinstance(event, GroupsTouched):
+                self.tell_here(users, encoded)
+                return
             self._tell_users(users, Encoded(event.told(event.names)) if isinstance(event, Choice) else encoded)
             return
         here: list[UserId] = []
@@ -140,6 +148,10 @@ class Router:
             for user in users:
                 if changed := self._told.latest(user, event):
                     self._tell_users([user], Encoded(changed))
+            return
+        elif isinstance(event, GroupsTouched):
+            for user in users:
+                self._touched(user, event.ids)
             return
         self._tell_users(users, encoded)
 

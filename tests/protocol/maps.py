@@ -21,6 +21,18 @@ def text(most: int, least: int = 0) -> st.SearchStrategy[str]:
 cids = text(64, 1)
 devices = st.fixed_dictionaries({"id": text(128, 1), "platform": text(32), "app": text(64)})
 resumes = st.fixed_dictionaries({"epoch": text(64), "u": positions})
+kinds = st.sampled_from(["like", "comment", "mention", "follow", "message", "system"])
+minutes = st.integers(0, 1_439)
+preferences = st.fixed_dictionaries(
+    {},
+    optional={
+        "channels": st.dictionaries(kinds, st.dictionaries(st.sampled_from(["push", "email"]), st.booleans())),
+        "audience": st.dictionaries(kinds, st.sampled_from(["everyone", "following", "nobody"])),
+        "quiet": st.fixed_dictionaries({"zone": st.just("Europe/Berlin"), "from": minutes, "to": minutes}),
+        "muted": st.fixed_dictionaries({"people": st.lists(ids, max_size=3), "threads": st.lists(text(64, 1))}),
+        "pause_until": positions,
+    },
+)
 
 REQUIRED: dict[str, Map] = {
     "hello": {"token": text(200), "device": devices},
@@ -37,6 +49,9 @@ REQUIRED: dict[str, Map] = {
     "message.send": {"conversation": ids, "cid": cids, "text": text(300, 1)},
     "message.history": {"conversation": ids},
     "message.read": {"conversation": ids, "c": positions},
+    "notification.list": {},
+    "notification.seen": {"up_to": positions},
+    "notification.preferences": {},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }
@@ -59,6 +74,8 @@ OPTIONAL: dict[str, Map] = {
     },
     "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5)},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
+    "notification.list": {"before": text(128), "limit": st.integers(1, 50)},
+    "notification.preferences": {"set": preferences},
     "ack": {"heads": heads},
 }
 

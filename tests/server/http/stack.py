@@ -21,12 +21,15 @@ from persistence.push.memory import MemoryDevices
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis
+from protocol.notifications import Notifications
+from protocol.preferences import DEFAULTS, changed
 from protocol.replies import Conversations, Done, History, Marks, Ok, Opened, Receipts, Sent, SyncPage
 from protocol.requests import (
     AcceptConversation,
     Ack,
     AnyRequest,
     Background,
+    ChangePreferences,
     ChangeSettings,
     CreateConversation,
     DeclineConversation,
@@ -35,8 +38,10 @@ from protocol.requests import (
     GetReceipts,
     Hello,
     ListConversations,
+    ListNotifications,
     MarkRead,
     OpenConversation,
+    SeeNotifications,
     SendMessage,
     Sync,
     Type,
@@ -82,6 +87,12 @@ class Talks:
                 return SyncPage([self._see(caller, id) for id in request.heads if id in self.logs], Millis(EPOCH))
             case Hello() | Background() | Type() | Ack():
                 return Refusal("bad_request", "op: this one belongs to a socket")
+            case ListNotifications():
+                return Notifications(0, [])
+            case SeeNotifications():
+                return Done()
+            case ChangePreferences():
+                return DEFAULTS if request.set is UNSET else changed(DEFAULTS, request.set)
             case _ if request.conversation not in self.logs:
                 return NOT_FOUND
             case GetConversation():

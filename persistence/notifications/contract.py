@@ -1,0 +1,144 @@
+"""What is kept of notifications. One suite judges both twins."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from protocol.activity import Activity, Kind
+from protocol.groups import Changes, Group, Key, Known
+from protocol.ids import Millis, UserId
+from protocol.preferences import Preferences, PreferencesChange, Relation
+
+SAMPLES = 8
+"""People, and targets, that are named of one group."""
+SAMPLED = 24
+"""The newest deeds of a group, of which those are taken."""
+BADGE = 100
+"""Unseen groups are counted up to so many."""
+KEEP_MS = 90 * 86_400_000
+"""How long groups are kept."""
+KEEP_UNDONE_MS = 7 * 86_400_000
+"""How long it is known that a deed was undone, for its beginning that comes later."""
+TRIMMED = 500
+"""Rows of each kind that are removed at a time."""
+
+
+class Touched(Struct, frozen=True):
+    """What events touch: for each event, in order, how its recipient stands to its actor, and an id for a new group."""
+
+    now: Millis
+    known: dict[UserId, Known]
+    about: list[tuple[Relation, int]]
+
+
+class Person(Struct, frozen=True, gc=False):
+    """Somebody who is named."""
+
+    id: UserId
+    username: str
+    name: str | None
+
+
+class Sight(Struct, frozen=True, gc=False):
+    """A group as its recipient may see it: `members` without who is hidden, and samples, the newest first.
+
+    `text` is of the newest deed. `news`: something in it is new in the window that is open.
+    """
+
+    group: Group
+    members: int
+    people: tuple[Person, ...]
+    targets: tuple[str, ...]
+    text: str
+    news: bool
+
+
+class Reader(Struct, frozen=True):
+    """A recipient: `locale` as they have set it, `badge` counts what they have not seen, up to BADGE."""
+
+    preferences: Preferences
+    locale: str | None
+    badge: int
+
+
+class Due(Struct, frozen=True):
+    """Windows that are over, and whose they are."""
+
+    now: Millis
+    readers: dict[UserId, Reader]
+    sights: list[Sight]
+
+
+class Job(Struct, frozen=True, gc=False):
+    """A row of `push_job`; `body` is the MessagePack of `protocol.pushes.Content`."""
+
+    user: UserId
+    key: str
+    kind: Kind
+    collapse: str
+    channels: tuple[str, ...]
+    sender: UserId | None
+    notification: int | None
+    body: bytes
+    expires_at: Millis
+
+
+class Closed(Struct, frozen=True):
+    """Groups as they stand once their windows were closed or put off, and what is to be pushed."""
+
+    groups: list[Group]
+    jobs: list[Job]
+
+
+class Page(Struct, frozen=True):
+    """Some groups of one person, those that changed last first. `next` is the place where it goes on."""
+
+    reader: Reader
+    sights: list[Sight]
+    next: tuple[Millis, int] | None
+
+
+class NotificationStore(Protocol):
+    """Every method raises `UnavailableError`. What is handed in decides and is called while the rows are held.
+
+    It may be called again when a try failed, always with what is stored.
+    """
+
+    async def fold(self, events: Sequence[tuple[int, Activity]], decide: Callable[[Touched], Changes]) -> None:
+        """Load what these events touch, and store what they change, for all or for none of them."""
+
+    async def close(self, limit: int, decide: Callable[[Due], Closed]) -> int:
+        """Take up to `limit` windows that are over and that nobody else has, and store what comes of them.
+
+        How many were taken. A job whose key is there already is not stored again.
+        """
+
+    async def next_due(self) -> int | None:
+        """In how many milliseconds the next window is over; None when none is open."""
+
+    async def open_windows(self) -> int:
+        """How many are open now, about."""
+
+    async def see(self, user: UserId, up_to: Millis) -> int | None:
+        """All that changed until then is seen, and its windows close without an alert. The badge, None: no news."""
+
+    async def page(self, user: UserId, before: tuple[Millis, int] | None, limit: int) -> Page:
+        """Groups that somebody visible is in, of kinds that are listed, below a place."""
+
+    async def sights(self, groups: Collection[int]) -> tuple[list[Sight], dict[UserId, str | None]]:
+        """Those of these groups that exist and are listed, and the locales of their recipients."""
+
+    async def preferences(self, user: UserId) -> Preferences:
+        """What this person has set."""
+
+    async def prefer(self, user: UserId, change: PreferencesChange) -> Preferences:
+        """The preferences after the change."""
+
+    async def trim(self) -> int:
+        """Remove up to TRIMMED groups, and as many undone deeds, that are too old. How many were removed."""
+
+
+def key_of(activity: Activity) -> Key:
+    """The key of the deed that an event is about."""
+    return Key(activity.recipient, activity.kind, activity.target, activity.actor, activity.deed)
