@@ -1,18 +1,16 @@
 """The sweep of the log for pushes: what nobody was told of is found, once, from where the last sweep ended."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
 from actors.placement import Placement
 from persistence.messages import postgres
-from persistence.nodes.contract import Ended, Life
-from persistence.nodes.memory import Leases, MemoryNodes
+from persistence.nodes.contract import Life
 from protocol.ids import Millis
 from server.cluster.membership import Membership
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import AGE_MS, GROUPS, PushSweep
-from tests.contracts.grounds import shards_of
 from tests.server.messages.chat import Chat, chat
 
 HERE = Life("here.1", "here", "", "", "")
@@ -53,7 +51,9 @@ async def test_what_reached_nobody_is_pushed_once_when_it_is_ten_seconds_old(one
     assert job["content"].body == "hello"
 
 
-@pytest.mark.parametrize("columns", [{"delivered_c": 1}, {"read_c": 1}, {"pushed_c": 1}], ids=lambda one: next(iter(one)))
+@pytest.mark.parametrize(
+    "columns", [{"delivered_c": 1}, {"read_c": 1}, {"pushed_c": 1}], ids=lambda one: next(iter(one))
+)
 async def test_what_has_reached_its_reader_is_not_pushed(one: Chat, columns: dict[str, int]) -> None:
     await one.says()
     await one.member(one.ben, **columns)
@@ -70,15 +70,10 @@ async def test_of_many_messages_the_latest_is_pushed(one: Chat) -> None:
 
 async def test_it_goes_on_page_by_page(one: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "EVENTS_A_SCAN", 2)
-    conversations = []
-    for _ in range(7):
-        one.id = await one.opens(one.ben, await one.person("Dee"))
-        conversations.append(one.id)
-        await one.says(by=one.ben)
-    for _ in range(4):
-        one.id = await one.opens(one.ben, await one.person("Eve"))
-        conversations.append(one.id)
-        await one.says(by=await one.other_than(one.ben))
+    for place in range(11):
+        other = await one.person("Dee")
+        one.id = await one.opens(one.ben, other)
+        await one.says(by=other if place in (2, 6, 7, 10) else one.ben)
     assert await Sweeper(one).looks(15) == 4
 
 

@@ -53,8 +53,15 @@ def test_a_badge_has_two_digits_at_most() -> None:
 
 @pytest.mark.parametrize(
     ("folder", "mentions", "kind"),
-    [("inbox", (), "message"), ("inbox", ("1",), "mention"), ("inbox", ("3",), "message"), ("requests", ("1",), "message_request")],
+    [
+        ("inbox", (), "message"),
+        ("inbox", ("1",), "mention"),
+        ("inbox", ("3",), "message"),
+        ("requests", ("1",), "message_request"),
+    ],
 )
-def test_its_kind_tells_a_request_from_a_mention_from_a_message(folder: str, mentions: tuple[str, ...], kind: str) -> None:
+def test_its_kind_tells_a_request_from_a_mention_from_a_message(
+    folder: str, mentions: tuple[str, ...], kind: str
+) -> None:
     there = Circumstances(folder, None, "Ann", None, 0)  # type: ignore[arg-type]
     assert kind_of(recipient(mentions=tuple(map(UserId, mentions))), there) == kind
