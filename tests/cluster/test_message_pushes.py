@@ -26,9 +26,10 @@ async def test_a_home_that_dies_before_it_hears_of_a_message_for_somebody_who_is
         # Their conversation lives where the one with the smaller id is at home.
         ada, ben = sorted(people, key=lambda person: int(person["user"]))
         number = people.index(ben) + 1
+        of_ada = f"ws://127.0.0.1:{installation.port + people.index(ada) + 1}/v1/socket"
         phones = Phones(installation)
         await phones.register(ben["user"])
-        async with session(installation.socket_url, ada["access_token"], follow=False) as (a, _):
+        async with session(of_ada, ada["access_token"]) as (a, _):
             id = (await a.ok("conversation.open", user=ben["user"]))["conversation"]["id"]
             home = installation.node_pid(number)
             os.kill(home, signal.SIGSTOP)
