@@ -18,6 +18,7 @@ from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.graph.postgres import PostgresGraph
+from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
@@ -40,6 +41,8 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.messages.pushing import MessagePushes
+from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.observe import Metrics
 from server.outbox.outbox import Outbox
@@ -113,9 +116,12 @@ class Node:
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
         self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
         handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
+        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic)
+        self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, self.message_pushes.told)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -185,6 +191,7 @@ class Node:
         self.outbox.expose(self.metrics)
         self.metrics.families.append(self.courier.figures.collect)
         self.notifications.expose(self.metrics)
+        self.message_pushes.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -228,6 +235,8 @@ class Node:
                     *self.cluster.works(),
                     *self.outbox.works(),
                     *self.notifications.works(),
+                    self.message_pushes.run(),
+                    self.push_sweep.run(),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -268,6 +277,7 @@ class Node:
                 await self.host.drain()
         except TimeoutError:
             log.warning("drain took too long: stopping all the same")
+        await self.message_pushes.drain()
         await self.cluster.membership.leave()
         await self.gateway.drain()
 
