@@ -11,6 +11,8 @@ from protocol.events import (
     MemberSettings,
     MessageSent,
     Ping,
+    Presence,
+    PresenceChanged,
     ReadMoved,
     ReceiptMoved,
     SettingsChanged,
@@ -29,6 +31,7 @@ from protocol.replies import (
     Receipts,
     Sent,
     SyncPage,
+    Watched,
     Welcome,
 )
 from protocol.requests import (
@@ -46,8 +49,10 @@ from protocol.requests import (
     OpenConversation,
     Resume,
     SendMessage,
+    SetPresence,
     Sync,
     Type,
+    WatchPresence,
 )
 
 ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")
@@ -93,6 +98,8 @@ REQUESTS: tuple[Struct, ...] = (
     SendMessage(id=10, conversation=TALK, cid=CID, text="See you at eight."),
     GetHistory(id=11, conversation=TALK, after=41),
     MarkRead(id=12, conversation=TALK, c=42),
+    WatchPresence(id=13, users=[BOB], conversation=TALK),
+    SetPresence(id=14, visible=True),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )
@@ -106,6 +113,7 @@ ANSWERS: tuple[Struct, ...] = (
     Receipts((Marks(ADA, 42, 42), Marks(BOB, 42))),
     Sent(42, NOW),
     History([_SAID], False),
+    Watched((Presence(BOB, "online", conversation=TALK),)),
 )
 EVENTS: tuple[Struct, ...] = (
     _SAID,
@@ -114,6 +122,7 @@ EVENTS: tuple[Struct, ...] = (
     ReadMoved(TALK, 42),
     SettingsChanged(TALK, pinned=True),
     Typing(TALK, 42, BOB, "text"),
+    PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),
     Continuity("77d0", 0),

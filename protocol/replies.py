@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.errors import Refusal
-from protocol.events import AnyLogEvent, Conversation, Gone
+from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 
 
@@ -82,11 +82,18 @@ class SyncPage(Struct, frozen=True, gc=False):
     cursor: str | UnsetType = UNSET
 
 
+class Watched(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Those who were asked for as they are now. Not `visible`: I am hidden, and see nobody."""
+
+    users: tuple[Presence, ...]
+    visible: bool = True
+
+
 class Done(Struct, frozen=True, gc=False):
     """`{}`: carried out, nothing to tell."""
 
 
-Ok = Welcome | Sent | Opened | Conversation | Conversations | Receipts | History | SyncPage | Done
+Ok = Welcome | Sent | Opened | Conversation | Conversations | Receipts | History | SyncPage | Watched | Done
 Result = Ok | Refusal
 
 

@@ -26,6 +26,7 @@ Later = Annotated[UnsetType, Meta(description="not possible yet: refused", extra
 """A field of the contract that this server cannot act on: it must not be dropped like an unknown key."""
 
 MEMBERS = 256
+WATCHED = 200
 
 
 def read_later(_: type, value: object) -> UnsetType:
@@ -159,6 +160,19 @@ class MarkRead(Request, frozen=True, gc=False, tag="message.read"):
     c: Position
 
 
+class WatchPresence(Request, frozen=True, gc=False, tag="presence.watch"):
+    """Who is on screen, in place of those before; `conversation` is the one on screen, which its members may see."""
+
+    users: Annotated[list[User], Meta(max_length=WATCHED)]
+    conversation: Conversation | UnsetType = UNSET
+
+
+class SetPresence(Request, frozen=True, gc=False, tag="presence.set"):
+    """Whether others may see when I am here. Who is not visible sees nobody either."""
+
+    visible: bool
+
+
 class Type(Struct, frozen=True, gc=False, tag_field="op", tag="typing"):
     """`typing`: never answered, may be dropped."""
 
@@ -186,6 +200,8 @@ Asking = (
     | SendMessage
     | GetHistory
     | MarkRead
+    | WatchPresence
+    | SetPresence
 )
 """What is answered once hello was."""
 

@@ -25,7 +25,7 @@ from protocol.people import (
     SocketRoute,
     Username,
 )
-from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Welcome
+from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
     Background,
     ChangeSettings,
@@ -39,7 +39,9 @@ from protocol.requests import (
     OpenConversation,
     Request,
     SendMessage,
+    SetPresence,
     Sync,
+    WatchPresence,
 )
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -57,6 +59,8 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     SendMessage: Sent,
     GetHistory: History,
     MarkRead: Done,
+    WatchPresence: Watched,
+    SetPresence: Done,
 }
 """The `ok` of every op that is answered."""
 

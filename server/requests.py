@@ -35,8 +35,10 @@ from protocol.requests import (
     MarkRead,
     OpenConversation,
     SendMessage,
+    SetPresence,
     Sync,
     Type,
+    WatchPresence,
 )
 
 QUESTIONS = 2_000
@@ -93,7 +95,7 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Read(asked, user, request.c))
             case ChangeSettings():
                 self._tell(conversation_address(request.conversation), Choose(asked, user, request))
-            case Hello() | Background() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
@@ -192,6 +194,8 @@ class Requests:
             case Sync():
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | Hello() | Background() | Type() | Ack():
+                return NOT_HERE
+            case WatchPresence() | SetPresence():
                 return NOT_HERE
             case _:
                 assert_never(request)

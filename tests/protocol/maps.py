@@ -35,6 +35,8 @@ REQUIRED: dict[str, Map] = {
     "message.send": {"conversation": ids, "cid": cids, "text": text(300, 1)},
     "message.history": {"conversation": ids},
     "message.read": {"conversation": ids, "c": positions},
+    "presence.watch": {"users": st.lists(ids, max_size=5)},
+    "presence.set": {"visible": st.booleans()},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }
@@ -56,6 +58,7 @@ OPTIONAL: dict[str, Map] = {
         "draft": text(300),
     },
     "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5)},
+    "presence.watch": {"conversation": ids},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
     "ack": {"heads": heads},
 }
