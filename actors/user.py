@@ -142,6 +142,11 @@ class User:
         return self._stream.bytes
 
     @property
+    def standing(self) -> Standing:
+        """Whether this user is here, as it was told last."""
+        return self._standing
+
+    @property
     def devices(self) -> int:
         """Here, or away and allowed to resume."""
         return len(self._sessions)

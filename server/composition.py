@@ -19,6 +19,7 @@ from persistence.faults import UnavailableError
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.people.postgres import PostgresPeople
+from persistence.presence.postgres import PostgresSights
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
 from server.admission import Admission
@@ -38,6 +39,7 @@ from server.observe import Metrics
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.presence.presence import Presence, standings
 from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
@@ -95,7 +97,12 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         self.requests = Requests(router.tell, conversations, people, router.reply)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
+        self.presence = Presence(pools.presence, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        self.presence.join(
+            lambda: standings(self.host.population),
+            lambda address, see: self.host.tell(address, see, activate=False),
+        )
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, self.presence)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -157,6 +164,7 @@ class Node:
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
         gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
         self.cluster.expose(self.metrics)
+        self.presence.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -197,6 +205,7 @@ class Node:
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
                     *self.cluster.works(),
+                    *self.presence.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

@@ -30,13 +30,14 @@ class News(Struct, frozen=True, gc=False, array_like=True):
     """What a node tells all others at once. `number` goes up by one with each that tells something.
 
     One that tells nothing bears the number of the last. `related`: what these two may see of each other has changed,
-    or of anybody, where the second is None.
+    or of anybody, where the second is None. `again`: the sender has written everything again.
     """
 
     sender: str
     number: int
     records: tuple[tuple[UserId, Record], ...] = ()
     related: tuple[tuple[UserId, UserId | None], ...] = ()
+    again: bool = False
 
 
 class PresenceStore(Protocol):

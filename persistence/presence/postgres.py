@@ -75,7 +75,8 @@ class PostgresSights:
                 await self._look(batch, found)
                 batch = []
             batch.append(look)
-        await self._look(batch, found)
+        if batch:
+            await self._look(batch, found)
         return found
 
     async def _look(self, batch: list[Looking], found: dict[UserId, dict[UserId, Sight]]) -> None:

@@ -56,7 +56,7 @@ class RedisPresence:
         with _answering():
             async with asyncio.timeout(WITHIN_S):
                 found = await self._client.mget([USER + user for user in users])
-            return [None if text is None else _record(text) for text in found]
+            return [None if text is None else _record(text) for text in found]  # type: ignore[arg-type]
 
     async def hold(self, node: str) -> None:
         with _answering():

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from actors.conversation_commands import Mailed
-from actors.effects import Address, Asked, conversation_address, user_address
+from actors.effects import PRESENCE_STORE, Address, Asked, conversation_address, user_address
 from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
@@ -22,6 +22,7 @@ from server.cluster.membership import Membership
 from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
+from server.presence.presence import Presence
 from server.requests import Requests
 
 log = structlog.get_logger()
@@ -50,10 +51,11 @@ class Router:
         self._load = load
         self._told = Told(now)
 
-    def join(self, host: Host, requests: Requests) -> None:
+    def join(self, host: Host, requests: Requests, presence: Presence | None = None) -> None:
         """Called once, before anything is routed."""
         self._host = host
         self._requests = requests
+        self._presence = presence
 
     def reply(self, request: Asked, result: Result) -> None:
         if not request.node:
@@ -84,10 +86,15 @@ class Router:
             self._sockets.tell(address, command)
         elif address.kind == "conversation":
             self._to_conversation(ConversationId(str(address.key)), command, 0)
+        elif address.kind == "presence":
+            if self._presence:
+                self._presence.tell(command)
         else:
             self._host.tell(address, command)
 
     async def ask(self, address: Address, question: Any) -> Any:
+        if address == PRESENCE_STORE and self._presence:
+            return await self._presence.ask(question)
         return await self._requests.ask(question)
 
     def take(self, sender: str, items: Sequence[Item]) -> None:
