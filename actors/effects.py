@@ -83,6 +83,8 @@ class Woken(Struct, frozen=True, gc=False):
 
 
 STORE = Address("store", "")
+PRESENCE_STORE = Address("store", "presence")
+PRESENCE = Address("presence", "")
 
 
 def user_address(user: str) -> Address:

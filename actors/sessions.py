@@ -1,6 +1,6 @@
 """Sessions: a user's devices, how far each has got in the stream, and whether its socket takes more."""
 
-from typing import Self
+from typing import Literal, Self
 
 from msgspec import Struct
 
@@ -8,6 +8,8 @@ from protocol.codec import Encoded
 from protocol.ids import ConversationId, Millis
 
 MOST = 32
+GRACE_MS = 15_000
+"""A socket that is lost may come back."""
 
 
 class Behind:
@@ -111,6 +113,21 @@ class Sessions(tuple[Session, ...]):
 
     def claims(self) -> list[Millis]:
         return [session.claim_until for session in self if not session.connection]
+
+    def standing(self, now: Millis, kept_ms: int) -> Literal["online", "idle", "offline"]:
+        """Whether its user is here: a device whose socket was lost counts for `GRACE_MS`; sessions are `kept_ms`."""
+        here = [session for session in self if session.connection or self._grace_end(session, kept_ms) > now]
+        if any(not session.background for session in here):
+            return "online"
+        return "idle" if here else "offline"
+
+    def next_grace_end(self, now: Millis, kept_ms: int) -> Millis | None:
+        """When the next of the devices that are away counts no more."""
+        ends = (self._grace_end(session, kept_ms) for session in self if not session.connection)
+        return min((end for end in ends if end > now), default=None)
+
+    def _grace_end(self, session: Session, kept_ms: int) -> Millis:
+        return Millis(session.claim_until - kept_ms + min(GRACE_MS, kept_ms))
 
     def acked(self, otherwise: int) -> int:
         """The number up to which every device has stored."""

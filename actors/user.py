@@ -1,9 +1,14 @@
-"""The user actor: one numbered stream, given to all of one person's devices. Composed of Stream and Sessions."""
+"""The user actor: one numbered stream, given to all of one person's devices. Composed of Stream, Sessions, Watchers."""
 
+from collections.abc import Iterable
 from typing import Literal, assert_never
+
+import msgspec
 
 from actors.conversation_commands import MarkDelivered
 from actors.effects import (
+    PRESENCE,
+    PRESENCE_STORE,
     STORE,
     Deliver,
     Effect,
@@ -23,29 +28,45 @@ from actors.user_commands import (
     Detach,
     Drained,
     Filled,
+    Interest,
+    Look,
+    Looked,
     Policy,
     ReadSnapshot,
     Reattach,
     Report,
+    See,
     SetBackground,
+    SetVisible,
     Shed,
+    Show,
     SnapshotRead,
+    Standing,
+    Stands,
     UserCommand,
+    VisibleSet,
+    Watch,
 )
+from actors.watchers import Screen, Watchers
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, LogEvent, MessageSent, Synced, Typing
+from protocol.events import Continuity, LogEvent, MessageSent, PresenceChanged, Synced, Typing
 from protocol.ids import ConversationId, Millis, UserId
-from protocol.replies import Done, Welcome
+from protocol.replies import Done, Watched, Welcome
 
 SLICE = 32 * 1024
 STUCK_MS = 10_000
+GRACE, SEEN = "grace", "seen"
+"""Keys of timers: a device may have been away for long; what was seen may be told."""
+MOVING = frozenset((Attach, Detach, Reattach, SetBackground, Watch, Woken, Shed))
+"""Commands after which a user may stand otherwise than before."""
+OFFLINE, ONLINE = Standing("offline"), Standing("online")
 
 
 class User:
     """One user while somebody may still resume. Nothing of it is durable: a new one begins a new epoch."""
 
-    __slots__ = ("_made", "_policy", "_sessions", "_stream", "id")
+    __slots__ = ("_active_at", "_made", "_policy", "_sessions", "_standing", "_stream", "_watchers", "id")
 
     def __init__(self, id: UserId, epoch: str, policy: Policy) -> None:
         self.id = id
@@ -53,8 +74,16 @@ class User:
         self._stream = Stream(epoch)
         self._sessions = Sessions()
         self._made = 0
+        self._standing = OFFLINE
+        # When a device was last in the foreground that is not any more.
+        self._active_at = Millis(0)
+        self._watchers: Watchers | None = None
 
     def handle(self, command: UserCommand, now: Millis) -> list[Effect]:
+        effects = self._handle(command, now)
+        return effects + self._stand(now) if type(command) in MOVING else effects
+
+    def _handle(self, command: UserCommand, now: Millis) -> list[Effect]:
         match command:
             case Delivered():
                 return self._deliver(command.encoded, now)
@@ -75,11 +104,21 @@ class User:
             case SnapshotRead():
                 return self._snapshot_read(command, now)
             case SetBackground():
-                return self._set_background(command)
+                return self._set_background(command, now)
             case Reattach():
                 return self._reattach(command)
             case Shed():
                 return self._shrink(command.ring_bytes, now)
+            case See():
+                return self._see(command.encoded, now)
+            case Watch():
+                return self._watch_people(command)
+            case Looked():
+                return self._looked(command)
+            case Show():
+                return [Tell(PRESENCE_STORE, SetVisible(self.id, command.request, command.visible))]
+            case VisibleSet():
+                return [Reply(command.asked, command.result)]
             case Woken():
                 return self._woken(command.key, now)
             case _:
@@ -103,6 +142,11 @@ class User:
         return self._stream.bytes
 
     @property
+    def standing(self) -> Standing:
+        """Whether this user is here, as it was told last."""
+        return self._standing
+
+    @property
     def devices(self) -> int:
         """Here, or away and allowed to resume."""
         return len(self._sessions)
@@ -121,7 +165,7 @@ class User:
         if session.connection > hello.request.connection:
             # Numbers go up as sockets are accepted: what stood in a queue while its client came back is the older one.
             return [_close(hello.request.connection, SUPERSEDED), Reply(hello.request, UNAVAILABLE)]
-        effects: list[Effect] = [_close(session.connection, SUPERSEDED)] if session.connection else []
+        effects = self._supersede(session.connection) if session.connection else []
         stream, resume = self._stream, hello.resume
         outcome: Literal["fresh", "resumed", "resync"] = "fresh" if resume is None else "resync"
         u, stored = stream.u, list[Effect]()
@@ -135,6 +179,9 @@ class User:
         if reading:
             return [*effects, Tell(STORE, ReadSnapshot(self.id, session.connection))]
         return [*effects, *self._pump(session, now), *self._watch(session, now)]
+
+    def _supersede(self, connection: int) -> list[Effect]:
+        return [_close(connection, SUPERSEDED), *self._show(connection, None)]
 
     def _join(self, device: str) -> Session | None:
         """What a device that was not here may have stored is not known: it counts from now on."""
@@ -175,25 +222,95 @@ class User:
         session = self._sessions.of_connection(gone.connection)
         if session is None:
             return []
+        effects = self._leave_screen(session, now)
         if gone.goodbye:
             self._sessions = self._sessions.without(session)
             self._free()
-            return []
-        session.leave(Millis(now + self._policy.resume_ms))
-        return self._wake_for_claims()
-
-    def _drop(self, session: Session, close: Close, now: Millis) -> list[Effect]:
-        """Close a connection from this side; nothing more is written to it, and its device may resume."""
-        effects = [_close(session.connection, close)]
+            return effects
         session.leave(Millis(now + self._policy.resume_ms))
         return [*effects, *self._wake_for_claims()]
 
-    def _set_background(self, command: SetBackground) -> list[Effect]:
+    def _drop(self, session: Session, close: Close, now: Millis) -> list[Effect]:
+        """Close a connection from this side; nothing more is written to it, and its device may resume."""
+        effects: list[Effect] = [_close(session.connection, close), *self._leave_screen(session, now)]
+        session.leave(Millis(now + self._policy.resume_ms))
+        return [*effects, *self._wake_for_claims()]
+
+    def _set_background(self, command: SetBackground, now: Millis) -> list[Effect]:
         if session := self._sessions.of_connection(command.request.connection):
+            if command.on and not session.background:
+                self._active_at = now
             session.background = command.on
             if command.on and session.behind:
                 session.behind.take_waiting()
         return [Reply(command.request, Done())]
+
+    # -- presence -----------------------------------------------------------------------------------------------
+
+    def _stand(self, now: Millis) -> list[Effect]:
+        """Tell how this user stands if that has changed, and look again when a device may have been away for long."""
+        sessions, kept_ms = self._sessions, self._policy.resume_ms
+        state = sessions.standing(now, kept_ms)
+        on_screen = self._watchers.conversation if self._watchers and state == "online" else None
+        standing = Standing(state, Millis(0) if state == "online" else self._active_at, on_screen)
+        effects: list[Effect] = []
+        if standing != self._standing:
+            self._standing = ONLINE if standing == ONLINE else standing
+            effects.append(Tell(PRESENCE, Stands(self.id, standing)))
+        if state != "offline" and (end := sessions.next_grace_end(now, kept_ms)):
+            effects.append(Wake(end, GRACE))
+        return effects
+
+    def _leave_screen(self, session: Session, now: Millis) -> list[Effect]:
+        """The session's connection is gone, and nothing is on its screen any more."""
+        if not session.background:
+            self._active_at = now
+        return self._show(session.connection, None)
+
+    def _show(self, connection: int, screen: Screen | None) -> list[Effect]:
+        if self._watchers is None:
+            if screen is None:
+                return []
+            self._watchers = Watchers()
+        added, dropped = self._watchers.watch(connection, screen)
+        if not self._watchers:
+            self._watchers = None
+        return [Tell(PRESENCE, Interest(self.id, tuple(added), tuple(dropped)))] if added or dropped else []
+
+    def _watch_people(self, command: Watch) -> list[Effect]:
+        asked, users = command.request, tuple(dict.fromkeys(command.users))
+        if self._sessions.of_connection(asked.connection) is None:
+            return [Reply(asked, UNAVAILABLE)]
+        screen = Screen(frozenset(users), command.conversation) if users or command.conversation else None
+        effects = self._show(asked.connection, screen)
+        if not users:
+            return [*effects, Reply(asked, Watched(()))]
+        return [*effects, Tell(PRESENCE_STORE, Look(self.id, asked, users))]
+
+    def _looked(self, looked: Looked) -> list[Effect]:
+        if self._watchers and isinstance(looked.result, Watched):
+            seen = (PresenceChanged(*msgspec.structs.astuple(presence)) for presence in looked.result.users)
+            self._watchers.begin(list(seen))
+        return [Reply(looked.asked, looked.result)]
+
+    def _see(self, encoded: Encoded, now: Millis) -> list[Effect]:
+        if self._watchers is None:
+            return []
+        told = self._watchers.see(encoded, now)
+        return [*self._tell_seen([told] if told else []), *self._wake_for_seen()]
+
+    def _tell_seen(self, told: list[Encoded]) -> list[Effect]:
+        effects: list[Effect] = []
+        for encoded in told:
+            user = encoded.event.user  # type: ignore[attr-defined]
+            shown = self._watchers.audience(user) if self._watchers else []
+            sessions = filter(None, map(self._sessions.of_connection, shown))
+            effects += self._deliver_live(encoded, ("presence", user), sessions)
+        return effects
+
+    def _wake_for_seen(self) -> list[Effect]:
+        at = self._watchers.next_at() if self._watchers else None
+        return [] if at is None else [Wake(at, SEEN)]
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -206,6 +323,11 @@ class User:
             self._sessions = self._sessions.alive(now)
             self._free()
             return self._wake_for_claims()
+        if key == GRACE:
+            return []
+        if key == SEEN:
+            due = self._watchers.due(now) if self._watchers else []
+            return [*self._tell_seen(due), *self._wake_for_seen()]
         session = self._sessions.of_connection(int(key))
         behind = session and session.behind
         if not session or not behind or behind.stuck_since is None:
@@ -229,7 +351,7 @@ class User:
 
     def _deliver(self, encoded: Encoded, now: Millis) -> list[Effect]:
         if isinstance(encoded.event, Typing):
-            return self._deliver_live(encoded, encoded.event)
+            return self._deliver_live(encoded, (encoded.event.conversation, encoded.event.user), self._sessions)
         numbered = self._stream.append(encoded)
         if numbered is None:
             return []
@@ -248,15 +370,16 @@ class User:
             effects += self._shrink(self._policy.ring_bytes, now)
         return [Deliver(tuple(flowing), numbered), *effects] if flowing else effects
 
-    def _deliver_live(self, encoded: Encoded, typing: Typing) -> list[Effect]:
+    def _deliver_live(self, encoded: Encoded, key: object, sessions: Iterable[Session]) -> list[Effect]:
+        """To those in the foreground; where it has to wait it takes the place of an older one of its key."""
         flowing = []
-        for session in self._sessions:
+        for session in sessions:
             if session.background or not session.connection:
                 continue
             if session.behind is None:
                 flowing.append(connection_address(session.connection))
             else:
-                session.behind.keep((typing.conversation, typing.user), encoded, self._policy.send_budget)
+                session.behind.keep(key, encoded, self._policy.send_budget)
         return [Deliver(tuple(flowing), encoded)] if flowing else []
 
     def _shrink(self, ring_bytes: int, now: Millis) -> list[Effect]:

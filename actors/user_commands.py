@@ -1,12 +1,15 @@
 """What a user can be told, what it asks the store, and what it tells a connection."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from actors.effects import Asked, Woken
 from protocol.codec import Encoded
+from protocol.errors import Refusal
 from protocol.events import Snapshot
-from protocol.ids import UserId
-from protocol.replies import Limits
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.replies import Done, Limits, Watched
 from protocol.requests import Resume
 
 
@@ -103,10 +106,100 @@ class SnapshotRead(Struct, frozen=True, gc=False):
     request: None = None
 
 
+class Watch(Struct, frozen=True, gc=False):
+    """A connection shows these people, and this conversation."""
+
+    request: Asked
+    users: tuple[UserId, ...]
+    conversation: ConversationId | None
+
+
+class Show(Struct, frozen=True, gc=False):
+    """Whether others may see when this user is here."""
+
+    request: Asked
+    visible: bool
+
+
+class Look(Struct, frozen=True, gc=False):
+    """To the store of presence: what `user` may see of these people. Comes back as `Looked`."""
+
+    user: UserId
+    asked: Asked
+    users: tuple[UserId, ...]
+
+
+class Looked(Struct, frozen=True, gc=False):
+    """What was asked for, or why it cannot be told."""
+
+    asked: Asked
+    result: Watched | Refusal
+    request: None = None
+
+
+class SetVisible(Struct, frozen=True, gc=False):
+    """To the store of presence. Comes back as `VisibleSet`."""
+
+    user: UserId
+    asked: Asked
+    visible: bool
+
+
+class VisibleSet(Struct, frozen=True, gc=False):
+    asked: Asked
+    result: Done | Refusal
+    request: None = None
+
+
+class See(Struct, frozen=True, gc=False):
+    """How somebody is seen who is watched by this user: a `PresenceChanged`."""
+
+    encoded: Encoded
+    request: None = None
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """Whether a user is here; `active_at` is when they last were in the foreground and are not, 0 when not known."""
+
+    state: Literal["online", "idle", "offline"]
+    active_at: Millis = Millis(0)
+    conversation: ConversationId | None = None
+
+
+class Stands(Struct, frozen=True, gc=False):
+    """To presence: this is how `user` stands from now on."""
+
+    user: UserId
+    standing: Standing
+
+
+class Interest(Struct, frozen=True, gc=False):
+    """To presence: whom `user` watches since, and whom no more."""
+
+    user: UserId
+    added: tuple[UserId, ...]
+    dropped: tuple[UserId, ...]
+
+
 class Report(Struct, frozen=True, gc=False):
     """To a connection: say `Drained` as soon as its socket takes more."""
 
 
 UserCommand = (
-    Attach | Reattach | Detach | Delivered | Acked | Drained | Filled | SetBackground | Shed | SnapshotRead | Woken
+    Attach
+    | Reattach
+    | Detach
+    | Delivered
+    | Acked
+    | Drained
+    | Filled
+    | SetBackground
+    | Shed
+    | SnapshotRead
+    | Watch
+    | Show
+    | Looked
+    | VisibleSet
+    | See
+    | Woken
 )

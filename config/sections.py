@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from config.push import Push
-from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, SigningKey, SocketUrl
+from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, RedisUrl, SigningKey, SocketUrl
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=4_096, le=1 << 40)]
@@ -60,6 +60,12 @@ class Nats(Struct, frozen=True, kw_only=True):
     url: NatsUrl = NatsUrl("")
 
 
+class Redis(Struct, frozen=True, kw_only=True):
+    """Where presence is shared between nodes: without one it is unknown."""
+
+    url: RedisUrl = RedisUrl("")
+
+
 class Tokens(Struct, frozen=True, kw_only=True):
     """What access tokens are signed with, the first key signing and all of them verifying, and how long they live."""
 
@@ -106,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     node: Node = Node()
     postgres: Postgres = Postgres()
     nats: Nats = Nats()
+    redis: Redis = Redis()
     tokens: Tokens = Tokens()
     gateway: Gateway = Gateway()
     actors: Actors = Actors()

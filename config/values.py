@@ -136,6 +136,22 @@ class NatsUrl(Value, str):
         return "NatsUrl(…)"
 
 
+class RedisUrl(Value, str):
+    """How to reach Redis or Valkey, password included; empty while it is not set."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "a URL such as redis://user:password@host:6379/0, rediss://… or unix:///path/to/socket"
+    secret: ClassVar[bool] = True
+
+    def __new__(cls, text: str) -> Self:
+        if text and not _names_host(text, ("redis", "rediss")) and not text.startswith("unix:///"):
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return "RedisUrl(…)"
+
+
 LONGEST_URL = 98
 """What `{"code":"moved","url":"…"}` leaves of the 123 bytes of a reason (RFC 6455 §5.5)."""
 

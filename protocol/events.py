@@ -111,6 +111,19 @@ class Typing(Struct, frozen=True, gc=False, tag_field="ev", tag="typing"):
     for_ms: int = 8_000
 
 
+class Presence(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Whether somebody is here, as far as I may see it; `conversation` is one of ours that they have on screen."""
+
+    user: UserId
+    state: Literal["online", "idle", "offline", "unknown"]
+    last_active_at: Millis | UnsetType = UNSET
+    conversation: ConversationId | UnsetType = UNSET
+
+
+class PresenceChanged(Presence, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="presence"):
+    """Live: somebody whom I watch came, went, or looks at one of our conversations."""
+
+
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):
     """All that was missed has been told: the stream stands at `u`."""
 

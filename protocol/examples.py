@@ -14,6 +14,8 @@ from protocol.events import (
     NotificationGone,
     NotificationsSeen,
     Ping,
+    Presence,
+    PresenceChanged,
     ReadMoved,
     ReceiptMoved,
     SettingsChanged,
@@ -34,6 +36,7 @@ from protocol.replies import (
     Receipts,
     Sent,
     SyncPage,
+    Watched,
     Welcome,
 )
 from protocol.requests import (
@@ -56,8 +59,10 @@ from protocol.requests import (
     Resume,
     SeeNotifications,
     SendMessage,
+    SetPresence,
     Sync,
     Type,
+    WatchPresence,
 )
 
 ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")
@@ -122,6 +127,8 @@ REQUESTS: tuple[Struct, ...] = (
     ListNotifications(id=15),
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
+    WatchPresence(id=18, users=[BOB], conversation=TALK),
+    SetPresence(id=19, visible=True),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )
@@ -137,6 +144,7 @@ ANSWERS: tuple[Struct, ...] = (
     History([_SAID], False),
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
+    Watched((Presence(BOB, "online", conversation=TALK),)),
 )
 EVENTS: tuple[Struct, ...] = (
     _SAID,
@@ -148,6 +156,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),
     Continuity("77d0", 0),

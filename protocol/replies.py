@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.errors import Refusal
-from protocol.events import AnyLogEvent, Conversation, Gone
+from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 from protocol.notifications import Notifications
 from protocol.preferences import Preferences
@@ -88,6 +88,13 @@ class SyncPage(Struct, frozen=True, gc=False):
     notifications: Notifications | UnsetType = UNSET
 
 
+class Watched(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Those who were asked for as they are now. Not `visible`: I am hidden, and see nobody."""
+
+    users: tuple[Presence, ...]
+    visible: bool = True
+
+
 class Done(Struct, frozen=True, gc=False):
     """`{}`: carried out, nothing to tell."""
 
@@ -103,6 +110,7 @@ Ok = (
     | SyncPage
     | Notifications
     | Preferences
+    | Watched
     | Done
 )
 Result = Ok | Refusal

@@ -27,6 +27,7 @@ Later = Annotated[UnsetType, Meta(description="not possible yet: refused", extra
 """A field of the contract that this server cannot act on: it must not be dropped like an unknown key."""
 
 MEMBERS = 256
+WATCHED = 200
 
 
 def read_later(_: type, value: object) -> UnsetType:
@@ -191,6 +192,19 @@ class ChangePreferences(Request, frozen=True, gc=False, tag="notification.prefer
     set: PreferencesChange | UnsetType = UNSET
 
 
+class WatchPresence(Request, frozen=True, gc=False, tag="presence.watch"):
+    """Who is on screen, in place of those before; `conversation` is the one on screen, which its members may see."""
+
+    users: Annotated[list[User], Meta(max_length=WATCHED)]
+    conversation: Conversation | UnsetType = UNSET
+
+
+class SetPresence(Request, frozen=True, gc=False, tag="presence.set"):
+    """Whether others may see when I am here. Who is not visible sees nobody either."""
+
+    visible: bool
+
+
 class Type(Struct, frozen=True, gc=False, tag_field="op", tag="typing"):
     """`typing`: never answered, may be dropped."""
 
@@ -223,6 +237,8 @@ Asking = (
     | ListNotifications
     | SeeNotifications
     | ChangePreferences
+    | WatchPresence
+    | SetPresence
 )
 """What is answered once hello was."""
 

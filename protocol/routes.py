@@ -29,7 +29,7 @@ from protocol.people import (
     Username,
 )
 from protocol.preferences import Preferences
-from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Welcome
+from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
     AcceptConversation,
     Background,
@@ -48,7 +48,9 @@ from protocol.requests import (
     Request,
     SeeNotifications,
     SendMessage,
+    SetPresence,
     Sync,
+    WatchPresence,
 )
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -71,6 +73,8 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ListNotifications: Notifications,
     SeeNotifications: Done,
     ChangePreferences: Preferences,
+    WatchPresence: Watched,
+    SetPresence: Done,
 }
 """The `ok` of every op that is answered."""
 

@@ -71,7 +71,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--embedded", is_flag=True, help="Bring Postgres and NATS along, in --data.")
+@click.option("--embedded", is_flag=True, help="Bring Postgres, NATS and Valkey along, in --data.")
 @click.option("--nodes", type=NODES, default=1, show_default=True, help="Nodes on this machine.")
 @click.option("--port", type=click.IntRange(1, 65_000), default=None, help="Port of all nodes.  [default: 8080]")
 @data_option

@@ -24,6 +24,7 @@ from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
+from persistence.presence.postgres import PostgresSights
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
@@ -49,6 +50,7 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
 from server.push.providers import make_providers, make_vapid
@@ -121,7 +123,13 @@ class Node:
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
-        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, self.message_pushes.told)
+        self.presence = Presence(pools.presence, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        self.presence.join(
+            lambda: standings(self.host.population),
+            lambda address, see: self.host.tell(address, see, activate=False),
+        )
+        told = self.message_pushes.told
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -192,6 +200,7 @@ class Node:
         self.metrics.families.append(self.courier.figures.collect)
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
+        self.presence.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -237,6 +246,7 @@ class Node:
                     *self.notifications.works(),
                     self.message_pushes.run(),
                     self.push_sweep.run(),
+                    *self.presence.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

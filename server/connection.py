@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actors.effects import Asked, user_address
-from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBackground
+from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBackground, Show, Watch
 from protocol.codec import Encoded, Unreadable
 from protocol.errors import (
     AUTHENTICATION_FAILED,
@@ -20,7 +20,7 @@ from protocol.errors import (
 )
 from protocol.events import Ping
 from protocol.replies import ErrReply, OkReply, Result, Welcome
-from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, Type
+from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, SetPresence, Type, WatchPresence
 from server.admission import come_back_ms
 from server.cluster.relayed import Relayed
 from server.conduct import Conduct
@@ -167,6 +167,11 @@ class Connection(Relayed):
         if isinstance(request, Background):
             self.background = request.on
             self._tell_user(SetBackground(asked, request.on))
+        elif isinstance(request, WatchPresence):
+            on_screen = None if request.conversation is msgspec.UNSET else request.conversation
+            self._tell_user(Watch(asked, tuple(request.users), on_screen))
+        elif isinstance(request, SetPresence):
+            self._tell_user(Show(asked, request.visible))
         elif self.user:
             self._gateway.requests.take(self.user, asked, request)
 

@@ -13,7 +13,7 @@ from actors.user_commands import Policy, Reattach, Report
 from persistence.nodes.contract import Life
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
-from protocol.events import Continuity, MessageSent, Synced
+from protocol.events import Continuity, MessageSent, PresenceChanged, Synced
 from protocol.ids import LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.websocket import header
@@ -192,6 +192,8 @@ class Gateway:
         connections = self._connections
         numbered = type(body) is Numbered
         event = body.encoded.event if numbered else body.event  # type: ignore[union-attr]
+        if type(event) is PresenceChanged:
+            self.metrics.presence_told += len(audience)
         begins = type(event) is Synced or type(event) is Continuity
         for _, number in audience:
             connection = connections.get(number)  # type: ignore[arg-type]

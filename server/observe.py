@@ -61,7 +61,7 @@ class Metrics:
         self.gc_pause = Histogram(SECONDS)
         self.longest_gc_pause = self._collecting_since = 0.0
         self.resumes = {"fresh": 0, "resumed": 0, "resync": 0}
-        self.requests = 0
+        self.requests = self.presence_told = 0
         self.refused: dict[str, int] = {}
         self.closed: dict[int, int] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}

@@ -1,4 +1,4 @@
-"""The connections of one life of a node to Postgres."""
+"""The connections of one life of a node to Postgres and Redis."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ from msgspec import Struct
 from config.settings import Settings
 from persistence.durability import check_durability
 from persistence.pool import SCANNING, Pool, open_pool
+from persistence.presence.redis import RedisPresence, open_redis
 from server.reach import reaching_postgres
 
 LANES = 2
@@ -15,14 +16,17 @@ LANES = 2
 
 
 class Pools(Struct, frozen=True):
-    """Connections for questions, for leases, for the outbox and for scans of the log, and one for each lane of the
-    committer."""
+    """Connections for questions, for leases, for the outbox and for scans of the log, and one for each lane.
+
+    `presence` is None when no Redis is named.
+    """
 
     questions: Pool
     nodes: Pool
     outbox: Pool
     scans: Pool
     lanes: tuple[Pool, ...]
+    presence: RedisPresence | None
 
 
 @asynccontextmanager
@@ -38,4 +42,6 @@ async def connected(settings: Settings, incarnation: str) -> AsyncIterator[Pools
             scans = await stack.enter_async_context(open_pool(url, 1, name, SCANNING))
             async with questions.acquire() as connection:
                 await check_durability(connection)
-        yield Pools(questions, nodes, outbox, scans, tuple(lanes))
+        redis = str(settings.redis.url)
+        presence = await stack.enter_async_context(open_redis(redis)) if redis else None
+        yield Pools(questions, nodes, outbox, scans, tuple(lanes), presence)

@@ -54,8 +54,10 @@ from protocol.requests import (
     OpenConversation,
     SeeNotifications,
     SendMessage,
+    SetPresence,
     Sync,
     Type,
+    WatchPresence,
 )
 from server.notifications.answering import Answering
 
@@ -120,7 +122,7 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Accept(asked, user))
             case DeclineConversation():
                 self._tell(conversation_address(request.conversation), Decline(asked, user))
-            case Hello() | Background() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
@@ -228,7 +230,7 @@ class Requests:
                 return NOT_HERE
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 return NOT_HERE
             case _:
                 assert_never(request)

@@ -22,6 +22,7 @@ from server.cluster.untold import Untold
 from server.host import Host
 from server.load import Load
 from server.observe import Metrics
+from server.presence.presence import Presence
 from server.requests import Requests
 
 
@@ -57,11 +58,13 @@ class Cluster:
         bus: Bus,
         user: Callable[[UserId], User | None],
         watcher: Watcher | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """What it serves, and what carries its frames; called once, before `works`. `user` finds an actor here."""
         self._bus = bus
         self._host = host
-        self.router.join(host, requests, watcher)
+        self._presence = presence
+        self.router.join(host, requests, watcher, presence)
         self.links.join(bus)
         self.homes = Homes(self.membership, sessions, host)
         self.repair = Repair(self._log, self._nodes, self.membership, self.links, self.router, user)
@@ -99,6 +102,8 @@ class Cluster:
         self._ended = tuple(ended)
         self.repair.departed(lives)
         self.homes.changed()
+        if self._presence:
+            self._presence.placed()
 
     def agreed(self, since: Millis) -> None:
         if not self.membership.placement.alone:

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from actors.conversation_commands import Mailed
-from actors.effects import Address, Asked, conversation_address, user_address
+from actors.effects import PRESENCE_STORE, Address, Asked, conversation_address, user_address
 from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
@@ -23,6 +23,7 @@ from server.cluster.membership import Membership
 from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
+from server.presence.presence import Presence
 from server.requests import Requests
 
 Watcher = Callable[[Sequence[UserId], MessageSent | ReadMoved], None]
@@ -55,10 +56,13 @@ class Router:
         self._told = Told(now)
         self._watcher: Watcher | None = None
 
-    def join(self, host: Host, requests: Requests, watcher: Watcher | None = None) -> None:
+    def join(
+        self, host: Host, requests: Requests, watcher: Watcher | None = None, presence: Presence | None = None
+    ) -> None:
         """Called once, before anything is routed."""
         self._host = host
         self._requests = requests
+        self._presence = presence
         self._watcher = watcher
 
     def tell_groups(self, touched: Callable[[UserId, Sequence[int]], None]) -> None:
@@ -94,10 +98,15 @@ class Router:
             self._sockets.tell(address, command)
         elif address.kind == "conversation":
             self._to_conversation(ConversationId(str(address.key)), command, 0)
+        elif address.kind == "presence":
+            if self._presence:
+                self._presence.tell(command)
         else:
             self._host.tell(address, command)
 
     async def ask(self, address: Address, question: Any) -> Any:
+        if address == PRESENCE_STORE and self._presence:
+            return await self._presence.ask(question)
         return await self._requests.ask(question)
 
     def take(self, sender: str, items: Sequence[Item]) -> None:

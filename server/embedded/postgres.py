@@ -11,17 +11,20 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 import asyncpg
 
 from persistence.provision import provision
-from server.embedded import data_directory, leftovers, socket_folder
+from server.embedded import data_directory, leftovers
 from server.embedded.account import Account
 from server.embedded.failure import EmbeddedError, using
 from server.embedded.service_log import appending, last_words
+from server.embedded.socket_folder import SocketFolder
 
 ROLE = DATABASE = "tidings"
+SOCKET = ".s.PGSQL.5432"
 READY_S = 60.0
 """How long recovery after a crash may take."""
 
@@ -49,6 +52,8 @@ class EmbeddedPostgres:
     server's own. Every method that fails raises EmbeddedError.
     """
 
+    label: ClassVar[str] = "Postgres"
+
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
         self.data = data.absolute()
         self._cluster = self.data / "postgres"
@@ -56,6 +61,7 @@ class EmbeddedPostgres:
         self._settings = SERVER_SETTINGS | dict(settings or {})
         self._password = ""
         self._host = self.data
+        self._sockets = SocketFolder(self.data, "socket", SOCKET)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -93,7 +99,7 @@ class EmbeddedPostgres:
         try:
             with using(self.data):
                 await self._halt()
-                socket_folder.empty(self._host)
+                self._sockets.empty()
                 await self._launch(self._host)
         except BaseException:
             await self.stop()
@@ -105,7 +111,7 @@ class EmbeddedPostgres:
         if self._lock is None:
             return
         await self._halt()
-        socket_folder.close_folder(self.data)
+        self._sockets.close()
         os.close(self._lock)
         self._lock = None
 
@@ -122,6 +128,7 @@ class EmbeddedPostgres:
             self.data.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self.data = self.data.resolve()
         self._cluster, self._log = self.data / "postgres", self.data / "postgres.log"
+        self._sockets = SocketFolder(self.data, "socket", SOCKET)
         lock = os.open(self.data / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -141,7 +148,7 @@ class EmbeddedPostgres:
         if fresh:
             await data_directory.make(self._cluster, account, self._password)
         data_directory.check_version(self._cluster)
-        self._host = host or socket_folder.open_folder(self.data, account)
+        self._host = host or self._sockets.open(account)
         begin = self._spawn(account)
         connection = await self._answered(begin)
         try:
@@ -155,7 +162,7 @@ class EmbeddedPostgres:
         Returns where in the log this run begins.
         """
         postgres = data_directory.binaries() / "postgres"
-        command = [*account.launcher([postgres, self._cluster, self._host / socket_folder.SOCKET]), str(postgres)]
+        command = [*account.launcher([postgres, self._cluster, self._host / SOCKET]), str(postgres)]
         command += ["-D", str(self._cluster), "-k", str(self._host)]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]

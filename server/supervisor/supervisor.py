@@ -13,13 +13,13 @@ import click
 import structlog
 from msgspec.structs import replace
 
-from config.sections import Nats
+from config.sections import Nats, Redis
 from config.settings import Settings
-from config.values import NatsUrl
+from config.values import NatsUrl, RedisUrl
 from persistence.nodes.contract import NodeStore
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
-from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres
+from server.embedded import EmbeddedError, EmbeddedNats, EmbeddedPostgres, EmbeddedValkey, Service
 from server.embedded.private_file import write_private
 from server.reach import reaching_postgres
 from server.supervisor.children import Child
@@ -28,7 +28,7 @@ from server.supervisor.rolling_restart import Progress, RollingRestarts, announc
 from server.supervisor.starting import NATS_ABOVE, check_free
 
 LOOK_S = 0.1
-NATS_AGAIN_S = 2.0
+AGAIN_S = 2.0
 SPARE_CONNECTIONS = 8
 """Of the embedded Postgres, for each node beside its setting: lease, repairs, connections that are being replaced."""
 OTHER_CONNECTIONS = 100
@@ -53,11 +53,14 @@ class Supervisor:
         self._count = nodes
         self._postgres: EmbeddedPostgres | None = None
         self._nats: EmbeddedNats | None = None
+        self._valkey: EmbeddedValkey | None = None
         if data:
             room = OTHER_CONNECTIONS + nodes * (settings.postgres.connections + SPARE_CONNECTIONS)
             self._postgres = EmbeddedPostgres(data, {"max_connections": str(room)})
             if not settings.nats.url:
                 self._nats = EmbeddedNats(data, settings.node.listen.port + NATS_ABOVE)
+            if not settings.redis.url:
+                self._valkey = EmbeddedValkey(data)
         self._children: list[Child] = []
         self._stopping = asyncio.Event()
         self._restarts = RollingRestarts(data)
@@ -92,7 +95,7 @@ class Supervisor:
                     await self._watch(leases)
         finally:
             await asyncio.gather(*(child.stop() for child in self._children))
-            for service in (self._nats, self._postgres):
+            for service in (self._valkey, self._nats, self._postgres):
                 if service:
                     await service.stop()
 
@@ -132,11 +135,14 @@ class Supervisor:
             url = str(self._settings.postgres.url)
             await migrated(url)
             return self._config, url
-        self._say("starting Postgres" + (" and NATS" if self._nats else ""))
+        services = [service.label for service in (self._postgres, self._nats, self._valkey) if service]
+        self._say("starting " + ", ".join(services))
         url = await self._postgres.start()
         settings = self._settings
         if self._nats:
             settings = replace(settings, nats=Nats(url=NatsUrl(await self._nats.start())))
+        if self._valkey:
+            settings = replace(settings, redis=Redis(url=RedisUrl(await self._valkey.start())))
         await migrated(url)
         config = self._data / "tidings.toml"
         try:
@@ -153,8 +159,7 @@ class Supervisor:
         work = [self._restarts.run(self._children, leases), *(child.keep() for child in self._children)]
         if self._postgres:
             work.append(_keep_postgres(self._postgres))
-        if self._nats:
-            work.append(_keep_nats(self._nats))
+        work += [_keep(service) for service in (self._nats, self._valkey) if service]
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one) for one in work]
@@ -173,18 +178,18 @@ async def _keep_postgres(postgres: EmbeddedPostgres) -> None:
             await postgres.restart()
 
 
-async def _keep_nats(nats: EmbeddedNats) -> None:
-    """Nodes go on without NATS, so that it does not start again ends nothing."""
+async def _keep(service: Service) -> None:
+    """Nodes go on without it, so that it does not start again ends nothing."""
     while True:
         await asyncio.sleep(LOOK_S)
-        if nats.alive():
+        if service.alive():
             continue
-        log.warning("NATS died: starting it again")
+        log.warning(f"{service.label} died: starting it again")
         try:
-            await nats.restart()
+            await service.restart()
         except EmbeddedError as fault:
-            log.warning("NATS did not start again", reason=str(fault))
-            await asyncio.sleep(NATS_AGAIN_S)
+            log.warning(f"{service.label} did not start again", reason=str(fault))
+            await asyncio.sleep(AGAIN_S)
 
 
 async def supervise(supervisor: Supervisor, settings: Settings) -> None:

@@ -1,14 +1,16 @@
 """One user's devices in examples: connections by number, events from somebody else."""
 
 from actors.effects import (
+    PRESENCE,
     Asked,
     Deliver,
     Effect,
     Tell,
+    Wake,
     connection_address,
 )
 from actors.stream import Numbered
-from actors.user import User
+from actors.user import GRACE, User
 from actors.user_commands import Attach, Delivered, Policy
 from protocol.codec import Encoded
 from protocol.events import Me, MessageSent, Snapshot, Typing
@@ -64,6 +66,16 @@ def written(effects: list[Effect], connection: int) -> list[object]:
     here = connection_address(connection)
     bodies = [effect.body for effect in effects if isinstance(effect, Deliver) and here in effect.audience]
     return [body.u if isinstance(body, Numbered) else body.event for body in bodies]
+
+
+def without_presence(effects: list[Effect]) -> list[Effect]:
+    """What is not about whether this user is here."""
+    return [
+        effect
+        for effect in effects
+        if not (isinstance(effect, Tell) and effect.address == PRESENCE)
+        and not (isinstance(effect, Wake) and effect.key == GRACE)
+    ]
 
 
 def told(effects: list[Effect]) -> list[Effect]:

@@ -6,7 +6,7 @@ from actors.effects import (
     Asked,
 )
 from actors.user import User
-from actors.user_commands import Attach, Policy
+from actors.user_commands import Attach, Policy, Standing
 from protocol.ids import UserId
 from tests.actors.devices import (
     NOW,
@@ -16,7 +16,7 @@ from tests.actors.devices import (
 
 def memory(thing: object, counted: set[int]) -> int:
     """Bytes of everything that hangs on it and is not shared by all users."""
-    if id(thing) in counted or thing is None or isinstance(thing, bool | Policy):
+    if id(thing) in counted or thing is None or isinstance(thing, bool | Policy | Standing):
         return 0
     counted.add(id(thing))
     if isinstance(thing, int) and -5 <= thing <= 256:

@@ -49,6 +49,7 @@ from tests.actors.devices import (
     told,
     typing,
     user,
+    without_presence,
     written,
 )
 
@@ -59,7 +60,8 @@ def test_a_new_client_gets_a_snapshot_and_then_synced_and_what_came_meanwhile() 
     actor = user()
     hello = Attach(Asked(3, 7), "phone", None, snapshot=True, background=False)
     welcome = Welcome("e.1", ME, "e", 0, "fresh", 25_000, NOW, LIMITS)
-    assert actor.handle(hello, NOW) == [Reply(Asked(3, 7), welcome), Tell(STORE, ReadSnapshot(ME, 3))]
+    effects = without_presence(actor.handle(hello, NOW))
+    assert effects == [Reply(Asked(3, 7), welcome), Tell(STORE, ReadSnapshot(ME, 3))]
     assert actor.handle(message(1), NOW) == []
     assert actor.handle(typing(), NOW) == []
     assert actor.handle(Drained(3), NOW) == []
@@ -149,7 +151,7 @@ def test_a_device_too_many_is_refused_unless_one_is_away() -> None:
 
 def test_a_connection_that_outlived_an_earlier_actor_is_told_the_new_epoch_and_asked_whether_it_takes_more() -> None:
     actor = user()
-    effects = actor.handle(Reattach(3, "phone", background=False), NOW)
+    effects = without_presence(actor.handle(Reattach(3, "phone", background=False), NOW))
     assert written(effects, 3) == [Continuity("e", 0)]
     assert effects[1:] == [Tell(connection_address(3), Report())]
     assert actor.handle(message(1), NOW) == []
@@ -247,7 +249,7 @@ def test_the_ring_is_kept_for_a_device_until_its_claim_ends() -> None:
     actor = user()
     actor.handle(attach(3, "phone"), NOW)
     actor.handle(attach(4, "web"), NOW)
-    assert actor.handle(Detach(3, goodbye=False), NOW) == [Wake(later(300_000), "claims")]
+    assert without_presence(actor.handle(Detach(3, goodbye=False), NOW)) == [Wake(later(300_000), "claims")]
     actor.handle(message(1), NOW)
     actor.handle(Acked(4, "e", 1), NOW)
     assert actor.handle(Woken("claims"), later(299_999)) == [Wake(later(300_000), "claims")]

@@ -6,10 +6,21 @@ from typing import Any
 from msgspec import Struct
 
 from actors.conversation_commands import MarkDelivered
-from actors.effects import STORE, Deliver, Effect, Reply, Tell, Wake, Woken, connection_address
+from actors.effects import PRESENCE, STORE, Deliver, Effect, Reply, Tell, Wake, Woken, connection_address
 from actors.stream import Numbered
-from actors.user import STUCK_MS, User
-from actors.user_commands import Acked, Delivered, Detach, Drained, Filled, Policy, ReadSnapshot, Report, UserCommand
+from actors.user import OFFLINE, STUCK_MS, User
+from actors.user_commands import (
+    Acked,
+    Delivered,
+    Detach,
+    Drained,
+    Filled,
+    Policy,
+    ReadSnapshot,
+    Report,
+    Stands,
+    UserCommand,
+)
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, Close
 from protocol.events import Continuity, Me, MessageSent, Snapshot, Synced, Typing
@@ -70,6 +81,7 @@ class UserModel:
         self.claims: dict[str, Claim] = {}
         self.snapshots: deque[ReadSnapshot] = deque()
         self.timers: dict[str, Millis] = {}
+        self.standing = OFFLINE
         self.marks: dict[ConversationId, int] = {}
 
     # -- what must be true of the stream ----------------------------------------------------------------------------
@@ -183,6 +195,12 @@ class UserModel:
                     self.mail.append(Drained(socket.number))
             case Tell(command=Close() as close):
                 self.close(self.sockets[int(effect.address.key)], close)
+            case Tell(command=Stands() as stands):
+                assert effect.address == PRESENCE
+                assert stands.standing != self.standing
+                self.standing = stands.standing
+                here = any(socket.open for socket in self.sockets.values())
+                assert not here or stands.standing.state != "offline"
             case Wake():
                 assert effect.at > self.now
                 self.timers[effect.key] = effect.at

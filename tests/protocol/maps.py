@@ -52,6 +52,8 @@ REQUIRED: dict[str, Map] = {
     "notification.list": {},
     "notification.seen": {"up_to": positions},
     "notification.preferences": {},
+    "presence.watch": {"users": st.lists(ids, max_size=5)},
+    "presence.set": {"visible": st.booleans()},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }
@@ -73,6 +75,7 @@ OPTIONAL: dict[str, Map] = {
         "draft": text(300),
     },
     "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5)},
+    "presence.watch": {"conversation": ids},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
     "notification.list": {"before": text(128), "limit": st.integers(1, 50)},
     "notification.preferences": {"set": preferences},

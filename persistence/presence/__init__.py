@@ -1,0 +1,1 @@
+"""Presence: how users stand, shared between nodes in Redis; and who may see it, which Postgres knows."""
