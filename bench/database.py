@@ -17,6 +17,9 @@ FSYNCS = "select sum(fsyncs) from pg_stat_io where object = 'wal'"
 """Since Postgres 18; null before. A backend adds its own when a statement ends, once a second at most."""
 
 
+WAITING = "select (select count(*) from outbox) + (select coalesce(sum(events), 0) from outbox_message)"
+
+
 class Log(msgspec.Struct, frozen=True):
     """Fsyncs of the write-ahead log so far, None where Postgres does not count them, and the settings that matter."""
 
@@ -48,15 +51,15 @@ async def put_in_outbox(connection: asyncpg.Connection, activities: Sequence[byt
 
 async def waiting_in_outbox(connection: asyncpg.Connection) -> int:
     """Events that are not handled yet."""
-    return int(await connection.fetchval("select count(*) from outbox"))
+    return int(await connection.fetchval(WAITING))
 
 
 async def folded(connection: asyncpg.Connection) -> int:
     """Events that are counted in groups."""
-    return int(await connection.fetchval("select coalesce(sum(actor_count), 0) from notification"))
+    return int(await connection.fetchval("select coalesce(sum(members), 0) from notification"))
 
 
 async def grouped(connection: asyncpg.Connection) -> tuple[int, int]:
     """Groups of the list, and the people counted in them."""
-    row = await connection.fetchrow("select count(*), coalesce(sum(actor_count), 0)::bigint from notification")
+    row = await connection.fetchrow("select count(*), coalesce(sum(members), 0)::bigint from notification")
     return int(row[0]), int(row[1])
