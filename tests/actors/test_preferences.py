@@ -15,6 +15,7 @@ from protocol.preferences import DEFAULTS, Muted, Preferences, PreferencesChange
 ADA = UserId("17")
 NOW = Millis(1_795_219_200_000)
 MINUTE_MS = 60_000
+STRANGER = Relation()
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns")
 
 
@@ -28,7 +29,7 @@ def deaf_to_summer(zone: str, at: Millis) -> int:
     return offset_at(zone, NOW)
 
 
-def decided(preferences: Preferences, kind: Kind = "like", relation: Relation = Relation()) -> tuple[bool, bool, bool]:
+def decided(preferences: Preferences, kind: Kind = "like", relation: Relation = STRANGER) -> tuple[bool, bool, bool]:
     decision = decide(preferences, kind, ADA, "post", relation, NOW, offset_at)
     return decision.listed, decision.push, decision.email
 
