@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
@@ -26,7 +26,15 @@ _NOT_GLOBAL = tuple(
     # Protocol assignments with Teredo, documentation twice, and 6to4, which has an IPv4 address within.
     for network in ("2001::/23", "2001:db8::/32", "3fff::/20", "2002::/16")
 )
-_RELAYS = ip_address("192.88.99.0")
+_SPECIAL = tuple(
+    IPv4Network(network)
+    # IANA's registry of special purposes (RFC 6890), whole: what Python calls global differs between its releases.
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+)
 
 
 class Unwanted(Exception):
@@ -37,8 +45,7 @@ def is_public(address: Address) -> bool:
     """Whether the address is of the public internet, and of no other address in disguise (mapped, NAT64, 6to4)."""
     if isinstance(address, IPv6Address):
         return address in _GLOBAL and not any(address in network for network in _NOT_GLOBAL)
-    of_relays = int(address) >> 8 == int(_RELAYS) >> 8
-    return address.is_global and not address.is_multicast and not address.is_reserved and not of_relays
+    return not any(address in network for network in _SPECIAL)
 
 
 def system_lookup() -> Lookup:

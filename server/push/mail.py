@@ -94,7 +94,7 @@ def _outcome(fault: Exception) -> Outcome:
             return Misconfigured("the server's certificate is not trusted")
         case aiosmtplib.SMTPAuthenticationError() if fault.code >= 500:
             return Misconfigured(str(fault.code))
-        case aiosmtplib.SMTPSenderRefused() if fault.code >= 500:
+        case aiosmtplib.SMTPSenderRefused() if fault.code >= 500 and fault.code not in _OF_THIS_SERVER:
             return Misconfigured(f"{fault.code} push.email_from")
         case aiosmtplib.SMTPResponseException():
             return _answered(fault.code)
