@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from protocol.errors import Code
 from protocol.problems import MEDIA_TYPE, STATUS, Problem
-from protocol.routes import ROUTES, Route
+from protocol.route import Route
+from protocol.routes import ROUTES
 from protocol.schemas import reference, schemas_of
 
 _HEADERS: dict[str, Any] = {
@@ -31,8 +32,8 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Tidings over HTTP",
             "version": "1",
-            "description": "Accounts, logins, profiles, and the twins of the socket's operations. Keys and routes are "
-            "never renamed, retyped or removed within version 1; unknown keys are ignored.",
+            "description": "Accounts, logins, profiles, the graph, and the twins of the socket's operations. Keys and "
+            "routes are never renamed, retyped or removed within version 1; unknown keys are ignored.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

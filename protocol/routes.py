@@ -5,16 +5,14 @@ struct, and its answer is the op's `ok`. So nothing is said twice.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import NODEFAULT, Struct
 
 from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
-from protocol.errors import Code
 from protocol.events import Conversation
-from protocol.graph import People, PeopleQuery, Relation
-from protocol.ids import ID
+from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
 from protocol.people import (
     Credentials,
@@ -26,7 +24,6 @@ from protocol.people import (
     SignIn,
     SignUp,
     SocketRoute,
-    Username,
 )
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
@@ -52,8 +49,7 @@ from protocol.requests import (
     Sync,
     WatchPresence,
 )
-
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+from protocol.route import ById, ByUsername, Method, Route
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -79,18 +75,6 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
 """The `ok` of every op that is answered."""
 
 
-class ById(Struct, frozen=True, gc=False):
-    """The path of one thing."""
-
-    id: Annotated[str, ID]
-
-
-class ByUsername(Struct, frozen=True, gc=False):
-    """The path of somebody by name."""
-
-    name: Username
-
-
 class Readiness(Struct, frozen=True, gc=False):
     """The node does its job."""
 
@@ -99,27 +83,6 @@ class Readiness(Struct, frozen=True, gc=False):
 
 class Document(Struct, frozen=True, gc=False):
     """A description of this interface for machines."""
-
-
-class Route(Struct, frozen=True, kw_only=True):
-    """`bodies` are alternatives: the first whose required keys are all there is meant, else the last.
-
-    `ops` go with `bodies` one to one, or stand alone when there is no body. `cached` answers carry an ETag.
-    """
-
-    name: str
-    method: Method
-    path: str
-    summary: str
-    answer: type[Struct]
-    status: int = 200
-    bodies: tuple[type[Struct], ...] = ()
-    query: type[Struct] | None = None
-    place: type[Struct] | None = None
-    ops: tuple[type[Request], ...] = ()
-    open: bool = False
-    cached: bool = False
-    refusals: tuple[Code, ...] = ()
 
 
 def _part(op: type[Request], name: str, left_out: frozenset[str]) -> type[Struct]:
@@ -153,67 +116,7 @@ def _twin(method: Method, path: str, summary: str, *ops: type[Request], **more: 
     )
 
 
-def _deed(name: str, method: Method, path: str, summary: str, *refusals: Code) -> Route:
-    """A route that changes where I stand with `{id}`, and answers that."""
-    return Route(
-        name=f"graph.{name}",
-        method=method,
-        path=path,
-        summary=summary,
-        answer=Relation,
-        place=ById,
-        refusals=("not_found", *refusals),
-    )
-
-
-def _people(name: str, path: str, summary: str) -> Route:
-    """A list of mine."""
-    return Route(
-        name=f"graph.{name}",
-        method="GET",
-        path=f"/v1/me/{path}",
-        summary=f"{summary}, the newest first",
-        answer=People,
-        query=PeopleQuery,
-    )
-
-
 _ONE = "/v1/conversations/{id}"
-_THEM = "/v1/users/{id}"
-_REQUEST = "/v1/me/follow-requests/{id}"
-_FULL: Code = "conflict_state"
-
-_GRAPH = (
-    Route(
-        name="graph.relation",
-        method="GET",
-        path=f"{_THEM}/relation",
-        summary="Where I stand with somebody",
-        answer=Relation,
-        place=ById,
-        refusals=("not_found",),
-    ),
-    _deed("follow", "PUT", f"{_THEM}/follow", "Follow; `requested` waits for somebody private to accept", _FULL),
-    _deed("unfollow", "DELETE", f"{_THEM}/follow", "Follow no more, or withdraw the request"),
-    _deed("block", "PUT", f"{_THEM}/block", "Block: for them I do not exist, and neither follows the other", _FULL),
-    _deed("unblock", "DELETE", f"{_THEM}/block", "Block no more; nobody follows again by it"),
-    _deed("mute", "PUT", f"{_THEM}/mute", "Mute: I do not want to hear of them", _FULL),
-    _deed("unmute", "DELETE", f"{_THEM}/mute", "Mute no more"),
-    _deed("restrict", "PUT", f"{_THEM}/restrict", "Restrict: what they say is a request", _FULL),
-    _deed("unrestrict", "DELETE", f"{_THEM}/restrict", "Restrict no more"),
-    _deed("befriend", "PUT", f"{_THEM}/close-friend", "Put on my list of close friends", _FULL),
-    _deed("unfriend", "DELETE", f"{_THEM}/close-friend", "Take off my list of close friends"),
-    _deed("accept", "PUT", _REQUEST, "Accept the request of `id` to follow me"),
-    _deed("decline", "DELETE", _REQUEST, "Decline the request of `id` to follow me; they are not told"),
-    _deed("remove", "DELETE", "/v1/me/followers/{id}", "Have `id` follow me no more; they are not told"),
-    _people("followers", "followers", "Who follows me"),
-    _people("following", "following", "Whom I follow"),
-    _people("requests", "follow-requests", "Who waits for me to accept"),
-    _people("blocked", "blocked", "Whom I block"),
-    _people("muted", "muted", "Whom I mute"),
-    _people("restricted", "restricted", "Whom I restrict"),
-    _people("close_friends", "close-friends", "My list of close friends"),
-)
 
 ROUTES: tuple[Route, ...] = (
     # A retry of a sign-up whose answer was lost is refused by the name, which is its key: signing in then succeeds.
@@ -296,7 +199,7 @@ ROUTES: tuple[Route, ...] = (
         cached=True,
         refusals=("not_found",),
     ),
-    *_GRAPH,
+    *GRAPH_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from protocol.errors import Refusal
 from protocol.problems import MEDIA_TYPE, STATUS, problem
-from protocol.routes import Route
+from protocol.route import Route
 from server.http.services import Answer
 
 _encode = msgspec.json.Encoder().encode

@@ -6,7 +6,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from protocol.errors import Refusal
-from protocol.routes import ROUTES, Route
+from protocol.route import Route
+from protocol.routes import ROUTES
 from server.http.addresses import client_address, limited_unit
 from server.http.answers import answered
 from server.http.devices import DEVICE_HANDLERS

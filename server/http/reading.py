@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from protocol.errors import Refusal
 from protocol.requests import read_later
-from protocol.routes import Route
+from protocol.route import Route
 
 BODY_BYTES = 65_536
 

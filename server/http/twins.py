@@ -5,7 +5,7 @@ from typing import cast
 from msgspec import UNSET, Struct
 
 from protocol.requests import AnyRequest
-from protocol.routes import Route
+from protocol.route import Route
 from server.http.services import Answer, Call, Handler, Services
 from server.tokens import Caller
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from protocol.ids import LoginId, UserId
-from protocol.routes import ROUTES, Route
+from protocol.route import Route
+from protocol.routes import ROUTES
 from tests.server.http.stack import LIFE_S, Client, Person, Stack, sign_up
 
 GUARDED = [route for route in ROUTES if not route.open]

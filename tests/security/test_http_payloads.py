@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from protocol.routes import ROUTES, Route
+from protocol.route import Route
+from protocol.routes import ROUTES
 from server.http import HANDLING, make_app
 from server.http.reading import TOO_LARGE
 from tests.server.http.stack import PASSWORD, Client, Person, Stack, connected, sign_up

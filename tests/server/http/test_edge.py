@@ -7,7 +7,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from config.values import Network
-from protocol.routes import ROUTES, Route
+from protocol.route import Route
+from protocol.routes import ROUTES
 from server.documents import ASYNCAPI, OPENAPI
 from server.http import HANDLING, Rates, make_app, make_private_app
 from server.http.rates import Rate
