@@ -1,6 +1,8 @@
 """Who waits for a push: held at a screen, gone when read, one entry for each conversation, bounded."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.events import MessageSent, ReadMoved
 from protocol.ids import ConversationId, Millis, UserId
@@ -143,4 +145,40 @@ def test_all_is_released_with_what_is_left_of_its_hold(waiting: Waiting, clock: 
     waiting.add(YOU, message(1, OTHER), hold=False)
     clock.time += 3
     assert sorted((one.user, one.hold_ms) for one in waiting.release()) == [(ME, (HOLD_S - 3) * 1_000), (YOU, 0)]
+    assert len(waiting) == 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("told"), st.booleans()),
+        st.tuples(st.just("read"), st.integers(0, 3)),
+        st.tuples(st.just("passes"), st.sampled_from([0.1, 3.0, HOLD_S])),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_all_that_was_not_read_is_taken_in_the_end_and_what_was_read_while_it_was_held_never_is(
+    steps: list[tuple[str, float]],
+) -> None:
+    clock = Clock()
+    waiting = Waiting(clock)
+    head = read = spoken = 0
+    away = False
+    for step, value in [*steps, ("passes", HOLD_S), ("passes", HOLD_S)]:
+        if step == "told":
+            head += 1
+            away = away or not value
+            waiting.add(ME, message(head), hold=bool(value))
+        elif step == "read":
+            read = max(read, head - int(value))
+            waiting.note_read(ME, ReadMoved(ID, read))
+        else:
+            clock.time += value
+        for recipient in waiting.take(10):
+            assert recipient.upto > read or away
+            assert recipient.upto > spoken
+            spoken = recipient.upto
+    assert max(spoken, read) == head
     assert len(waiting) == 0
