@@ -252,10 +252,8 @@ async def test_while_the_consumer_cannot_reach_what_it_needs_its_events_wait_and
     async with ground.node(nats.url) as node:
         await until(lambda: node.stream.ready)
         await ground.add(b"a")
-        for _ in range(2):
-            asked.clear()
-            async with asyncio.timeout(10):
-                await asked.wait()
+        async with asyncio.timeout(10):
+            await asked.wait()
         away = False
         await ground.finished()
     assert await ground.store.dead_letters(None, 10) == []
@@ -303,6 +301,28 @@ async def test_what_is_no_message_of_the_outbox_is_taken_off_the_stream(ground: 
         await ground.finished()
         assert node.stream.ready
         await taken_off(nats.url)
+
+
+async def test_a_stream_that_is_full_stays_and_what_finds_no_room_goes_from_postgres(
+    ground: Ground, nats: ExternalNats
+) -> None:
+    async with ground.node(nats.url) as node:
+        await until(lambda: node.stream.ready)
+        client = await library.connect(nats.url, allow_reconnect=False)
+        info = await client.jetstream().stream_info(STREAM)
+        info.config.max_bytes = 1
+        await client.jetstream().update_stream(info.config)
+        await client.close()
+        await ground.add(b"a")
+        await ground.finished()
+        assert node.stream.ready
+        assert node.relay.published == 0
+    # Whoever finds a stream that is not as it shall be, of an earlier release perhaps, changes it.
+    async with ground.node(nats.url) as node:
+        await until(lambda: node.stream.ready)
+        await ground.add(b"b")
+        await ground.finished()
+        assert node.relay.published == 1
 
 
 async def test_it_ends_while_nats_stands_still(ground: Ground, nats: ExternalNats) -> None:
