@@ -55,7 +55,7 @@ class Postgres(Struct, frozen=True, kw_only=True):
 
 
 class Nats(Struct, frozen=True, kw_only=True):
-    """The bus between the nodes, which only hastens: without one they read the log every second."""
+    """The bus between the nodes, which only hastens: without one they read the log every second, and the outbox too."""
 
     url: NatsUrl = NatsUrl("")
 

@@ -38,6 +38,7 @@ config_option = click.option(
     default=None,
     help="Settings file; by default that of the installation in --data.",
 )
+event_option = click.option("--event", type=click.IntRange(1, 2**63 - 1), default=None, help="Only this one.")
 
 
 class Tidings(click.Group):
@@ -278,6 +279,58 @@ def _show_pushes(state: Literal["waiting", "dead"], limit: int, data: Path, conf
     from server.push.dead_letters import show
 
     asyncio.run(show(str(_installed(data, config).postgres.url), state, limit, Console()))
+
+
+@admin.command()
+@data_option
+@config_option
+def outbox(data: Path, config: Path | None) -> None:
+    """How many events wait for each consumer, and for how long the oldest has."""
+    from server.outbox.admin import show_lag
+
+    show_lag(_installed(data, config))
+
+
+@admin.group("dead-letters")
+def dead_letters() -> None:
+    """Events that a consumer could not handle: list, replay or drop them."""
+
+
+@dead_letters.command("list")
+@click.option("--consumer", default=None, help="Only those of this one.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The most to show.")
+@data_option
+@config_option
+def list_dead_letters(consumer: str | None, limit: int, data: Path, config: Path | None) -> None:
+    """The latest first, with why each died."""
+    from server.outbox.admin import show_dead_letters
+
+    show_dead_letters(_installed(data, config), consumer, limit)
+
+
+@dead_letters.command()
+@click.argument("consumer")
+@event_option
+@data_option
+@config_option
+def replay(consumer: str, event: int | None, data: Path, config: Path | None) -> None:
+    """Have CONSUMER handle all its dead letters again, or one."""
+    from server.outbox.admin import replay as replay_letters
+
+    replay_letters(_installed(data, config), consumer, event)
+
+
+@dead_letters.command()
+@click.argument("consumer")
+@event_option
+@click.confirmation_option(prompt="They are gone for good then. Go on?")
+@data_option
+@config_option
+def drop(consumer: str, event: int | None, data: Path, config: Path | None) -> None:
+    """Give up all dead letters of CONSUMER, or one."""
+    from server.outbox.admin import drop as drop_letters
+
+    drop_letters(_installed(data, config), consumer, event)
 
 
 def _installed(data: Path, config: Path | None) -> Settings:

@@ -11,7 +11,7 @@ create table outbox (
     primary key (topic, id)
 ) with (autovacuum_vacuum_scale_factor = 0.05);
 
--- Who reads a topic. A row stays when no node knows the consumer any more: a release that retires one removes it.
+-- Who reads a topic. Its row stays while no node knows it: the release that retires a consumer removes the row.
 create table outbox_consumer (
     name text primary key,
     topic text not null

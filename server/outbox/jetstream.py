@@ -30,6 +30,10 @@ class StreamError(Exception):
     """JetStream refuses, or is not there; the text says what to do."""
 
 
+class FullError(StreamError):
+    """The stream is there and does not store: it is full, mostly."""
+
+
 class Delivered(Struct, frozen=True):
     """A message, and where to say what became of it."""
 
@@ -81,9 +85,12 @@ class JetStream:
         await self._client.subscribe(f"{self._inbox}.next.{name}", cb=self._delivered[name].put)
 
     async def publish(self, subject: str, body: bytes) -> None:
-        """Return when it is stored. Raises StreamError, TimeoutError: then it may be, or not."""
-        if error := _error(await self._ask(subject, body)):
-            raise StreamError(f"NATS does not store what is published: {error.description}")
+        """Return when it is stored. Raises FullError, or StreamError, TimeoutError: then it may be stored, or not."""
+        message = await self._ask(subject, body)
+        if _status(message):
+            raise StreamError(f"the stream is gone: {_described(message)}")
+        if error := _error(message):
+            raise FullError(f"NATS does not store what is published: {error.description}")
 
     async def next(self, stream: str, consumer: str) -> Delivered | None:
         """One message, or None when there was none for a while. Raises StreamError, TimeoutError.
@@ -113,6 +120,8 @@ class JetStream:
                 "NATS has no JetStream: start it with -js, or with a jetstream section in its configuration; "
                 "until then events go to their consumers from Postgres"
             )
+        if _status(message):
+            raise StreamError(f"JetStream does not answer: {_described(message)}")
         return _error(message)
 
     async def _ask(self, subject: str, body: bytes) -> Msg:
@@ -146,6 +155,4 @@ def _described(message: Msg) -> str:
 
 
 def _error(message: Msg) -> _Error | None:
-    if _status(message):
-        return _Error(description=f"the stream is gone ({_described(message)})")
     return _answers.decode(message.data).error

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 from persistence.outbox.contract import Message
 from server.nats_connection import close, connect
 from server.outbox.consumer import Consumer
-from server.outbox.jetstream import ACK, TERM, Delivered, JetStream, StreamError, later
+from server.outbox.jetstream import ACK, TERM, Delivered, FullError, JetStream, StreamError, later
 
 STREAM, SUBJECTS = "TIDINGS_OUTBOX", "tidings.outbox"
 # One copy, also in a cluster of NATS servers: while its server is away, events go from Postgres. `max_bytes` is room
@@ -59,6 +59,9 @@ class Stream:
             return False
         try:
             await self._jetstream.publish(subject_of(message.consumer), _encoder.encode(message))
+        except FullError as fault:
+            self._complain(fault)
+            return False
         except (NatsError, StreamError, OSError, msgspec.DecodeError) as fault:
             self._complain(fault)
             self._broken.set()

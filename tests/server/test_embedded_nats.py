@@ -107,6 +107,20 @@ async def test_after_a_kill_it_comes_back_under_the_same_url(server: EmbeddedNat
     assert await echoed(before, b"again") == b"again"
 
 
+async def test_what_jetstream_holds_outlives_a_kill_and_nobody_else_reads_it(server: EmbeddedNats) -> None:
+    client = await nats.connect(server.url, allow_reconnect=False)
+    await client.jetstream().add_stream(name="S", subjects=["s"])
+    await client.jetstream().publish("s", b"kept")
+    await client.close()
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    await server.restart()
+    client = await nats.connect(server.url, allow_reconnect=False)
+    assert (await client.jetstream().get_msg("S", 1)).data == b"kept"
+    await client.close()
+    assert (server.data / "nats").stat().st_mode & 0o077 == 0
+
+
 async def test_the_password_outlives_the_server(server: EmbeddedNats) -> None:
     before = server.url
     await server.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import nats as library
 import pytest
 
 from persistence.faults import UnavailableError
-from persistence.outbox.contract import MOST_EVENTS, Event
+from persistence.outbox.contract import DUE_MS, MOST_EVENTS, Event
 from server.outbox.stream import STREAM, subject_of
 from tests.cluster.external_nats import ExternalNats
 from tests.server.outbox.rig import CONSUMER, TOPIC, Ground
@@ -252,10 +253,8 @@ async def test_while_the_consumer_cannot_reach_what_it_needs_its_events_wait_and
     async with ground.node(nats.url) as node:
         await until(lambda: node.stream.ready)
         await ground.add(b"a")
-        for _ in range(2):
-            asked.clear()
-            async with asyncio.timeout(10):
-                await asked.wait()
+        async with asyncio.timeout(10):
+            await asked.wait()
         away = False
         await ground.finished()
     assert await ground.store.dead_letters(None, 10) == []
@@ -281,14 +280,12 @@ async def test_connections_to_postgres_that_end_while_events_are_handled_cost_on
         await until(lambda: node.stream.ready)
         await ground.add(*numbered(10))
         await until(lambda: cut_off)
+        # Each connection that this test meets in the pool has been ended, and says so once.
         async with asyncio.timeout(15):
             while True:
-                try:
-                    await ground.pass_time()
+                with suppress(UnavailableError):
                     await ground.finished()
                     break
-                except Exception:
-                    await asyncio.sleep(0.1)
     assert await ground.effects.bodies() == numbered(10)
     assert await ground.store.dead_letters(None, 10) == []
 
@@ -303,6 +300,45 @@ async def test_what_is_no_message_of_the_outbox_is_taken_off_the_stream(ground: 
         await ground.finished()
         assert node.stream.ready
         await taken_off(nats.url)
+
+
+@pytest.mark.verify
+async def test_what_a_node_was_given_that_is_silent_since_comes_to_another(ground: Ground, nats: ExternalNats) -> None:
+    async with ground.node(nats.url) as node:
+        await until(lambda: node.stream.ready)
+    await ground.add(b"a")
+    (message,) = await ground.store.pack(TOPIC)
+    client = await library.connect(nats.url, allow_reconnect=False)
+    await client.jetstream().publish(subject_of(CONSUMER), msgspec.msgpack.encode(message))
+    held = await client.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
+    assert len(await held.fetch(1)) == 1
+    async with ground.node(nats.url, "b"):
+        await ground.finished(within_s=DUE_MS / 1_000 + 5)
+        await taken_off(nats.url)
+    await client.close()
+    assert list(ground.effects.given.values()) == [1]
+
+
+async def test_a_stream_that_is_full_stays_and_what_finds_no_room_goes_from_postgres(
+    ground: Ground, nats: ExternalNats
+) -> None:
+    async with ground.node(nats.url) as node:
+        await until(lambda: node.stream.ready)
+        client = await library.connect(nats.url, allow_reconnect=False)
+        info = await client.jetstream().stream_info(STREAM)
+        info.config.max_bytes = 1
+        await client.jetstream().update_stream(info.config)
+        await client.close()
+        await ground.add(b"a")
+        await ground.finished()
+        assert node.stream.ready
+        assert node.relay.published == 0
+    # Whoever finds a stream that is not as it shall be, of an earlier release perhaps, changes it.
+    async with ground.node(nats.url) as node:
+        await until(lambda: node.stream.ready)
+        await ground.add(b"b")
+        await ground.finished()
+        assert node.relay.published == 1
 
 
 async def test_it_ends_while_nats_stands_still(ground: Ground, nats: ExternalNats) -> None:
