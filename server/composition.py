@@ -45,6 +45,7 @@ from server.listeners import accepting, reserved
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
+from server.notifications.zones import offset_at
 from server.observe import Metrics
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
@@ -121,7 +122,7 @@ class Node:
         handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
-        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic)
+        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
         self.presence = Presence(pools.presence, PostgresSights(pools.questions), membership, clock, time.monotonic)
         self.presence.join(
@@ -166,6 +167,7 @@ class Node:
         return Services(
             people=self._people,
             graph=self._graph,
+            related=self.presence.related,
             devices=self._devices_of,
             endpoints=self._endpoints,
             vapid_key=vapid.public if vapid else "",

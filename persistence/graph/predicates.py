@@ -26,5 +26,9 @@ MUTED = _RELATION.format("mute", "{one}", "{other}")
 RESTRICTED = _RELATION.format("restrict", "{one}", "{other}")
 """`one` takes what `other` says only as a request."""
 
+SILENCED = f"""(exists (select from relation where user_id = {{one}} and kind in ('block', 'mute', 'restrict')
+    and target = {{other}} offset 0) or {BLOCKS.format(one="{other}", other="{one}")})"""
+"""`one` is not told what `other` does: they do not want it, or `other` blocks them."""
+
 CLOSE_FRIENDS = _RELATION.format("close_friend", "{one}", "{other}")
 """`other` is on the list of close friends of `one`."""

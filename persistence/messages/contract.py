@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct
 
 from protocol.events import MessageSent
 from protocol.ids import UserId
+from protocol.preferences import Preferences
 
 MessageKind = Literal["message", "mention", "message_request"]
 
@@ -31,7 +32,8 @@ class Recipient(Struct, frozen=True, gc=False):
 class Circumstances(Struct, frozen=True, gc=False):
     """What somebody who shall have a push sees of it. `title` is the group's, `sender` the name its sender goes by.
 
-    `badge` counts conversations with something unread. `locale` is what they have set, if anything.
+    `badge` counts conversations with something unread, and notifications that are not seen. `locale` and `preferences`
+    are what they have set, if anything; `follows`: they follow the sender.
     """
 
     folder: Literal["inbox", "requests"]
@@ -39,18 +41,22 @@ class Circumstances(Struct, frozen=True, gc=False):
     sender: str
     locale: str | None
     badge: int
+    preferences: Preferences
+    follows: bool
 
 
 Standing = Circumstances | Literal["unreachable", "unwanted"]
-"""Without a registered device; or gone, muted, blocked, read, or pushed before."""
+"""Without a device or a wish of their own; or gone, muted, blocked, read, or pushed before."""
 
 
 class Job(Struct, frozen=True, gc=False):
-    """A push that is due when the recipient's hold is over. `body` is the MessagePack of `protocol.pushes.Content`."""
+    """A push that is due in `hold_ms`, by these channels. `body` is the MessagePack of `protocol.pushes.Content`."""
 
     recipient: Recipient
     kind: MessageKind
+    channels: tuple[str, ...]
     body: bytes
+    hold_ms: int
 
 
 class Swept(Struct, frozen=True, gc=False):

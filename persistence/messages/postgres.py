@@ -12,14 +12,16 @@ from persistence.messages.contract import Circumstances, Job, Recipient, Standin
 from persistence.pool import Pool, always, fetch
 from protocol.events import AnyLogEvent, MessageSent
 from protocol.ids import Millis, UserId
+from protocol.preferences import DEFAULTS, Preferences
 
 WITHIN_S = 3.0
 """How long one statement may take, the wait for a connection included."""
 LIFE_MS = 86_400_000
-"""For so long after it was written a job is worth sending."""
+"""For so long after it is due a job is worth sending."""
 
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 _decode = msgspec.msgpack.Decoder(AnyLogEvent).decode
+_preferences = msgspec.msgpack.Decoder(Preferences).decode
 
 
 class PostgresMessagePushes:
@@ -87,10 +89,13 @@ class PostgresMessagePushes:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    reachable, folder, title, sender, locale, badge = row
+    reachable, folder, title, sender, locale, badge, preferences, follows = row
     if not reachable:
         return "unreachable"
-    return Circumstances(folder, title, sender or "", locale, badge) if folder else "unwanted"
+    if not folder:
+        return "unwanted"
+    wishes = _preferences(preferences) if preferences else DEFAULTS
+    return Circumstances(folder, title, sender or "", locale, badge, wishes, follows)
 
 
 def _columns(jobs: Sequence[Job]) -> tuple[list[object], ...]:
@@ -102,9 +107,10 @@ def _columns(jobs: Sequence[Job]) -> tuple[list[object], ...]:
             job.recipient.upto,
             int(job.recipient.message.sender),
             job.kind,
+            " ".join(job.channels),
             job.body,
-            job.recipient.hold_ms,
+            job.hold_ms,
         )
         for job in jobs
     ]
-    return tuple([row[column] for row in rows] for column in range(8))
+    return tuple([row[column] for row in rows] for column in range(9))

@@ -1,37 +1,29 @@
 """The SQL of pushes for messages: every statement is a walk along keys, and planned as one (`persistence.pool`)."""
 
+from persistence.badge import unread, unseen
 from persistence.conversations.views import MESSAGE
+from persistence.graph.predicates import SILENCED
 
 _MUTED = "coalesce((m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000, false)"
 
-_UNWANTED = """(
-    exists (select from relation r where r.user_id = m.user_id and r.kind in ('block', 'mute', 'restrict')
-      and r.target = w.sender offset 0)
-    or exists (select from relation r where r.user_id = w.sender and r.kind = 'block' and r.target = m.user_id
-      offset 0))"""
-"""The member does not want to hear of the sender, or the sender blocks them."""
+_UNWANTED = SILENCED.format(one="m.user_id", other="w.sender")
 
 # A request is pushed once until it is looked at: a stranger must not be able to make a telephone ring all day.
 _DUE = f"""m.left_c = 0 and m.joined_c <= w.c and greatest(m.read_c, m.pushed_c) < w.c
     and (m.folder = 'inbox' or m.folder = 'requests' and m.pushed_c <= m.read_c)
     and not {_MUTED} and not {_UNWANTED}"""
 
-# Conversations whose last event is another's and is unread, among the 200 newest. A walk over all of somebody's
-# conversations would cost what a thousand of them cost, for each push.
-_BADGE = """
-  select count(*) as badge from (
-    select conversation, greatest(read_c, joined_c) as seen from member
-    where user_id = m.user_id and left_c = 0 and folder = 'inbox' order by conversation desc limit 200) o
-  join conversation k on k.id = o.conversation and k.last_c > o.seen
-  join event e on e.conversation = k.id and e.c = k.last_c and e.sender <> m.user_id"""
+# Who has set something may want mail, without any device.
+_REACHABLE = """(exists (select from device d where d.user_id = {0} offset 0)
+    or exists (select from notifier p where p.user_id = {0} and p.preferences is not null offset 0))"""
 
-# Who has no device costs one look at an index, and nothing else.
+# Who has no device costs two looks at an index, and nothing else.
 LOOK = f"""
-select d.reachable is not null, m.folder, k.title, coalesce(nullif(s.name, ''), s.username), a.settings ->> 'locale',
-  b.badge
+select d.reachable, m.folder, k.title, coalesce(nullif(s.name, ''), s.username), a.settings ->> 'locale', b.badge,
+  p.preferences, exists (select from follow f where f.follower = m.user_id and f.followee = s.id and not f.requested)
 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
   with ordinality w (user_id, conversation, c, sender, n)
-left join lateral (select true as reachable from device where user_id = w.user_id limit 1) d on true
+cross join lateral (select {_REACHABLE.format("w.user_id")} as reachable offset 0) d
 left join lateral (
   select m.conversation, m.user_id, m.folder from member m
   where m.conversation = case when d.reachable then w.conversation end and m.user_id = w.user_id and {_DUE} offset 0)
@@ -39,15 +31,17 @@ left join lateral (
 left join conversation k on k.id = m.conversation
 left join account s on s.id = case when m.user_id is not null then w.sender end
 left join account a on a.id = m.user_id
-left join lateral ({_BADGE}) b on true
+left join notifier p on p.user_id = m.user_id
+left join lateral (select {unseen("m.user_id")} + {unread("m.user_id")} as badge where m.user_id is not null) b on true
 order by w.n"""
 
 # It waits for nobody: a member whose marks are being written is left out and asked again. So it can be in no deadlock
 # with a commit, which holds marks of many conversations.
 WRITE = """
 with want as materialized (
-  select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bytea[],
-    $8::bigint[]) with ordinality w (user_id, conversation, c, upto, sender, kind, body, hold_ms, n)),
+  select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+    $8::bytea[], $9::bigint[])
+    with ordinality w (user_id, conversation, c, upto, sender, kind, channels, body, hold_ms, n)),
 held as materialized (
   select w.* from want w join member m on m.conversation = w.conversation and m.user_id = w.user_id
   for no key update of m skip locked),
@@ -57,10 +51,10 @@ moved as (
     and m.left_c = 0 and greatest(m.read_c, m.pushed_c) < h.c
   returning h.*),
 put as (
-  insert into push_job (user_id, key, kind, collapse, sender, conversation, c, body, due_at, expires_at)
+  insert into push_job (user_id, key, kind, collapse, sender, conversation, c, channels, body, due_at, expires_at)
   select user_id, 'message:' || conversation || ':' || c, kind, 'conversation:' || conversation, sender, conversation,
-    c, body, statement_timestamp() + hold_ms * interval '1 millisecond',
-    statement_timestamp() + $9::bigint * interval '1 millisecond'
+    c, string_to_array(channels, ' '), body, statement_timestamp() + hold_ms * interval '1 millisecond',
+    statement_timestamp() + (hold_ms + $10::bigint) * interval '1 millisecond'
   from moved on conflict (user_id, key) do nothing returning 1)
 select array(select n from held), (select count(*) from put)"""
 
@@ -88,7 +82,7 @@ from page p cross join lateral (
   select array_agg(m.user_id::text) as users from member m
   where m.conversation = p.conversation and m.user_id <> p.sender and m.left_c = 0 and m.joined_c <= p.c
     and greatest(m.delivered_c, m.read_c, m.pushed_c) < p.c
-    and exists (select from device d where d.user_id = m.user_id offset 0)) o
+    and {_REACHABLE.format("m.user_id")}) o
 where o.users is not null
 union all (
   select null, null, (extract(epoch from p.stored_at) * 1000000)::bigint, p.conversation, p.c from page p

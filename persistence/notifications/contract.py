@@ -14,8 +14,6 @@ SAMPLES = 8
 """People, and targets, that are named of one group."""
 SAMPLED = 24
 """The newest deeds of a group, of which those are taken."""
-BADGE = 100
-"""Unseen groups are counted up to so many."""
 KEEP_MS = 90 * 86_400_000
 """How long groups are kept."""
 KEEP_UNDONE_MS = 7 * 86_400_000
@@ -55,11 +53,13 @@ class Sight(Struct, frozen=True, gc=False):
 
 
 class Reader(Struct, frozen=True):
-    """A recipient: `locale` as they have set it, `badge` counts what they have not seen, up to BADGE."""
+    """A recipient: `locale` as they have set it. `badge` counts notifications that they have not seen, `unread`
+    conversations in which they have not read what others said: each up to `persistence.badge.BADGE`."""
 
     preferences: Preferences
     locale: str | None
     badge: int
+    unread: int
 
 
 class Due(Struct, frozen=True):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
+from persistence.badge import BADGE
 from persistence.notifications import rows
 from persistence.notifications.contract import (
-    BADGE,
     KEEP_MS,
     KEEP_UNDONE_MS,
     SAMPLED,
@@ -170,7 +170,7 @@ class MemoryNotifications:
         unseen = [one for one in self._groups.values() if one.user == user and not one.seen and one.listed]
         badge = sum(next(self._visible(group), None) is not None for group in unseen)
         locale = self._tables.accounts[user][2] if user in self._tables.accounts else None
-        return Reader(self._preferences.get(user, DEFAULTS), locale, min(badge, BADGE))
+        return Reader(self._preferences.get(user, DEFAULTS), locale, min(badge, BADGE), 0)
 
     def _draw(self, user: UserId) -> int:
         self._drawn += 1

@@ -11,7 +11,6 @@ from asyncpg.pool import PoolConnectionProxy
 from persistence.faults import UnavailableError
 from persistence.notifications import rows, statements
 from persistence.notifications.contract import (
-    BADGE,
     KEEP_MS,
     KEEP_UNDONE_MS,
     SAMPLED,
@@ -69,10 +68,10 @@ class PostgresNotifications:
         async with self._transaction() as connection:
             held = [row[0] for row in await connection.fetch(statements.HOLD_FREE, users)]
             sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, held)]
-            read = await connection.fetch(statements.READERS, held, BADGE)
+            read = await connection.fetch(statements.READERS, held)
             if not sights:
                 return 0
-            readers = {rows.user(row[1]): Reader(rows.preferences(row[2]), row[3], row[4]) for row in read}
+            readers = {rows.user(row[1]): Reader(rows.preferences(row[2]), row[3], row[4], row[5]) for row in read}
             closed = decide(Due(Millis(read[0][0]), readers, sights))
             await connection.execute(statements.CHANGE, *rows.group_columns(closed.groups))
             if closed.jobs:
@@ -124,8 +123,8 @@ class PostgresNotifications:
         return len(groups) + len(undone)
 
     async def _reader(self, user: UserId) -> Reader:
-        ((_, _, body, locale, badge),) = await self._rows(statements.READERS, [int(user)], BADGE)
-        return Reader(rows.preferences(body), locale, badge)
+        ((_, _, body, locale, badge, unread),) = await self._rows(statements.READERS, [int(user)])
+        return Reader(rows.preferences(body), locale, badge, unread)
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return await fetch(self._pool, self._within_s, statement, *arguments, may=self._may)

@@ -1,14 +1,9 @@
 """The SQL of notifications: walks along indexes, see `persistence.pool.SESSION`."""
 
+from persistence.badge import unread, unseen
+from persistence.graph.predicates import SILENCED
+
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
-
-
-def _hidden(recipient: str, actor: str) -> str:
-    """Whether the recipient is not shown what this actor does."""
-    return f"""(exists (select from relation r where r.user_id = {recipient}
-    and r.kind = any('{{block,mute,restrict}}'::text[]) and r.target = {actor})
-  or exists (select from relation r where r.user_id = {actor} and r.kind = 'block' and r.target = {recipient}))"""
-
 
 HOLD = "select user_id, preferences from notifier where user_id = any($1::bigint[]) order by user_id for update"
 HOLD_FREE = f"{HOLD} skip locked"
@@ -18,7 +13,7 @@ ADD = "insert into notifier (user_id) select * from unnest($1::bigint[]) on conf
 TOUCHED = f"""
 select {_NOW}, d.event, d.notification, d.undone, d.window_number, d.quiet_until,
   t.id, a.id, p.groups, p.counts,
-  {_hidden("w.recipient", "w.actor")},
+  {SILENCED.format(one="w.recipient", other="w.actor")},
   exists (select from follow f where f.follower = w.recipient and f.followee = w.actor and not f.requested),
   next_id((w.recipient >> 10 & 8191)::int)
 from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[]) with ordinality
@@ -60,7 +55,8 @@ on conflict (recipient, kind, target, actor, deed) do update set event = exclude
 
 # Who is hidden is looked for in the group, as there are few of them. Nobody stands for the system itself.
 _SIGHT = f"""{_COLUMNS},
-  case when g.actor is not null then case when {_hidden("g.user_id", "g.actor")} then 0 else g.members end
+  case when g.actor is not null
+      then case when {SILENCED.format(one="g.user_id", other="g.actor")} then 0 else g.members end
     when g.target is null then g.members
     else g.members - (select count(*) from (
       select r.target as id from relation r where r.user_id = g.user_id
@@ -69,7 +65,7 @@ _SIGHT = f"""{_COLUMNS},
     where exists (select from noted n where n.recipient = g.user_id and n.kind = g.kind and n.target = g.target
       and n.actor = h.id and n.notification = g.id and not n.undone)) end,
   g.due_at is not null and exists (select from noted n where n.notification = g.id and not n.undone
-    and n.window_number = g.window_number and not {_hidden("g.user_id", "n.actor")}),
+    and n.window_number = g.window_number and not {SILENCED.format(one="g.user_id", other="n.actor")}),
   s.actors, s.usernames, s.names, s.targets, s.texts"""
 _SAMPLES = f"""
 left join lateral (select array_agg(x.actor order by x.event desc) as actors,
@@ -77,24 +73,16 @@ left join lateral (select array_agg(x.actor order by x.event desc) as actors,
     array_agg(x.target order by x.event desc) as targets, array_agg(x.text order by x.event desc) as texts from (
   select n.actor, n.event, n.target, n.text, a.username, a.name
   from noted n left join account a on a.id = n.actor
-  where n.notification = g.id and not n.undone and not {_hidden("g.user_id", "n.actor")}
+  where n.notification = g.id and not n.undone and not {SILENCED.format(one="g.user_id", other="n.actor")}
     and (a.id is not null or n.actor = 0)
   order by n.event desc limit $1) x) s on true"""
-_BADGE = """(select count(*) from (select from notification g where g.user_id = {user} and not g.seen and g.listed
-    and exists (select from noted n where n.notification = g.id and not n.undone and not {hidden}) limit $2) b)"""
-
-
-def _badge(user: str) -> str:
-    return _BADGE.format(user=user, hidden=_hidden(user, "n.actor"))
-
-
 DUE = f"select user_id from notification where due_at <= {_NOW} order by due_at limit $1"
 DUE_SIGHTS = f"""
 select {_SIGHT}
 from unnest($2::bigint[]) w (user_id) join notification g on g.user_id = w.user_id and g.due_at <= {_NOW}
 {_SAMPLES}"""
 READERS = f"""
-select {_NOW}, w.user_id, p.preferences, a.settings ->> 'locale', {_badge("w.user_id")}
+select {_NOW}, w.user_id, p.preferences, a.settings ->> 'locale', {unseen("w.user_id")}, {unread("w.user_id")}
 from unnest($1::bigint[]) w (user_id) left join notifier p on p.user_id = w.user_id
 left join account a on a.id = w.user_id"""
 NEXT_DUE = f"select min(due_at) - {_NOW} from notification where due_at is not null"

@@ -1,5 +1,7 @@
 """The statements of devices and pushes. What decides that a push would be shown in vain stands here once."""
 
+from persistence.graph.predicates import SILENCED
+
 REGISTER = """
 with held as (
   insert into device (id, user_id, login, platform, address, p256dh, auth, app)
@@ -30,9 +32,6 @@ from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::
   w (user_id, key, kind, collapse, sender, conversation, c, notification, body, channels, hold_ms, life_ms)
 on conflict (user_id, key) do nothing"""
 
-NOTIFICATION_SEEN = "false"
-"""Whether the notification of the job `j` was seen or is gone."""
-
 _CIRCUMSTANCES = "left join member m on m.conversation = j.conversation and m.user_id = j.user_id"
 _IN_VAIN = f"""case
   when j.expires_at <= statement_timestamp() then 'expired'
@@ -40,12 +39,9 @@ _IN_VAIN = f"""case
   when m.read_c >= j.c then 'read'
   when m.folder <> 'inbox' and j.kind <> 'message_request' then 'not accepted'
   when (m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000 then 'muted'
-  when j.notification is not null and {NOTIFICATION_SEEN} then 'seen'
-  when j.sender is not null and (
-    exists (select from relation r where r.user_id = j.user_id and r.kind in ('block', 'mute', 'restrict')
-      and r.target = j.sender)
-    or exists (select from relation r where r.user_id = j.sender and r.kind = 'block' and r.target = j.user_id))
-  then 'unwanted' end"""
+  when j.notification is not null
+    and not exists (select from notification n where n.id = j.notification and not n.seen) then 'seen'
+  when j.sender is not null and {SILENCED.format(one="j.user_id", other="j.sender")} then 'unwanted' end"""
 """Why nobody wants the job `j` shown, with the membership `m`; null if they do."""
 
 EXPAND = f"""

@@ -40,6 +40,7 @@ class Rates(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
+    `related` is told that two people have become something else to each other.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -55,6 +56,7 @@ class Services(Struct, frozen=True, kw_only=True):
     revocations: Revocations
     ask: Ask
     home: Callable[[UserId], Life]
+    related: Callable[[UserId, UserId], None]
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -8,14 +8,16 @@ from typing import Literal
 
 import structlog
 
+from actors.preferences import OffsetAt, decide
 from actors.user import User
 from persistence.conversations.contract import DataFault
 from persistence.faults import UnavailableError
-from persistence.messages.contract import Circumstances, Job, MessageKind, Recipient
+from persistence.messages.contract import Circumstances, Job, Recipient
 from persistence.messages.postgres import PostgresMessagePushes
 from protocol.codec import MSGPACK
 from protocol.events import MessageSent, ReadMoved
-from protocol.ids import UserId
+from protocol.ids import Millis, UserId
+from protocol.preferences import Relation
 from server.messages.texts import content, kind_of
 from server.messages.waiting import Waiting
 from server.observe import Metrics
@@ -27,18 +29,11 @@ LOCKED_S = 0.02
 AWAY_S = 1.0
 DRAIN_S = 2.0
 
-Wanted = Callable[[MessageKind, Circumstances], bool]
-
 log = structlog.get_logger()
 
 
-def everything(kind: MessageKind, there: Circumstances) -> bool:
-    """No kind of message has been declined."""
-    return True
-
-
 class MessagePushes:
-    """`user` finds an actor here, `now` is monotonic seconds; `wanted` says what a reader has not declined.
+    """`user` finds an actor here; `now` is monotonic seconds, `clock` milliseconds since 1970.
 
     `told` is called for every message and read mark that users here are told, also those without any device, so it
     must cost next to nothing. Whom nobody can ask counts as away.
@@ -49,14 +44,16 @@ class MessagePushes:
         store: PostgresMessagePushes,
         user: Callable[[UserId], User | None],
         now: Callable[[], float],
-        wanted: Wanted = everything,
+        clock: Callable[[], Millis],
+        offset_at: OffsetAt,
     ) -> None:
         self.waiting = Waiting(now)
         self.written: Counter[str] = Counter()
         self.skipped = 0
         self._store = store
         self._user = user
-        self._wanted = wanted
+        self._clock = clock
+        self._offset_at = offset_at
         self._poked = asyncio.Event()
         self._away = False
 
@@ -138,10 +135,22 @@ class MessagePushes:
         for recipient, there in zip(batch, await self._store.look(batch), strict=True):
             if there == "unreachable":
                 unreachable.add(recipient.user)
-            elif there != "unwanted" and self._wanted(kind := kind_of(recipient, there), there):
-                jobs.append(Job(recipient, kind, MSGPACK.encode(content(recipient, there))))
+            elif there != "unwanted" and (job := self._job(recipient, there)):
+                jobs.append(job)
         self.waiting.note_unreachable(unreachable)
         return jobs
+
+    def _job(self, recipient: Recipient, there: Circumstances) -> Job | None:
+        """None for what they do not want to be told by any channel. What comes in quiet hours waits for their end."""
+        message, kind, now = recipient.message, kind_of(recipient, there), self._clock()
+        relation = Relation(follows=there.follows)
+        thread = message.conversation
+        wishes = decide(there.preferences, kind, message.sender, thread, relation, now, self._offset_at)
+        if not wishes.alerts:
+            return None
+        channels = [name for name, on in (("push", wishes.push), ("email", wishes.email)) if on]
+        hold_ms = max(recipient.hold_ms, wishes.not_before - now)
+        return Job(recipient, kind, tuple(channels), MSGPACK.encode(content(recipient, there)), hold_ms)
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""

@@ -32,14 +32,13 @@ def kind_of(recipient: Recipient, there: Circumstances) -> MessageKind:
 def content(recipient: Recipient, there: Circumstances) -> Content:
     """Of a request the text is not shown: a stranger does not get to write on anybody's locked screen."""
     texts = _BY_LANGUAGE.get((there.locale or "")[:2].lower(), _BY_LANGUAGE["en"])
-    badge = min(there.badge, 99)
     if there.folder == "requests":
-        return Content(there.sender, texts.request, texts.request, badge)
+        return Content(there.sender, texts.request, texts.request, there.badge)
     text = recipient.message.text
     said = texts.message if text is UNSET or not text else _cut(text)
     if there.title:
         said = _cut(f"{there.sender}: {said}")
-    return Content(there.title or there.sender, said, texts.message, badge, urgent=True)
+    return Content(there.title or there.sender, said, texts.message, there.badge, urgent=True)
 
 
 def _cut(text: str) -> str:

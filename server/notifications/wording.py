@@ -60,7 +60,9 @@ def text(sight: Sight, locale: str | None) -> str:
 def job(alert: Alert, sight: Sight, reader: Reader, now: Millis) -> Job:
     """The push for one window of a group."""
     words, group = language(reader.locale), alert.group
-    content = Content(words.title, text(sight, reader.locale), words.plain, reader.badge, urgent=group.kind in AT_ONCE)
+    content = Content(
+        words.title, text(sight, reader.locale), words.plain, reader.badge + reader.unread, urgent=group.kind in AT_ONCE
+    )
     return Job(
         user=group.user,
         key=f"notification {group.id} {alert.window}",
@@ -86,7 +88,7 @@ def summary(alerts: list[Alert], reader: Reader, now: Millis) -> Job:
         channels=tuple(sorted({channel for alert in alerts for channel in channels(alert)})),
         sender=None,
         notification=None,
-        body=_encode(Content(words.title, said, words.plain, reader.badge)),
+        body=_encode(Content(words.title, said, words.plain, reader.badge + reader.unread)),
         expires_at=Millis(now + EXPIRES_MS),
     )
 
