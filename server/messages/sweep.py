@@ -25,6 +25,9 @@ AGE_MS = 10_000
 """How old a message is before it is swept."""
 FIRST_MS = 60_000
 """How far before that a group is looked through that never was."""
+SLICE_MS, WIDEST_MS = 10_000, 600_000
+"""How much of the log is looked through before that is noted, as each page reads all the rest of its slice. While there
+is little in them, slices widen: a day is looked through within a second or two."""
 GROUPS = 64
 _WIDTH = SHARDS // GROUPS
 
@@ -61,14 +64,21 @@ class PushSweep:
             return
         swept = await self._store.swept(groups)
         since = Millis(max(until - LIFE_MS, until - FIRST_MS if swept is None else min(swept, until)))
-        shards, then = _shards(groups), None
-        while True:
+        width = SLICE_MS
+        while since < until:
+            end = Millis(min(since + width, until))
+            pages = await self._sweep(since, end, _shards(groups))
+            await self._store.mark_swept(groups, end)
+            since, width = end, min(2 * width, WIDEST_MS) if pages == 1 else SLICE_MS
+
+    async def _sweep(self, since: Millis, until: Millis, shards: bytes) -> int:
+        """How many pages there were."""
+        then, pages = None, 0
+        while pages == 0 or then:
             page = await self._store.sweep(since, until, shards, then)
             await self._push(page.recipients)
-            then = page.then
-            if then is None:
-                break
-        await self._store.mark_swept(groups, until)
+            then, pages = page.then, pages + 1
+        return pages
 
     def _groups(self) -> list[int]:
         placement, me = self._membership.placement, self._membership.me
