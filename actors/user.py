@@ -107,6 +107,11 @@ class User:
         """Here, or away and allowed to resume."""
         return len(self._sessions)
 
+    @property
+    def in_front(self) -> bool:
+        """Somebody has a screen before them: a device is connected and not in the background."""
+        return any(session.connection and not session.background for session in self._sessions)
+
     # -- devices come and go ------------------------------------------------------------------------------------
 
     def _attach(self, hello: Attach, now: Millis) -> list[Effect]:

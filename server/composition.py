@@ -16,6 +16,7 @@ from actors.user_commands import Policy
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
+from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.people.postgres import PostgresPeople
@@ -34,6 +35,8 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.messages.pushing import MessagePushes
+from server.messages.sweep import PushSweep
 from server.observe import Metrics
 from server.passwords import Passwords
 from server.pools import Pools
@@ -95,7 +98,10 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         self.requests = Requests(router.tell, conversations, people, router.reply)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user)
+        pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
+        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic)
+        self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
+        self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, self.message_pushes.told)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -157,6 +163,7 @@ class Node:
         gauges["tidings_http_connections"] = ("Connections that speak HTTP", lambda: self.web.connections)
         gauges["tidings_relays"] = ("Sockets relayed to their home", lambda: len(self.gateway.relays))
         self.cluster.expose(self.metrics)
+        self.message_pushes.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -197,6 +204,8 @@ class Node:
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
                     *self.cluster.works(),
+                    self.message_pushes.run(),
+                    self.push_sweep.run(),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -236,6 +245,7 @@ class Node:
                 await self.host.drain()
         except TimeoutError:
             log.warning("drain took too long: stopping all the same")
+        await self.message_pushes.drain()
         await self.cluster.membership.leave()
         await self.gateway.drain()
 

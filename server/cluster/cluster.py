@@ -16,7 +16,7 @@ from server.cluster.homes import Homes, Sessions
 from server.cluster.links import Links
 from server.cluster.membership import Membership
 from server.cluster.repair import Repair
-from server.cluster.router import Router, Sockets
+from server.cluster.router import Router, Sockets, Watcher
 from server.cluster.sweep import Sweep
 from server.cluster.untold import Untold
 from server.host import Host
@@ -50,12 +50,18 @@ class Cluster:
         self.membership.attend(self)
 
     def join(
-        self, host: Host, requests: Requests, sessions: Sessions, bus: Bus, user: Callable[[UserId], User | None]
+        self,
+        host: Host,
+        requests: Requests,
+        sessions: Sessions,
+        bus: Bus,
+        user: Callable[[UserId], User | None],
+        watcher: Watcher | None = None,
     ) -> None:
         """What it serves, and what carries its frames; called once, before `works`. `user` finds an actor here."""
         self._bus = bus
         self._host = host
-        self.router.join(host, requests)
+        self.router.join(host, requests, watcher)
         self.links.join(bus)
         self.homes = Homes(self.membership, sessions, host)
         self.repair = Repair(self._log, self._nodes, self.membership, self.links, self.router, user)

@@ -1,6 +1,6 @@
 """The router: where everything that leaves an actor goes: a connection or an actor here, another node, the store."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, assert_never
 
 import msgspec
@@ -12,7 +12,7 @@ from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import ReadMoved, ReceiptMoved
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved
 from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
@@ -23,6 +23,9 @@ from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
 from server.requests import Requests
+
+Watcher = Callable[[Sequence[UserId], MessageSent | ReadMoved], None]
+"""Is shown which users here are told a message, or how far they have read; also those who are not active."""
 
 log = structlog.get_logger()
 
@@ -49,11 +52,13 @@ class Router:
         self._sockets = sockets
         self._load = load
         self._told = Told(now)
+        self._watcher: Watcher | None = None
 
-    def join(self, host: Host, requests: Requests) -> None:
+    def join(self, host: Host, requests: Requests, watcher: Watcher | None = None) -> None:
         """Called once, before anything is routed."""
         self._host = host
         self._requests = requests
+        self._watcher = watcher
 
     def reply(self, request: Asked, result: Result) -> None:
         if not request.node:
@@ -126,7 +131,7 @@ class Router:
         for node, theirs in elsewhere.items():
             self._links.send(node, ToUsers(tuple(theirs), encoded.msgpack, hops))
 
-    def tell_here(self, users: Iterable[UserId], encoded: Encoded) -> None:
+    def tell_here(self, users: Sequence[UserId], encoded: Encoded) -> None:
         """To users at home here, except for what would take back what was told since."""
         event = encoded.event
         if isinstance(event, ReceiptMoved) and users:
@@ -143,10 +148,12 @@ class Router:
             return
         self._tell_users(users, encoded)
 
-    def _tell_users(self, users: Iterable[UserId], encoded: Encoded) -> None:
+    def _tell_users(self, users: Sequence[UserId], encoded: Encoded) -> None:
         delivered = Delivered(encoded)
         for user in users:
             self._host.tell(user_address(user), delivered, activate=False)
+        if self._watcher and isinstance(encoded.event, (MessageSent, ReadMoved)):
+            self._watcher(users, encoded.event)
 
     def _to_conversation(self, id: ConversationId, command: Mailed, hops: int) -> None:
         """To its node, or to an actor here while that one is not heard: two of them are legal, the store decides."""

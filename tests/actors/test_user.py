@@ -27,6 +27,7 @@ from actors.user_commands import (
     ReadSnapshot,
     Reattach,
     Report,
+    SetBackground,
     SnapshotRead,
 )
 from protocol.codec import Encoded
@@ -130,6 +131,21 @@ def test_a_newer_hello_of_a_device_supersedes_the_older_one() -> None:
     assert actor.handle(attach(4), NOW)[0] == Tell(connection_address(3), SUPERSEDED)
     assert actor.handle(Detach(3, goodbye=True), NOW) == []
     assert written(actor.handle(message(1), NOW), 4) == [1]
+
+
+def test_somebody_is_in_front_of_a_screen_while_a_device_is_connected_and_not_in_the_background() -> None:
+    actor = user()
+    seen = [actor.in_front]
+    for command in (
+        attach(1, "phone", background=True),
+        attach(2, "browser"),
+        SetBackground(Asked(2, 2), True),
+        SetBackground(Asked(1, 3), False),
+        Detach(1, goodbye=False),
+    ):
+        actor.handle(command, NOW)
+        seen.append(actor.in_front)
+    assert seen == [False, False, True, False, True, False]
 
 
 def test_a_device_too_many_is_refused_unless_one_is_away() -> None:

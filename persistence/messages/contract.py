@@ -1,0 +1,60 @@
+"""What is asked and kept of pushes for messages."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from protocol.events import MessageSent
+from protocol.ids import UserId
+
+MessageKind = Literal["message", "mention", "message_request"]
+
+
+class Recipient(Struct, frozen=True, gc=False):
+    """Somebody a message was for; it speaks for all of its conversation up to the place `upto`.
+
+    What becomes of it may wait for `hold_ms` more.
+    """
+
+    user: UserId
+    message: MessageSent
+    upto: int
+    hold_ms: int = 0
+
+    @property
+    def mentioned(self) -> bool:
+        """The message names them."""
+        mentions = self.message.mentions
+        return mentions is not UNSET and self.user in mentions
+
+
+class Circumstances(Struct, frozen=True, gc=False):
+    """What somebody who shall have a push sees of it. `title` is the group's, `sender` the name its sender goes by.
+
+    `badge` counts conversations with something unread. `locale` is what they have set, if anything.
+    """
+
+    folder: Literal["inbox", "requests"]
+    title: str | None
+    sender: str
+    locale: str | None
+    badge: int
+
+
+Standing = Circumstances | Literal["unreachable", "unwanted"]
+"""Without a registered device; or gone, muted, blocked, read, or pushed before."""
+
+
+class Job(Struct, frozen=True, gc=False):
+    """A push that is due when the recipient's hold is over. `body` is the MessagePack of `protocol.pushes.Content`."""
+
+    recipient: Recipient
+    kind: MessageKind
+    body: bytes
+
+
+class Swept(Struct, frozen=True, gc=False):
+    """Recipients whom nothing has reached. `then`: ask again from there on, there is more."""
+
+    recipients: tuple[Recipient, ...]
+    then: str | None
