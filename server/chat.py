@@ -17,6 +17,7 @@ from tidings_client import (
     ConversationState,
     Login,
     Message,
+    Notification,
     Offline,
     Online,
     Read,
@@ -34,6 +35,7 @@ HELP = """\
 /group NAME NAME …  talk to several
 /list               your conversations; /1, /2, … goes to one
 /history            what was said here
+/notifications      what others did; they are seen then
 /quit               leave
 anything else is sent to the conversation you are in"""
 
@@ -68,6 +70,8 @@ class Chat:
                     await self._list()
                 case "/history":
                     await self._history()
+                case "/notifications":
+                    await self._notifications()
                 case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
                     self._enter(self._listed[int(word[1:]) - 1])
                 case _ if word[0] == "/":
@@ -88,6 +92,8 @@ class Chat:
                     self._say(f"  … {await self._directory.name(event.user)} is typing")
                 case Receipt(read_c=int(read)) if event.conversation == self._here:
                     self._say(f"  ✓ {await self._directory.name(event.user)} has read up to {read}")
+                case Notification(seen=False):
+                    self._say(f"  * {event.text}")
                 case Snapshot():
                     for conversation in event.conversations:
                         await self._title(conversation)
@@ -143,6 +149,16 @@ class Chat:
             self._say(f"/{number}  {self._titles[conversation.id]}{unread}")
         if not page.items:
             self._say("nothing yet: /open NAME")
+
+    async def _notifications(self) -> None:
+        page = await self._client.notifications()
+        for one in page.items:
+            mark = " " if one.seen else "*"
+            self._say(f"{datetime.fromtimestamp(one.updated_at / 1000):%H:%M} {mark} {one.text}")
+        if page.items:
+            await self._client.see(page.items[0].updated_at)
+        else:
+            self._say("no notifications")
 
     async def _history(self) -> None:
         if self._here is None:

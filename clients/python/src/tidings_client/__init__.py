@@ -32,6 +32,10 @@ from .events import (
     Member,
     MemberChanged,
     Message,
+    Notification,
+    NotificationGone,
+    Notifications,
+    NotificationsSeen,
     Offline,
     Online,
     Other,
@@ -42,6 +46,7 @@ from .events import (
     Snapshot,
     Typing,
 )
+from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -66,6 +71,11 @@ __all__ = [
     "MemberChanged",
     "MemoryStore",
     "Message",
+    "Notification",
+    "NotificationGone",
+    "NotificationList",
+    "Notifications",
+    "NotificationsSeen",
     "Offline",
     "Online",
     "Other",
