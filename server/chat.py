@@ -21,6 +21,7 @@ from tidings_client import (
     Graph,
     Login,
     Message,
+    Notification,
     Offline,
     Online,
     Read,
@@ -41,6 +42,7 @@ HELP = f"""\
 /accept, /decline   let them, or let them not, in the conversation you are in; writing accepts too
 /history            what was said here
 {RELATIONS_HELP}
+/notifications      what others did; they are seen then
 /quit               leave
 anything else is sent to the conversation you are in"""
 
@@ -80,6 +82,8 @@ class Chat:
                     await self._judge(word == "/accept")
                 case "/history":
                     await self._history()
+                case "/notifications":
+                    await self._notifications()
                 case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
                     self._enter(self._listed[int(word[1:]) - 1])
                 case _ if word[0] == "/" and await self._relations.line(word, rest.strip()):
@@ -102,6 +106,8 @@ class Chat:
                     self._say(f"  … {await self._directory.name(event.user)} is typing")
                 case Receipt(read_c=int(read)) if event.conversation == self._here:
                     self._say(f"  ✓ {await self._directory.name(event.user)} has read up to {read}")
+                case Notification(seen=False):
+                    self._say(f"  * {event.text}")
                 case Snapshot():
                     for conversation in event.conversations:
                         await self._title(conversation)
@@ -172,6 +178,16 @@ class Chat:
             await self._client.decline(self._here)
             self._here = None
             self._say("declined: nobody is told")
+
+    async def _notifications(self) -> None:
+        page = await self._client.notifications()
+        for one in page.items:
+            mark = " " if one.seen else "*"
+            self._say(f"{datetime.fromtimestamp(one.updated_at / 1000):%H:%M} {mark} {one.text}")
+        if page.items:
+            await self._client.see(page.items[0].updated_at)
+        else:
+            self._say("no notifications")
 
     async def _history(self) -> None:
         if self._here is None:

@@ -7,7 +7,7 @@ from tidings_client import Graph, Relation
 
 HELP = """\
 /follow NAME        follow somebody, or ask to; /unfollow NAME ends it
-/requests           who asks to follow you; /accept NAME, /decline NAME
+/follow-requests    who asks to follow you; /approve NAME, /reject NAME
 /private            who wants to follow you has to ask; /public: nobody has to
 /block NAME         be nobody to somebody; /unblock NAME ends it"""
 
@@ -22,8 +22,8 @@ class Relations:
         self._deeds: Mapping[str, Callable[[str], Awaitable[Relation]]] = {
             "/follow": graph.follow,
             "/unfollow": graph.unfollow,
-            "/accept": graph.accept,
-            "/decline": graph.decline,
+            "/approve": graph.accept,
+            "/reject": graph.decline,
             "/block": lambda user: graph.decide("block", user),
             "/unblock": lambda user: graph.decide("block", user, on=False),
         }
@@ -35,7 +35,7 @@ class Relations:
         elif word in ("/private", "/public"):
             await self._graph.set_private(word == "/private")
             self._say("who wants to follow you has to ask" if word == "/private" else "anybody may follow you")
-        elif word == "/requests":
+        elif word == "/follow-requests":
             await self._requests()
         else:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.clients.session.desk import Desk, conversation, error, message, places, snapshot
 from tidings_client import (
     ConversationGone,
-    Other,
+    Notifications,
     ProtocolFault,
     Snapshot,
     Stored,
@@ -25,7 +25,7 @@ def test_a_resync_with_stored_heads_asks_for_what_is_missing() -> None:
     desk.hear({"re": 2, "ok": {"conversations": [full, more, gone], "now": 2_000, "notifications": {"badge": 1}}})
     assert places(desk.events()) == [3, 4, 1]
     assert ConversationGone("9") in desk.events()
-    assert any(isinstance(event, Other) for event in desk.events())
+    assert Notifications(1, (), None) in desk.events()
     assert [write["after"] for write in desk.writes()] == [1]
     desk.hear({"re": 3, "ok": {"events": [message(2, conversation="8")], "more": False}})
     desk.session.taken(10**6, desk.now)

@@ -32,6 +32,10 @@ from .events import (
     Member,
     MemberChanged,
     Message,
+    Notification,
+    NotificationGone,
+    Notifications,
+    NotificationsSeen,
     Offline,
     Online,
     Other,
@@ -43,6 +47,7 @@ from .events import (
     Typing,
 )
 from .graph import Graph, People, Person, Relation
+from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -68,6 +73,11 @@ __all__ = [
     "MemberChanged",
     "MemoryStore",
     "Message",
+    "Notification",
+    "NotificationGone",
+    "NotificationList",
+    "Notifications",
+    "NotificationsSeen",
     "Offline",
     "Online",
     "Other",

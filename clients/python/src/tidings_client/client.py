@@ -25,8 +25,9 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event
+from .events import Conversation, Event, Notifications
 from .greeting import APP, PLATFORM, described
+from .notifications import read_notifications
 from .reading import map_of
 from .settings import Settings
 from .store import MemoryStore, Store, Unsent
@@ -223,6 +224,19 @@ class Client:
     async def receipts(self, conversation: str) -> tuple[Marks, ...]:
         """How far every member has received and read."""
         return read_marks(await self.request("conversation.receipts", conversation=conversation))
+
+    async def notifications(self, *, before: str | None = None, limit: int = 20) -> Notifications:
+        """A page of my notifications, something new first; `before` is the `next` of the page before."""
+        fields: dict[str, Any] = {"limit": limit} if before is None else {"limit": limit, "before": before}
+        return read_notifications(await self.request("notification.list", **fields))
+
+    async def see(self, up_to: int) -> None:
+        """I have seen all notifications whose `updated_at` is not after `up_to`."""
+        await self.request("notification.seen", up_to=up_to)
+
+    async def preferences(self, **changes: Any) -> dict[str, Any]:
+        """Which notifications I want, after these changes: `channels`, `audience`, `quiet`, `muted`, `pause_until`."""
+        return await self.request("notification.preferences", **({"set": changes} if changes else {}))
 
     async def background(self, on: bool) -> None:
         """The application went to the background: no live events, rarer pings, pushes armed. Kept over reconnects."""

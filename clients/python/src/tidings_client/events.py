@@ -8,11 +8,11 @@ keys this version does not know.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from .errors import TidingsError
-from .reading import Body, int_of, int_or_none, text_of, text_or_none
+from .reading import Body, int_of, int_or_none, text_of, text_or_none, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,58 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """What some people did, as one; it takes the place of an earlier one with its `id`.
+
+    `actors` and `targets` are samples, `text` says it in my language, `updated_at` is when something new came last.
+    """
+
+    id: str
+    kind: str
+    group: str
+    actors: tuple[str, ...]
+    actor_count: int
+    targets: tuple[str, ...]
+    target_count: int
+    text: str
+    at: int
+    updated_at: int
+    seen: bool
+    u: int | None = None
+
+    def after_seen(self) -> Notification:
+        """The same, seen."""
+        return replace(self, seen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationGone:
+    """Nothing is left of a notification."""
+
+    id: str
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsSeen:
+    """On one of my devices I have seen all with an `updated_at` up to `up_to`; `badge` are left."""
+
+    up_to: int
+    badge: int
+    u: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notifications:
+    """The first page, which replaces what was known; `badge` counts all that are not seen, up to 100. As an answer:
+    any page, and `next` is the `before` of the following one."""
+
+    badge: int
+    items: tuple[Notification, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
 
@@ -215,6 +267,10 @@ Event: TypeAlias = (
     | SettingsChanged
     | ConversationGone
     | Typing
+    | Notification
+    | NotificationGone
+    | NotificationsSeen
+    | Notifications
     | Other
     | ConversationState
     | Snapshot
@@ -248,6 +304,24 @@ def read_event(body: Body) -> Event:
     return Other(ev, body, int_or_none(body, "u"))
 
 
+def read_notification(body: Body) -> Notification:
+    """One notification, from the stream or out of a list."""
+    return Notification(
+        id=text_of(body, "id"),
+        kind=text_of(body, "kind"),
+        group=text_of(body, "group"),
+        actors=texts_of(body, "actors"),
+        actor_count=int_of(body, "actor_count"),
+        targets=texts_of(body, "targets"),
+        target_count=int_of(body, "target_count"),
+        text=text_of(body, "text"),
+        at=int_of(body, "at"),
+        updated_at=int_of(body, "updated_at"),
+        seen=body.get("seen") is True,
+        u=int_or_none(body, "u"),
+    )
+
+
 def _receipt(body: Body) -> Event:
     marks = int_or_none(body, "delivered_c"), int_or_none(body, "read_c")
     return Receipt(text_of(body, "conversation"), text_of(body, "user"), *marks, body.get("u"))
@@ -270,6 +344,14 @@ def _typing(body: Body) -> Event:
     return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
 
 
+def _notification_gone(body: Body) -> Event:
+    return NotificationGone(text_of(body, "id"), body.get("u"))
+
+
+def _notifications_seen(body: Body) -> Event:
+    return NotificationsSeen(int_of(body, "up_to"), int_of(body, "badge"), body.get("u"))
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -279,4 +361,7 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "settings": _settings,
     "conversation.gone": _gone,
     "typing": _typing,
+    "notification": read_notification,
+    "notification.gone": _notification_gone,
+    "notification.seen": _notifications_seen,
 }

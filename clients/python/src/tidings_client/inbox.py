@@ -17,11 +17,11 @@ from .events import (
     ConversationState,
     Event,
     LogEvent,
-    Other,
     SettingsChanged,
     read_event,
 )
 from .logs import Logs, Need
+from .notifications import read_notifications
 from .progress import Progress
 from .reading import Body, int_of, maps_of, text_of
 from .requests import Request, Requests, Result
@@ -87,6 +87,8 @@ class Inbox:
         """Conversations without a head start at their `last_c`; a head is never moved. The rest of them are listed."""
         snapshot = read_snapshot(body)
         self._start_at_last(snapshot, snapshot.conversations)
+        if "notifications" in body:
+            self._emit(self.hand_on(read_notifications(body["notifications"])))
         self._list_before = body.get("next")
         self._ask_list()
         self.replayed(snapshot.now)
@@ -266,7 +268,7 @@ class Inbox:
             else:
                 self._sync_item(sync, asked, item)
         if "notifications" in body:
-            self._emit(self.hand_on(Other("notifications", body["notifications"])))
+            self._emit(self.hand_on(read_notifications(body["notifications"])))
         sync.answered(body)
 
     def _sync_item(self, sync: SyncRun, asked: int, item: dict[str, Any]) -> None:

@@ -59,6 +59,16 @@ def maps_of(body: Body, key: str) -> list[dict[str, Any]]:
     return [as_map(item, key) for item in value]
 
 
+def texts_of(body: Body, key: str) -> tuple[str, ...]:
+    """A list of texts; empty when the key is absent."""
+    value = body.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(type(item) is str for item in value):
+        raise Malformed(f"{key} is not a list of texts")
+    return tuple(value)
+
+
 def as_map(value: object, what: str) -> dict[str, Any]:
     """The value itself, known to be a map."""
     if not isinstance(value, dict):
