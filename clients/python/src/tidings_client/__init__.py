@@ -7,6 +7,7 @@ in; `Session` is the same logic without I/O, for other event loops and for simul
 from .accounts import Login, Tokens, log_in, refresh, sign_up
 from .client import Client, new_cid
 from .conversations import History, Marks, Page, Sent
+from .devices import forget_device, register_browser, register_device, vapid_key
 from .errors import (
     AuthenticationFailed,
     Closed,
@@ -93,8 +94,12 @@ __all__ = [
     "Unsent",
     "VersionRefused",
     "WrongUser",
+    "forget_device",
     "log_in",
     "new_cid",
     "refresh",
+    "register_browser",
+    "register_device",
     "sign_up",
+    "vapid_key",
 ]

@@ -101,8 +101,13 @@ async def _tokens(url: str, path: str, body: Mapping[str, str | dict[str, str] |
 
 
 def _post(url: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    return ask(url, "POST", body)
+
+
+def ask(url: str, method: str, body: Mapping[str, Any] | None, token: str | None = None) -> dict[str, Any]:
+    """What the server answers, to who has that access token. Blocks; raises as `sign_up`."""
     try:
-        status, answer = _exchange(url, json.dumps(body).encode())
+        status, answer = _exchange(url, method, None if body is None else json.dumps(body).encode(), token)
     except http.client.HTTPException as error:
         raise ConnectionError(f"the answer of {url} broke off: {error!r}") from error
     if status >= 300:
@@ -117,9 +122,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _exchange(url: str, body: bytes) -> tuple[int, bytes]:
+def _exchange(url: str, method: str, body: bytes | None, token: str | None) -> tuple[int, bytes]:
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    request = urllib.request.Request(url, body, headers, method="POST")
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, body, headers, method=method)
     try:
         with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read()
