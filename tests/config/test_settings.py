@@ -1,7 +1,13 @@
+import base64
+import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from config.catalogue import SETTINGS
 from config.sections import MAX_SERVER_MESSAGE, Settings
@@ -11,7 +17,19 @@ from config.values import Address, Network, SigningKey
 KEY = "2026a:" + "A" * 43 + "="
 OTHER_KEY = "2026b:" + "B" * 43 + "="
 COMPLETE = {"TIDINGS_POSTGRES__URL": "postgresql://tidings:hunter2@db/tidings", "TIDINGS_TOKENS__KEYS": KEY}
+EC, RSA = generate_private_key(SECP256R1()), generate_rsa_key(65_537, 2_048)
+VAPID = base64.urlsafe_b64encode(bytes([1] * 32)).rstrip(b"=").decode()
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
+
+
+def pem(key: Any) -> str:
+    text: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return text.decode()
+
+
+def account(**changed: str) -> str:
+    parts = {"project_id": "p-1", "client_email": "a@b", "token_uri": "https://oauth2.googleapis.com/token"}
+    return json.dumps(parts | {"private_key": pem(RSA)} | changed)
 
 
 def refusal(path: Path | None = None, environ: dict[str, str] | None = None, **overrides: object) -> str:
@@ -176,6 +194,58 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     assert "set it to no less than gateway.ring_bytes" in refusal(gateway__node_ring_bytes=4_096)
     assert "the same as node.listen" in refusal(node__listen="127.0.0.1:8180")
     assert "names a key id twice" in refusal(tokens__keys=[KEY, KEY])
+
+
+def test_a_provider_of_pushes_is_whole_or_off() -> None:
+    assert refusal(push__vapid_key=VAPID) == (
+        "push.vapid_contact (TIDINGS_PUSH__VAPID_CONTACT) is not set, and push.vapid_key is: "
+        "set it to mailto:you@example.com, or an https URL."
+    )
+    assert "push.apns_key_id (TIDINGS_PUSH__APNS_KEY_ID) is not set" in refusal(push__apns_key=pem(EC))
+    assert "push.email_from" in refusal(push__smtp_url="smtp://mail.example.com")
+    assert load(None, COMPLETE, {"push.vapid_key": VAPID, "push.vapid_contact": "mailto:a@b"}).push.vapid_key == VAPID
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("push.apns_key", "-----BEGIN PRIVATE KEY-----"),
+        ("push.apns_key", pem(RSA)),
+        ("push.apns_key_id", "ABC/DEF"),
+        ("push.apns_url", "http://api.push.apple.com"),
+        ("push.apns_url", "https://api.push.apple.com/3"),
+        ("push.apns_url", "https://ada@api.push.apple.com"),
+        ("push.fcm_account", "{}"),
+        ("push.fcm_account", "[]"),
+        ("push.fcm_account", "no JSON"),
+        ("push.fcm_account", account(private_key=pem(EC))),
+        ("push.fcm_account", account(project_id="a/b")),
+        ("push.fcm_account", account(token_uri="http://oauth2.googleapis.com/token")),
+        ("push.vapid_key", VAPID + "AAAA"),
+        ("push.vapid_key", "A" * 43),
+        ("push.vapid_key", "%"),
+        ("push.vapid_contact", "ada@example.com"),
+        ("push.smtp_url", "http://mail.example.com"),
+        ("push.smtp_url", "smtp://mail.example.com/path"),
+        ("push.email_from", "Ada <ada@example.com>"),
+    ],
+)
+def test_what_no_provider_would_take_ends_the_start(name: str, value: str) -> None:
+    told = refusal(environ={SETTINGS[name].variable: value})
+    assert told.startswith(f"{SETTINGS[name]} is ")
+    assert told.endswith(f" in the environment: set it to {SETTINGS[name].expects}.")
+    assert not SETTINGS[name].is_secret or value not in told
+
+
+def test_what_providers_give_out_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "key.p8"
+    file.write_text(pem(EC))
+    apns = {"TIDINGS_PUSH__APNS_KEY_FILE": str(file), "TIDINGS_PUSH__APNS_KEY_ID": "ABC123DEFG"}
+    apns |= {"TIDINGS_PUSH__APNS_TEAM_ID": "DEF123GHIJ", "TIDINGS_PUSH__APNS_TOPIC": "com.example.app"}
+    push = load(None, COMPLETE | apns | {"TIDINGS_PUSH__FCM_ACCOUNT": account()}).push
+    assert push.apns_key == pem(EC).strip()
+    assert push.fcm_account.parts["client_email"] == "a@b"
+    assert "PRIVATE" not in repr(push)
 
 
 def test_secrets_do_not_show_in_the_representation() -> None:

@@ -7,6 +7,7 @@ in; `Session` is the same logic without I/O, for other event loops and for simul
 from .accounts import Login, Tokens, log_in, refresh, sign_up
 from .client import Client, new_cid
 from .conversations import History, Marks, Page, Sent
+from .devices import Devices
 from .errors import (
     AuthenticationFailed,
     Closed,
@@ -60,6 +61,7 @@ __all__ = [
     "Conversation",
     "ConversationGone",
     "ConversationState",
+    "Devices",
     "Entry",
     "Event",
     "FileStore",
