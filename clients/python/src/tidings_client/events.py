@@ -112,6 +112,17 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """How somebody stands: `online`, `idle`, `offline`, `unknown`. `last_active_at`, in milliseconds since 1970, only
+    where known; `conversation` is one of ours that they look at. Live: may be missed."""
+
+    user: str
+    state: str
+    last_active_at: int | None
+    conversation: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
 
@@ -210,6 +221,7 @@ Event: TypeAlias = (
     | SettingsChanged
     | ConversationGone
     | Typing
+    | Presence
     | Other
     | ConversationState
     | Snapshot
@@ -265,6 +277,12 @@ def _typing(body: Body) -> Event:
     return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
 
 
+def read_presence(body: Body) -> Presence:
+    """The event `presence`, or one of the people that `presence.watch` answers with."""
+    active_at, conversation = int_or_none(body, "last_active_at"), text_or_none(body, "conversation")
+    return Presence(text_of(body, "user"), text_of(body, "state"), active_at, conversation)
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -274,4 +292,5 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "settings": _settings,
     "conversation.gone": _gone,
     "typing": _typing,
+    "presence": read_presence,
 }
