@@ -26,6 +26,7 @@ from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.fanout import Fanout
 from bench.workloads.held import Held
 from bench.workloads.idle import Idle
+from bench.workloads.presence import Presence
 from bench.workloads.storm import Storm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -108,6 +109,16 @@ def dm(rate: float, conversations: int, seconds: float, knee: bool, across: bool
 def fanout(members: int, devices: int, rate: float, seconds: float, **shared: Any) -> None:
     """CPU per delivery of live events to the sockets of one group."""
     conclude(Fanout(members, devices, rate, seconds), **shared)
+
+
+@bench.command()
+@click.option("--connections", default=10_000, show_default=True, help="Users, each watching 50 others.")
+@click.option("--seconds", default=60.0, show_default=True, help="The quiet window, and the one with churn.")
+@NODES
+@measuring
+def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> None:
+    """CPU per change of somebody whom 50 watch, told per change, and what is held back; 2 % a minute come or go."""
+    conclude(Presence(connections, window_s=seconds, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command("all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -35,5 +36,21 @@ async def read_log(url: str) -> Log:
         settings = [f"{name} {await connection.fetchval(f'show {name}')}" for name in SETTINGS]
         fsyncs = await connection.fetchval(FSYNCS)
         return Log(None if fsyncs is None else int(fsyncs), ", ".join(settings))
+    finally:
+        await connection.close()
+
+
+async def follow_each_other(url: str, people: Sequence[str], each: int) -> None:
+    """Have everybody and the `each` who come after them, in a ring, follow each other."""
+    ids = [int(person) for person in people]
+    pairs = {
+        pair
+        for place, one in enumerate(ids)
+        for other in (ids[(place + step) % len(ids)] for step in range(1, each + 1))
+        for pair in ((one, other), (other, one))
+    }
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.copy_records_to_table("follow", columns=("follower", "followee"), records=sorted(pairs))
     finally:
         await connection.close()
