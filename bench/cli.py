@@ -27,6 +27,7 @@ from bench.workloads.fanout import Fanout
 from bench.workloads.held import Held
 from bench.workloads.idle import Idle
 from bench.workloads.notifications import Notifications
+from bench.workloads.presence import Presence
 from bench.workloads.storm import Storm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -119,6 +120,15 @@ def fanout(members: int, devices: int, rate: float, seconds: float, **shared: An
 def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
     """Activities from the outbox into groups of the notification list: each counted once, and at which cost."""
     conclude(Notifications(events, people), nodes=nodes, **shared)
+
+
+@click.option("--connections", default=10_000, show_default=True, help="Users, each watching 50 others.")
+@click.option("--seconds", default=60.0, show_default=True, help="The quiet window, and the one with churn.")
+@NODES
+@measuring
+def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> None:
+    """CPU per change of somebody whom 50 watch, told per change, and what is held back; 2 % a minute come or go."""
+    conclude(Presence(connections, window_s=seconds, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command("all")

@@ -16,7 +16,7 @@ RETRIES = 5
 MOST_MOVES = 3
 """In a row: what follows more often runs in a circle."""
 
-NOT_DURABLE = frozenset(("ping", "synced", "continuity"))
+NOT_DURABLE = frozenset(("ping", "synced", "continuity", "presence"))
 
 
 class RefusedError(Exception):

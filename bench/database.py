@@ -1,4 +1,4 @@
-"""What Postgres says of its own work: how often it made its log durable, and by which settings."""
+"""What only the database can tell or be given: its own work, whom people follow, activities and what became of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from protocol.activity import ACTIVITY
 SETTINGS = ("fsync", "synchronous_commit", "wal_sync_method")
 FSYNCS = "select sum(fsyncs) from pg_stat_io where object = 'wal'"
 """Since Postgres 18; null before. A backend adds its own when a statement ends, once a second at most."""
-
-
 WAITING = "select (select count(*) from outbox) + (select coalesce(sum(events), 0) from outbox_message)"
 
 
@@ -63,3 +61,19 @@ async def grouped(connection: asyncpg.Connection) -> tuple[int, int]:
     """Groups of the list, and the people counted in them."""
     row = await connection.fetchrow("select count(*), coalesce(sum(members), 0)::bigint from notification")
     return int(row[0]), int(row[1])
+
+
+async def follow_each_other(url: str, people: Sequence[str], each: int) -> None:
+    """Have everybody and the `each` who come after them, in a ring, follow each other."""
+    ids = [int(person) for person in people]
+    pairs = {
+        pair
+        for place, one in enumerate(ids)
+        for other in (ids[(place + step) % len(ids)] for step in range(1, each + 1))
+        for pair in ((one, other), (other, one))
+    }
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.copy_records_to_table("follow", columns=("follower", "followee"), records=sorted(pairs))
+    finally:
+        await connection.close()

@@ -24,6 +24,7 @@ from tidings_client import (
     Notification,
     Offline,
     Online,
+    Presence,
     Read,
     Receipt,
     Refused,
@@ -33,6 +34,9 @@ from tidings_client import (
     log_in,
     sign_up,
 )
+
+WATCHED = 200
+"""The most that a server takes."""
 
 HELP = f"""\
 /open NAME          talk to somebody
@@ -58,6 +62,7 @@ class Chat:
         self._here: str | None = None
         self._listed: list[str] = []
         self._titles: dict[str, str] = {}
+        self._others: dict[str, list[str]] = {}
 
     async def line(self, line: str) -> bool:
         """Do what one line says; False to leave."""
@@ -85,7 +90,7 @@ class Chat:
                 case "/notifications":
                     await self._notifications()
                 case _ if word[0] == "/" and word[1:].isdigit() and 0 < int(word[1:]) <= len(self._listed):
-                    self._enter(self._listed[int(word[1:]) - 1])
+                    await self._enter(self._listed[int(word[1:]) - 1])
                 case _ if word[0] == "/" and await self._relations.line(word, rest.strip()):
                     pass
                 case _ if word[0] == "/":
@@ -117,6 +122,9 @@ class Chat:
                     self._say("  (offline: trying again)")
                 case Online():
                     self._say("  (online)")
+                    await self._watch()
+                case Presence(state="online" | "idle" | "offline"):
+                    await self._stands(event)
                 case Read():
                     pass
 
@@ -128,7 +136,7 @@ class Chat:
                 self._say(f"  {self._titles[conversation]} wants to talk to you: /accept, /decline, or answer")
         name = await self._directory.name(sender)
         if self._here is None:
-            self._enter(conversation)
+            await self._enter(conversation)
         where = "" if conversation == self._here else f"[{self._titles[conversation]}] "
         self._say(f"{datetime.fromtimestamp(at / 1000):%H:%M} {where}{name}: {text}")
         if conversation == self._here:
@@ -137,11 +145,27 @@ class Chat:
     async def _title(self, conversation: Conversation) -> None:
         others = [member.user for member in conversation.members if member.user != self._client.user]
         names = [await self._directory.name(user) for user in others[:5]]
+        self._others[conversation.id] = others[:WATCHED]
         self._titles[conversation.id] = conversation.title or ", ".join(names)
 
-    def _enter(self, conversation: str) -> None:
+    async def _enter(self, conversation: str) -> None:
         self._here = conversation
         self._say(f"— you are talking to {self._titles.get(conversation, conversation)} —")
+        await self._watch()
+
+    async def _watch(self) -> None:
+        """Whoever one talks to is watched, and sees that one is here."""
+        if self._here is None:
+            return
+        with suppress(TidingsError):
+            for presence in await self._client.watch(self._others.get(self._here, []), conversation=self._here):
+                if presence.state in ("online", "idle"):
+                    await self._stands(presence)
+
+    async def _stands(self, presence: Presence) -> None:
+        here = " and looks at this chat" if presence.conversation and presence.conversation == self._here else ""
+        mark = "●" if presence.state == "online" else "○"
+        self._say(f"  {mark} {await self._directory.name(presence.user)} is {presence.state}{here}")
 
     async def _open(self, names: list[str], *, group: bool = False) -> None:
         users = []
@@ -155,7 +179,7 @@ class Chat:
             return
         conversation = await (self._client.create(users) if group else self._client.open(users[0]))
         await self._title(conversation)
-        self._enter(conversation.id)
+        await self._enter(conversation.id)
 
     async def _list(self, folder: Literal["inbox", "requests"] = "inbox") -> None:
         page = await self._client.conversations(folder)

@@ -247,6 +247,7 @@ class Presence:
     def placed(self) -> None:
         """Homes have moved."""
         self._moved_at, self._moved = self._now(), True
+        self._ground = replace(self._ground, moving=True)
         self._poked.set()
 
     def _failed(self) -> None:

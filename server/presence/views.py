@@ -13,7 +13,7 @@ class Ground(Struct, frozen=True):
     """What a node knows that reads records.
 
     `up`: the store answers. `alive` are the nodes whose leases count. `moving`: homes have moved lately, and whoever
-    was there may not have come to their new home yet.
+    was there may not have come to their new home yet, nor that have written anything.
     """
 
     up: bool
@@ -31,7 +31,7 @@ def seen(user: UserId, record: Record | None, home: str, ground: Ground) -> Pres
         if not ground.up:
             return PresenceChanged(user, "unknown")
         return _told(user, record) if ground.moving else PresenceChanged(user, "offline", record.at or UNSET)
-    if not ground.up or home not in ground.alive:
+    if not ground.up or (home not in ground.alive and not ground.moving):
         return PresenceChanged(user, "unknown")
     return PresenceChanged(user, "offline") if record is None else _told(user, record)
 

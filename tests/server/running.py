@@ -107,6 +107,10 @@ class Installation:
         """The process id of the NATS server that runs now."""
         return next(pid for pid, words in self._children() if words[0].endswith("nats-server"))
 
+    def valkey_pid(self) -> int:
+        """The process id of the Valkey server that runs now."""
+        return next(pid for pid, words in self._children() if words[0].endswith("valkey-server"))
+
     def _children(self) -> list[tuple[int, list[str]]]:
         """The process id and the command line of every process that the supervisor started itself."""
         found = []

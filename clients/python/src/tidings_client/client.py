@@ -25,10 +25,10 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event, Notifications
+from .events import Conversation, Event, Notifications, Presence, read_presence
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
-from .reading import map_of
+from .reading import map_of, maps_of
 from .settings import Settings
 from .store import MemoryStore, Store, Unsent
 
@@ -205,6 +205,21 @@ class Client:
     async def typing(self, conversation: str, kind: Literal["text", "voice", "media", "stop"] = "text") -> None:
         """I type. Never waits and is never answered; dropped while offline and above the server's limit."""
         self._running.typing(conversation, kind)
+
+    async def watch(self, users: Iterable[str], *, conversation: str | None = None) -> tuple[Presence, ...]:
+        """Who is on screen, at most 200, in place of those before: how they stand, and `Presence` whenever it changes.
+
+        `conversation`: the one on screen; its other members may see that I look at it. Ends with the connection: watch
+        again upon `Online`."""
+        fields: dict[str, Any] = {"users": list(users)}
+        if conversation is not None:
+            fields["conversation"] = conversation
+        answer = await self.request("presence.watch", **fields)
+        return tuple(read_presence(person) for person in maps_of(answer, "users"))
+
+    async def set_visible(self, visible: bool) -> None:
+        """Whether others see when I am here, until it is set again. Who is not visible sees nobody either."""
+        await self.request("presence.set", visible=visible)
 
     async def settings(self, conversation: str, **changes: Any) -> None:
         """Changes my own settings: `mute_until`, `pinned`, `archived`, `send_receipts`, `draft`."""

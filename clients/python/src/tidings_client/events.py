@@ -168,6 +168,16 @@ class Notifications:
     next: str | None
 
 
+class Presence:
+    """How somebody stands: `online`, `idle`, `offline`, `unknown`. `last_active_at`, in milliseconds since 1970, only
+    where known; `conversation` is one of ours that they look at. Live: may be missed."""
+
+    user: str
+    state: str
+    last_active_at: int | None
+    conversation: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
@@ -271,6 +281,7 @@ Event: TypeAlias = (
     | NotificationGone
     | NotificationsSeen
     | Notifications
+    | Presence
     | Other
     | ConversationState
     | Snapshot
@@ -352,6 +363,12 @@ def _notifications_seen(body: Body) -> Event:
     return NotificationsSeen(int_of(body, "up_to"), int_of(body, "badge"), body.get("u"))
 
 
+def read_presence(body: Body) -> Presence:
+    """The event `presence`, or one of the people that `presence.watch` answers with."""
+    active_at, conversation = int_or_none(body, "last_active_at"), text_or_none(body, "conversation")
+    return Presence(text_of(body, "user"), text_of(body, "state"), active_at, conversation)
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -364,4 +381,5 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "notification": read_notification,
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
+    "presence": read_presence,
 }
