@@ -27,7 +27,7 @@ class Talk:
         self.id = ConversationId("")
 
     async def begin(self) -> "Talk":
-        self.id = await self.part.store.open(self.here, self.there)
+        self.id = await self.part.open(self.here, self.there)
         self.part.attach(self.here)
         await asyncio.sleep(0.1)
         return self
