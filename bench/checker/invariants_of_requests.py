@@ -6,12 +6,12 @@ from math import inf
 
 from msgspec import UNSET
 
-from bench.checker.history import Answered, Asked, Parted, Told
+from bench.checker.history import Answered, Parted, Told
 from bench.checker.index import Index
 from protocol.events import Conversation, LogEvent, Member, ReceiptMoved, Typing
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Done, Marks, Receipts, Sent
-from protocol.requests import AcceptConversation, DeclineConversation, SendMessage
+from protocol.requests import DeclineConversation
 
 
 def nothing_is_told_before_accept(index: Index) -> Iterator[str]:
@@ -50,24 +50,24 @@ def _seen_marks(entry: Told | Answered, shown: object) -> Iterator[tuple[Convers
 
 
 def nothing_is_told_after_a_decline(index: Index) -> Iterator[str]:
-    """(14) What was said after a decline was acknowledged reaches that member live only once they accept or write."""
+    """(14) What was said after a decline was acknowledged does not reach that member live, if they never took it back.
+
+    What is declined in the end was declined from then on: only a request can be.
+    """
     declined: dict[tuple[ConversationId, UserId], float] = {}
-    back: dict[tuple[ConversationId, UserId], float] = defaultdict(lambda: -inf)
     for entry in index.record.entries:
+        user = index.record.users[entry.device] if isinstance(entry, Answered | Told) else UserId("")
         match entry:
-            case Answered(request=DeclineConversation(), result=Done()):
-                key = entry.request.conversation, index.record.users[entry.device]
-                declined[key] = min(entry.at, declined.get(key, inf))
-            case Asked(request=AcceptConversation() | SendMessage()):
-                key = entry.request.conversation, index.record.users[entry.device]
-                back[key] = max(entry.at, back[key])
-    for entry in index.record.entries:
-        if not isinstance(entry, Told) or not isinstance(entry.event, LogEvent):
-            continue
-        event, key = entry.event, (entry.event.conversation, index.record.users[entry.device])
-        asked = index.sends.get((event.conversation, event.sender, event.cid))
-        if key in declined and back[key] < declined[key] and asked and asked[0].at > declined[key]:
-            yield f"{entry.device} is told {event} after it was declined at {declined[key]:.3f}"
+            case Answered(request=DeclineConversation() as request, result=Done()):
+                if index.record.final.folders.get((request.conversation, user)) == "declined":
+                    declined.setdefault((request.conversation, user), entry.at)
+            case Told(event=LogEvent() as event):
+                since = declined.get((event.conversation, user), inf)
+                asked = index.sends.get((event.conversation, event.sender, event.cid))
+                if asked and asked[0].at > since:
+                    yield f"{entry.device} is told {event} after it was declined at {since:.3f}"
+            case _:
+                pass
 
 
 def a_block_ends_what_two_can_say(index: Index) -> Iterator[str]:

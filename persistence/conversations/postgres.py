@@ -86,9 +86,12 @@ class PostgresConversations:
             ((id, blocked),) = await self._rows(statements.PAIR, low, high)
             if blocked:
                 return None
-            made = None if id else await self._row(statements.OPEN, low, high, shard_of(UserId(str(low))), int(user))
-            if made or id:
-                return ConversationId(str(id or made[0]))
+            if id is None and (
+                made := await self._row(statements.OPEN, low, high, shard_of(UserId(str(low))), int(user))
+            ):
+                (id,) = made
+            if id is not None:
+                return ConversationId(str(id))
 
     async def create(
         self, creator: UserId, cid: str, members: Sequence[UserId], title: str | None, digest: int, allowed: bool

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct
 
 from protocol.events import MessageSent
 from protocol.ids import UserId
-from protocol.preferences import Preferences
+from protocol.preferences import DEFAULTS, Preferences
 
 MessageKind = Literal["message", "mention", "message_request"]
 
@@ -41,8 +41,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     sender: str
     locale: str | None
     badge: int
-    preferences: Preferences
-    follows: bool
+    preferences: Preferences = DEFAULTS
+    follows: bool = False
 
 
 Standing = Circumstances | Literal["unreachable", "unwanted"]

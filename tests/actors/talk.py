@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from actors.conversation import Conversation
 from actors.conversation_commands import Asking, Find, Looked
-from actors.effects import STORE, Asked, Commit, Effect, Reply, Tell, user_address
+from actors.effects import STORE, Address, Asked, Commit, Effect, Reply, Tell, user_address
 from actors.membership import Membership
 from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
@@ -34,7 +34,7 @@ def nth(number: int) -> SendMessage:
     return replace(HI, cid=f"cid-{number}")
 
 
-def to(*users: UserId) -> tuple[object, ...]:
+def to(*users: UserId) -> tuple[Address, ...]:
     return tuple(user_address(user) for user in users)
 
 

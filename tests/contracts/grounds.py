@@ -192,13 +192,18 @@ class PostgresGround:
         )
 
 
+async def opened(store: ConversationStore, user: UserId, other: UserId) -> ConversationId:
+    """The conversation of two of whom neither blocks the other."""
+    id = await store.open(user, other)
+    assert id
+    return id
+
+
 async def direct(ground: Ground, user: UserId, other: UserId) -> ConversationId:
     """The conversation of two who follow each other, so that it is a request to neither."""
     await ground.follow(user, other)
     await ground.follow(other, user)
-    id = await ground.store.open(user, other)
-    assert id
-    return id
+    return await opened(ground.store, user, other)
 
 
 async def group(ground: Ground, creator: UserId, others: Collection[UserId], cid: str = "group") -> ConversationId:

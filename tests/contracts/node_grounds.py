@@ -17,7 +17,7 @@ from persistence.nodes.memory import Leases, MemoryNodes
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from protocol.ids import Millis, UserId
-from tests.contracts.grounds import START
+from tests.contracts.grounds import START, opened
 
 ME, OTHER = UserId("1024"), UserId("2048")
 
@@ -108,7 +108,7 @@ class MemoryNodeGround:
     @asynccontextmanager
     async def writing(self, incarnation: str) -> AsyncIterator[Writing]:
         life = self._lives[incarnation] = _Sent()
-        id = await MemoryConversations(self._database).open(ME, OTHER)
+        id = await opened(MemoryConversations(self._database), ME, OTHER)
         async with self._locked(id):
             store = MemoryConversations(self._database, life)
             writing = asyncio.create_task(store.activate(id, [ME], [], None))
@@ -163,7 +163,7 @@ class PostgresNodeGround:
 
     @asynccontextmanager
     async def writing(self, incarnation: str) -> AsyncIterator[Writing]:
-        id = await PostgresConversations(self._pool).open(ME, OTHER)
+        id = await opened(PostgresConversations(self._pool), ME, OTHER)
         async with open_pool(self._url, 1, f"tidings {incarnation}") as pool:
             async with self._locked("select from conversation where id = $1 for update", int(id)):
                 writing = asyncio.create_task(PostgresConversations(pool).activate(id, [ME], [], None))

@@ -14,7 +14,7 @@ from protocol.graph import Relation
 from protocol.ids import EPOCH, UserId
 from protocol.people import Profile
 from tests.contracts.graph_grounds import GraphGround, MemoryGraphGround, PostgresGraphGround, person
-from tests.contracts.grounds import said, unit
+from tests.contracts.grounds import opened, said, unit
 
 NOBODY = UserId("8")
 DEEDS: tuple[Deed, ...] = get_args(Deed)
@@ -324,7 +324,7 @@ async def test_blocking_and_unblocking_void_what_the_conversation_is_about_to_co
 ) -> None:
     if deed == "unblock":
         await do(ground, ada, "block", ben)
-    id = await ground.conversations.open(ada, ben)
+    id = await opened(ground.conversations, ada, ben)
     at = await ground.conversations.activate(id, [ada], [], None)
     assert at is not None
     await do(ground, ada, "mute", ben)

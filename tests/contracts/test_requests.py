@@ -7,7 +7,19 @@ from persistence.conversations.contract import Moved
 from protocol.events import Conversation, Folder, SettingsChanged
 from protocol.facts import Settings
 from protocol.ids import ConversationId, Millis, UserId
-from tests.contracts.grounds import Ground, Users, activate, chosen, direct, group, marked, shards_of, talk, unit
+from tests.contracts.grounds import (
+    Ground,
+    Users,
+    activate,
+    chosen,
+    direct,
+    group,
+    marked,
+    opened,
+    shards_of,
+    talk,
+    unit,
+)
 
 
 async def folder(ground: Ground, user: UserId, id: ConversationId) -> str:
@@ -17,7 +29,7 @@ async def folder(ground: Ground, user: UserId, id: ConversationId) -> str:
 
 
 async def listed(ground: Ground, user: UserId) -> list[tuple[str, ConversationId]]:
-    pages = {name: await ground.store.page(user, name, None, 9) for name in ("inbox", "requests", "archive")}  # type: ignore[arg-type]
+    pages = {name: await ground.store.page(user, name, None, 9) for name in ("inbox", "requests", "archive")}
     return [(name, one.id) for name, page in pages.items() for one in page.items]
 
 
@@ -33,21 +45,15 @@ async def synced(ground: Ground, user: UserId, **heads: int) -> list[Conversatio
     return [one for one in page.conversations if isinstance(one, Conversation)]
 
 
-async def opened(ground: Ground, user: UserId, other: UserId) -> ConversationId:
-    id = await ground.store.open(user, other)
-    assert id
-    return id
-
-
 async def test_it_is_a_request_to_whoever_does_not_follow_the_one_who_opens(ground: Ground, users: Users) -> None:
     me, follower, asking, stranger = (users.draw() for _ in range(4))
     await ground.follow(follower, me)
     await ground.follow(asking, me, requested=True)
     await ground.follow(me, stranger)
     for other, where in ((follower, "inbox"), (asking, "requests"), (stranger, "requests")):
-        id = await opened(ground, me, other)
+        id = await opened(ground.store, me, other)
         assert [await folder(ground, user, id) for user in (me, other)] == ["inbox", where]
-        assert await opened(ground, other, me) == id
+        assert await opened(ground.store, other, me) == id
         assert [await folder(ground, user, id) for user in (me, other)] == ["inbox", where]
 
 
@@ -62,7 +68,7 @@ async def test_a_group_is_a_request_to_those_who_do_not_follow_its_creator(groun
 
 async def test_a_request_is_listed_and_synced_once_something_was_said(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await opened(ground, me, other)
+    id = await opened(ground.store, me, other)
     assert await listed(ground, me) == [("inbox", id)]
     assert await listed(ground, other) == []
     assert await synced(ground, other) == []
@@ -73,7 +79,7 @@ async def test_a_request_is_listed_and_synced_once_something_was_said(ground: Gr
 
 async def test_what_is_accepted_is_in_the_inbox_and_can_be_archived_from_then_on(ground: Ground, users: Users) -> None:
     me, other = users.pair()
-    id = await opened(ground, me, other)
+    id = await opened(ground.store, me, other)
     await talk(ground, id, me, 1)
     at = await activate(ground, id, other)
     assert [member.settings for member in at.members] == [Settings(), Settings(folder="requests")]
@@ -90,7 +96,7 @@ async def test_what_was_declined_is_in_no_list_and_comes_in_a_sync_when_its_memb
     ground: Ground, users: Users
 ) -> None:
     me, other = users.pair()
-    id = await opened(ground, me, other)
+    id = await opened(ground.store, me, other)
     await talk(ground, id, me, 2)
     await move(ground, id, other, "declined")
     assert await listed(ground, other) == []
@@ -113,7 +119,7 @@ async def test_marks_of_a_request_are_kept_and_shown_to_its_own_member(
     ground: Ground, users: Users, where: Folder
 ) -> None:
     me, other = users.pair()
-    id = await opened(ground, me, other)
+    id = await opened(ground.store, me, other)
     await talk(ground, id, me, 2)
     at = await activate(ground, id, other)
     await ground.store.commit([unit(at, marked(id, other, 2, 1, shown=False), marked(id, me, 2))], wait=False)
@@ -130,7 +136,7 @@ async def test_a_scan_tells_the_choices_of_a_request_to_its_member_and_its_marks
     ground: Ground, users: Users
 ) -> None:
     me, other = users.pair()
-    id = await opened(ground, me, other)
+    id = await opened(ground.store, me, other)
     await talk(ground, id, me, 1)
     at = await activate(ground, id, other)
     await ground.store.commit([unit(at, marked(id, other, 1, 1, shown=False), marked(id, me, 1))], wait=False)
@@ -166,7 +172,7 @@ async def undelivered(ground: Ground, id: ConversationId, *users: UserId) -> int
 
 async def test_who_blocks_or_is_blocked_opens_nothing(ground: Ground, users: Users) -> None:
     me, other, third = (users.draw() for _ in range(3))
-    id = await opened(ground, me, third)
+    id = await opened(ground.store, me, third)
     await ground.block(me, other)
     await ground.block(third, me)
     for one, two in ((me, other), (me, third)):

@@ -12,6 +12,7 @@ from persistence.pool import open_pool
 from protocol.events import MessageSent, ReceiptMoved
 from protocol.facts import Marked, Said
 from protocol.ids import ConversationId, Millis, UserId
+from tests.contracts.grounds import opened
 
 ME, OTHER = UserId("1024"), UserId("2048")
 CONVERSATIONS, CIDS, BATCH = 20, 20, 12
@@ -73,7 +74,7 @@ async def test_two_committers_on_the_same_conversations_leave_no_gap_and_no_repe
         stores = [PostgresConversations(pool) for pool in (one, two)]
         heads = {}
         for n in range(CONVERSATIONS):
-            id = await stores[0].open(ME, UserId(str(4096 + n)))
+            id = await opened(stores[0], ME, UserId(str(4096 + n)))
             heads[id] = (0, 0)
         writers = [Writer(store, heads, seed) for seed, store in enumerate(stores)]
         async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ from persistence.conversations.memory import MemoryConversations
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
+from tests.contracts.grounds import opened
 
 ME, OTHER = UserId("1024"), UserId("2048")
 
@@ -42,7 +43,7 @@ class Scene:
         self.id = ConversationId("")
 
     async def prepare(self) -> None:
-        self.id = await self.calm.open(ME, OTHER)
+        self.id = await opened(self.calm, ME, OTHER)
 
     def unit(self, fence: int = 0) -> Unit:
         event = MessageSent(conversation=self.id, c=1, sender=ME, cid="cid", at=Millis(1), text="hello")

@@ -9,7 +9,7 @@ from persistence.conversations.postgres import PostgresConversations
 from persistence.conversations.views import EVENTS_EACH
 from persistence.pool import open_pool
 from protocol.ids import UserId
-from tests.contracts.grounds import said, unit
+from tests.contracts.grounds import opened, said, unit
 from tests.persistence.plans import plan, work
 
 ADA, BEN, EVE = UserId("1024"), UserId("2048"), UserId("4096")
@@ -34,7 +34,7 @@ async def test_a_foreign_conversation_takes_as_many_rows_as_one_that_does_not_ex
     async with open_pool(database, 1) as one:
         await plan(one, "asked", statement, *arguments(7))
         store = PostgresConversations(one)
-        foreign = await store.open(ADA, BEN)
+        foreign = await opened(store, ADA, BEN)
         at = await store.activate(foreign, [ADA], [], None)
         assert at is not None
         await store.commit([unit(at, *(said(foreign, c, ADA) for c in range(1, MESSAGES + 1)))], wait=True)

@@ -8,6 +8,7 @@ import pytest
 from persistence.conversations.postgres import PostgresConversations
 from persistence.people.contract import ProfileChange, SignedIn
 from protocol.ids import ConversationId
+from tests.contracts.grounds import opened
 from tests.contracts.push_grounds import PostgresPushGround, a_push, a_token, push_ground
 
 REASONS = [
@@ -54,7 +55,7 @@ async def bob(ground: PostgresPushGround) -> SignedIn:
 @pytest.fixture
 async def talk(ground: PostgresPushGround, ada: SignedIn, bob: SignedIn) -> ConversationId:
     """A push of c 5 of their conversation waits."""
-    talk = await PostgresConversations(ground.pool).open(bob.user, ada.user)
+    talk = await opened(PostgresConversations(ground.pool), bob.user, ada.user)
     await ground.pool.execute("update member set folder = 'inbox' where conversation = $1", int(talk))
     await ground.pushes.request([a_push(ada.user, conversation=talk, c=5, sender=bob.user)])
     return talk

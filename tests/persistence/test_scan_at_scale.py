@@ -13,6 +13,7 @@ from persistence.pool import SCANNING, Pool, open_pool
 from protocol.events import ReceiptMoved
 from protocol.facts import Marked
 from protocol.ids import ConversationId, UserId
+from tests.contracts.grounds import opened
 from tests.persistence.plans import plan, work
 
 CONVERSATIONS, EACH, WENT_ON = 20_000, 10, 500
@@ -72,7 +73,7 @@ async def test_marks_stay_on_their_page_although_an_index_knows_when_they_moved(
     moves = 20
     async with open_pool(database, 1) as pool:
         store = PostgresConversations(pool)
-        at = await store.activate(await store.open(me, other), [me], [], None)
+        at = await store.activate(await opened(store, me, other), [me], [], None)
         assert at
         for _ in range(moves):
             moved = Marked(ReceiptMoved(ConversationId(at.id), me, 0, 0), shown=True)

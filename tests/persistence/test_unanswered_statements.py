@@ -15,6 +15,7 @@ from persistence.pool import Pool, fetch, open_pool, transaction
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import Millis, UserId
+from tests.contracts.grounds import opened
 from tests.until import until
 
 ME, OTHER = UserId("1024"), UserId("2048")
@@ -29,7 +30,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 async def test_a_statement_that_waits_too_long_for_a_lock_is_given_up(database: str, pool: Pool) -> None:
     store = PostgresConversations(pool)
-    id = await store.open(ME, OTHER)
+    id = await opened(store, ME, OTHER)
     holder = await asyncpg.connect(database)
     async with holder.transaction():
         await holder.execute("select from conversation for update")
@@ -41,13 +42,13 @@ async def test_a_statement_that_waits_too_long_for_a_lock_is_given_up(database: 
 
 async def test_a_server_process_that_hangs_costs_one_connection_and_no_more_than_the_time_allowed(pool: Pool) -> None:
     store = PostgresConversations(pool)
-    id = await store.open(ME, OTHER)
+    id = await opened(store, ME, OTHER)
     process = await pool.fetchval("select pg_backend_pid()")
     os.kill(process, signal.SIGSTOP)
     try:
         with pytest.raises(UnavailableError):
             await PostgresConversations(pool, WITHIN_S).find(id, ME, [])
-        assert await store.open(ME, OTHER) == id
+        assert await opened(store, ME, OTHER) == id
         assert await pool.fetchval("select pg_backend_pid()") != process
     finally:
         os.kill(process, signal.SIGCONT)
@@ -55,14 +56,14 @@ async def test_a_server_process_that_hangs_costs_one_connection_and_no_more_than
 
 async def test_a_caller_that_is_cancelled_leaves_the_pool_usable(database: str, pool: Pool) -> None:
     store = PostgresConversations(pool)
-    id = await store.open(ME, OTHER)
+    id = await opened(store, ME, OTHER)
     holder = await asyncpg.connect(database)
     async with holder.transaction():
         await holder.execute("select from conversation for update")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(WITHIN_S):
                 await store.activate(id, [ME], [], None)
-        assert await store.open(ME, OTHER) == id
+        assert await opened(store, ME, OTHER) == id
     await holder.close()
 
 
@@ -92,7 +93,7 @@ async def test_a_transaction_that_does_not_come_to_its_end_leaves_nothing_and_th
 
 async def test_a_commit_that_waited_for_its_connection_until_the_lease_ran_out_is_not_said(pool: Pool) -> None:
     store = PostgresConversations(pool)
-    id = await store.open(ME, OTHER)
+    id = await opened(store, ME, OTHER)
     held = await store.activate(id, [ME], [], None)
     assert held is not None
     said = Said(MessageSent(conversation=id, c=1, sender=ME, cid="late", at=Millis(1), text="late"), 0)

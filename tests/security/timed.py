@@ -80,7 +80,8 @@ class Timed:
         self._policy = Policy(**policy)
         self._tokens = Tokens([("k1", b"k" * 32)], 900, self.clock.millis)
         self._people = MemoryPeople(self.clock.millis, random.Random(1))
-        database = Database(self.clock.millis)
+        self._database = database = Database(self.clock.millis)
+        self._users: list[UserId] = []
         store = MemoryConversations(database, fault)
         committer = Committer([store.commit], self.metrics)
         gateway: dict[str, Any] = {"max_connections": 100, "hello_ms": 10_000, "typing_ms": 0, "origins": frozenset()}
@@ -110,9 +111,12 @@ class Timed:
         self.port = 0
 
     async def sign_up(self, name: str) -> tuple[UserId, str]:
-        """A new user, and a token."""
+        """A new user, who follows and is followed by all others, and a token."""
         signed_in = await self._people.sign_up(NewAccount(name), Refresh(name.encode(), name.encode()), None)
         assert signed_in is not None
+        for other in self._users:
+            self._database.tables.follows |= {(signed_in.user, other), (other, signed_in.user)}
+        self._users.append(signed_in.user)
         return signed_in.user, self._tokens.issue(signed_in.user, signed_in.login)
 
     async def until_open(self, sockets: int) -> None:

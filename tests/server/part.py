@@ -28,7 +28,7 @@ from server.observe import Metrics
 from server.population import Population
 from server.requests import Requests
 from tests.actors.devices import POLICY
-from tests.contracts.grounds import unit
+from tests.contracts.grounds import opened, unit
 from tests.simulation.loop import run
 
 HERE, THERE = Life("here.1", "here", "", "", ""), Life("there.1", "there", "", "", "")
@@ -147,6 +147,11 @@ class Part:
         """The user has a socket here."""
         hello = Attach(Asked(connection, 1), "phone", None, snapshot=False, background=False)
         self.host.tell(user_address(user), hello)
+
+    async def open(self, one: UserId, other: UserId) -> ConversationId:
+        """The conversation of two who follow each other."""
+        self.database.tables.follows |= {(one, other), (other, one)}
+        return await opened(self.store, one, other)
 
     async def stored(self, id: ConversationId, asker: UserId, *facts: Fact) -> None:
         """Another node has made this durable, and told nobody."""

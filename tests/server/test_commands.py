@@ -295,7 +295,10 @@ async def test_two_people_sign_up_in_their_terminals_and_talk(installation: Inst
     ada.stdin.write(b"/open nobody.at.all\n/open terminal.ben\nhello from here\n")
     await _until(ada, "there is no 'nobody.at.all' here")
     assert "terminal.ada: hello from here" in await _until(ben, "hello from here")
-    ben.stdin.write(b"and from here\n")
+    ben.stdin.write(b"/requests\n/accept\n/decline\nand from here\n")
+    await _until(ben, "/1  terminal.ada")
+    await _until(ben, "accepted")
+    await _until(ben, "conflict_state")
     assert "terminal.ben: and from here" in await _until(ada, "and from here")
     for person in (ada, ben):
         assert person.stdin is not None

@@ -18,6 +18,7 @@ from server.kinds import UserKind
 from server.observe import Metrics
 from server.population import Population
 from tests.actors.devices import POLICY
+from tests.contracts.grounds import opened
 from tests.server.writer import ANN, BEN, Writer
 from tests.simulation.loop import run
 
@@ -73,7 +74,7 @@ def test_what_is_refused_in_a_row_is_looked_up_together_so_that_a_slow_store_hol
     async def test() -> list[Result]:
         loop = asyncio.get_running_loop()
         database = Database(lambda: Millis(EPOCH + round(loop.time() * 1_000)))
-        id = await MemoryConversations(database).open(ANN, BEN)
+        id = await opened(MemoryConversations(database), ANN, BEN)
         writer = Writer(database, slow)
         async with asyncio.timeout(2.5 * FIND_S):
             sends = [writer.said(id, f"{number}", reply_to=9) for number in range(50)]

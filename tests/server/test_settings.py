@@ -33,6 +33,7 @@ async def test_nobody_learns_from_a_sync_when_somebody_read_in_private_or_set_so
         session(installation.socket_url, ben["access_token"], snapshot=False) as (b, _),
     ):
         conversation = (await a.ok("conversation.open", user=ben["user"]))["conversation"]["id"]
+        await b.ok("conversation.accept", conversation=conversation)
         await b.ok("conversation.settings", conversation=conversation, send_receipts=False)
         await a.ok("message.send", conversation=conversation, cid="read this", text="have you read this?")
         # What is named counts as delivered, which Ben sees; from then on Ada's own marks stand still.

@@ -13,6 +13,7 @@ from persistence.pool import open_pool
 from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import ConversationId, Millis, UserId
+from tests.contracts.grounds import opened
 from tests.server.running import Installation
 from tests.server.wire import Map, Wire, session
 
@@ -81,7 +82,7 @@ async def test_two_thousand_conversations_of_which_a_hundred_changed_are_caught_
     async with open_pool(settings["postgres"]["url"], 4) as pool:
         store = PostgresConversations(pool)
         mine = UserId(me["user"])
-        ids = [await store.open(mine, UserId(other["user"])) for other in others]
+        ids = [await opened(store, mine, UserId(other["user"])) for other in others]
         # They were opened long ago, not within the time that sync looks back in any case.
         await pool.execute("update conversation set state_at = state_at - interval '1 day'")
         since = await store.now()

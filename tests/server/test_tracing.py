@@ -28,6 +28,7 @@ from server.requests import Requests
 from server.tokens import Caller, Invalid
 from server.web import Door
 from tests.actors.devices import POLICY
+from tests.contracts.grounds import opened
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -76,7 +77,7 @@ async def test_a_command_from_another_node_that_crashes_its_actor_is_logged_with
 
     store = MemoryConversations(Database(clock))
     ada, ben = UserId("1024"), UserId("2048")
-    id = ConversationId(await store.open(ada, ben))
+    id = await opened(store, ada, ben)
     answers = Answers()
     kind = ConversationKind(store)
     host = Host(Population([kind], clock), answers, Committer([store.commit], Metrics()), clock)

@@ -11,6 +11,7 @@ from persistence.conversations.memory import MemoryConversations
 from protocol.facts import Choice
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
+from tests.contracts.grounds import opened
 from tests.server.writer import ANN, BEN, Writer
 from tests.simulation.loop import run
 
@@ -25,7 +26,7 @@ class Stage:
         self.id = ConversationId("")
 
     async def begin(self) -> None:
-        self.id = await MemoryConversations(self.database).open(ANN, BEN)
+        self.id = await opened(MemoryConversations(self.database), ANN, BEN)
         await self.old.said(self.id, "first")
         await self.old.pinned(self.id, pinned=True)
         await self.old.answered(self.id, lambda asked: Read(asked, BEN, 1))

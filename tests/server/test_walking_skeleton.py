@@ -50,6 +50,7 @@ async def test_marks_and_receipts_reach_the_other_member(installation: Installat
     ):
         conversation = (await a.ok("conversation.open", user=ben["user"]))["conversation"]["id"]
         await a.ok("message.send", conversation=conversation, cid="x" * 22, text="seen?")
+        await b.ok("conversation.accept", conversation=conversation)
         arrived = await b.event("message")
         await b.send({"op": "ack", "epoch": welcome["epoch"], "u": arrived["u"]})
         delivered = await a.event("receipt")
@@ -75,6 +76,8 @@ async def test_whoever_is_no_member_is_told_that_there_is_no_such_conversation(
             ("conversation.get", {}),
             ("conversation.receipts", {}),
             ("conversation.settings", {"pinned": True}),
+            ("conversation.accept", {}),
+            ("conversation.decline", {}),
             ("message.send", {"cid": "c", "text": "t"}),
             ("message.history", {}),
             ("message.read", {"c": 1}),
@@ -89,6 +92,7 @@ async def test_typing_is_told_to_others_alone_and_is_never_numbered(installation
         session(installation.socket_url, ben["access_token"]) as (b, _),
     ):
         conversation = (await a.ok("conversation.open", user=ben["user"]))["conversation"]["id"]
+        await b.ok("conversation.accept", conversation=conversation)
         await a.send({"op": "typing", "conversation": conversation, "kind": "text"})
         assert await b.event("typing") == {
             "ev": "typing",

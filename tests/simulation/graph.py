@@ -40,8 +40,6 @@ class Graph:
                 fenced = await self._database.run("block", partial(self._turn, low, high))
             except ConnectionLost:
                 continue
-            ends = (low, high) not in self._database.tables.blocks
-            self._log(Parted(asyncio.get_running_loop().time(), (low, high), ends))
             if alive := [node for node in self._nodes if node.accepts and not node.process.stopped]:
                 self._random.choice(alive).requests.fenced(fenced)
 
@@ -52,7 +50,9 @@ class Graph:
         shared = sorted(tables.of_user.get(low, {}).keys() & tables.of_user.get(high, {}).keys(), key=int)
         await transaction.lock(shared)
         edge = {(low, high)}
-        transaction.write(tables.blocks.difference_update if edge <= tables.blocks else tables.blocks.update, edge)
+        ends = edge <= tables.blocks
+        transaction.write(tables.blocks.difference_update if ends else tables.blocks.update, edge)
+        transaction.write(lambda: self._log(Parted(asyncio.get_running_loop().time(), (low, high), ends)))
         for id in shared:
             head = tables.heads[id]
             transaction.write(tables.put_head, msgspec.structs.replace(head, fence=head.fence + 1))

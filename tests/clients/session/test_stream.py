@@ -53,6 +53,31 @@ def test_a_message_without_sense_closes_and_resumes(broken: Body) -> None:
     assert desk.pick(Close) == [Close(3000)]
 
 
+def test_what_came_while_a_request_was_declined_is_asked_for_when_it_is_accepted() -> None:
+    desk = Desk().live(conversation(last_c=2))
+    desk.hear({"ev": "settings", "conversation": "7", "folder": "declined", "u": 1})
+    assert [event.folder for event in desk.events()] == ["declined"]
+    assert desk.writes() == []
+    desk.hear({"ev": "settings", "conversation": "7", "folder": "inbox", "u": 2})
+    (asked,) = desk.writes()
+    assert (asked["op"], asked["after"]) == ("message.history", 2)
+    desk.hear({"re": asked["id"], "ok": {"events": [message(3), message(4)], "more": False}})
+    assert places(desk.events()) == [3, 4]
+    assert desk.writes() == []
+
+
+def test_a_request_that_was_accepted_elsewhere_and_is_not_known_here_is_asked_for() -> None:
+    desk = Desk().live()
+    desk.hear({"ev": "settings", "conversation": "7", "folder": "inbox", "u": 1})
+    (asked,) = desk.writes()
+    assert asked["op"] == "conversation.get"
+    desk.hear({"re": asked["id"], "ok": conversation(last_c=1)})
+    (asked,) = desk.writes()
+    assert (asked["op"], asked["after"]) == ("message.history", 0)
+    desk.hear({"re": asked["id"], "ok": {"events": [message(1)], "more": False}})
+    assert places(desk.events()) == [1]
+
+
 def test_a_place_that_is_known_is_dropped_but_counted() -> None:
     desk = Desk().live(conversation(last_c=5))
     assert desk.hear(message(5, 1)) == []

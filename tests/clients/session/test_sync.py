@@ -132,6 +132,27 @@ def test_an_answer_that_was_under_way_does_not_undo_the_settings_told_since() ->
     assert state.conversation.settings == {"draft": "new", "pinned": True}
 
 
+def test_an_answer_that_was_under_way_does_not_undo_what_became_of_a_request() -> None:
+    for folder, settings, shown in (("declined", {}, "declined"), ("inbox", {"archived": True}, "archive")):
+        desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
+        desk.hello()
+        desk.welcome("resync")
+        desk.hear({"ev": "settings", "conversation": "7", "folder": folder, "u": 1})
+        item = conversation(last_c=2, folder="requests", settings=settings) | {"events": [], "more": False}
+        desk.hear({"re": 2, "ok": {"conversations": [item], "now": 2_000}})
+        (state,) = desk.events()
+        assert (state.conversation.folder, state.conversation.settings) == (shown, settings)
+
+
+def test_what_was_declined_is_not_caught_up_with() -> None:
+    desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
+    desk.hello()
+    desk.welcome("resync")
+    desk.hear({"re": 2, "ok": {"conversations": [conversation(last_c=9, folder="declined")], "now": 2_000}})
+    assert [state.conversation.folder for state in desk.events()] == ["declined"]
+    assert desk.writes() == []
+
+
 def test_settings_that_an_answer_shows_count_until_an_event_tells_of_later_ones() -> None:
     desk = Desk(Stored("me", ("old", 5), 900, {"7": 2}))
     desk.hello()

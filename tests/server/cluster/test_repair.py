@@ -14,7 +14,7 @@ from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChange
 from protocol.facts import Choice
 from protocol.ids import ConversationId, UserId
 from server.cluster.frames import ToUsers
-from tests.contracts.grounds import chosen, marked, said
+from tests.contracts.grounds import chosen, marked, opened, said
 from tests.server.part import LEASE_S, THERE, Part, with_part
 
 
@@ -27,7 +27,7 @@ class Talk:
         self.id = ConversationId("")
 
     async def begin(self) -> "Talk":
-        self.id = await self.part.store.open(self.here, self.there)
+        self.id = await self.part.open(self.here, self.there)
         self.part.attach(self.here)
         await asyncio.sleep(0.1)
         return self
@@ -197,7 +197,8 @@ def test_marks_and_settings_are_told_and_marks_never_fall() -> None:
         told = [event for _, event in part.sockets.told if not isinstance(event, MessageSent)]
         assert ReceiptMoved(talk.id, talk.there, 2, 1) in told
         assert ReadMoved(talk.id, 2) in told
-        assert settings in told
+        # A scan tells all that stands.
+        assert SettingsChanged(talk.id, draft="later", folder="inbox") in told
         part.sockets.told.clear()
         late = ReceiptMoved(talk.id, talk.there, 1, 1)
         part.cluster.router.deliver((user_address(talk.here),), late)
@@ -248,7 +249,24 @@ def test_a_scan_tells_the_settings_that_stand_and_not_again_what_was_told_since(
         await _hole(part)
         await asyncio.sleep(2)
         told = [event for _, event in part.sockets.told if isinstance(event, SettingsChanged)]
-        assert told == [SettingsChanged(talk.id, draft="to carl"), SettingsChanged(talk.id, pinned=True)]
+        stands = SettingsChanged(talk.id, pinned=True, folder="inbox")
+        assert told == [SettingsChanged(talk.id, draft="to carl"), stands]
+
+    with_part(test)
+
+
+def test_a_scan_tells_what_became_of_a_request_to_the_devices_of_who_judged_it_and_of_one_that_waits_nothing() -> None:
+    async def test(part: Part) -> None:
+        here, there = part.at_home(here=True), part.at_home(here=False)
+        waits = await opened(part.store, there, here)
+        declined = (await part.store.create(there, "group", [here], None, 0, True)).event.conversation  # type: ignore[union-attr]
+        part.attach(here)
+        await part.stored(waits, there, marked(waits, here, 0, 0, shown=False))
+        await part.stored(declined, here, chosen(here, SettingsChanged(declined, folder="declined")))
+        await _hole(part)
+        await asyncio.sleep(2)
+        told = [event for _, event in part.sockets.told if isinstance(event, SettingsChanged)]
+        assert told == [SettingsChanged(declined, folder="declined")]
 
     with_part(test)
 

@@ -112,7 +112,7 @@ def test_an_event_for_users_of_another_node_is_passed_on_twice_and_told_here_the
 def test_a_command_for_another_node_is_passed_on_twice_and_carried_out_here_then(hops: int, passed_on: bool) -> None:
     async def test(part: Part) -> None:
         user = part.at_home(here=False)
-        id = await part.store.open(user, UserId(str(int(user) + 1)))
+        id = await part.open(user, UserId(str(int(user) + 1)))
         send = Send(Asked(7, 1, THERE.incarnation), user, SendMessage(id=1, conversation=id, cid="a", text="a"))
         part.hears(1, ToConversation(id, send, hops))
         await asyncio.sleep(0.1)

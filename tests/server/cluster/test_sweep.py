@@ -14,7 +14,7 @@ async def said_to_nobody(part: Part, *, here: bool) -> ConversationId:
     """Somebody has said something in a conversation of this node or another one, and it has reached nobody."""
     one = part.at_home(here=here)
     other = type(one)(str(int(one) + 1))
-    id = await part.store.open(one, other)
+    id = await part.open(one, other)
     await part.stored(id, one, said(id, 1, one))
     return id
 

@@ -20,7 +20,7 @@ from persistence.people.memory import MemoryPeople
 from persistence.push.memory import MemoryDevices
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
-from protocol.ids import EPOCH, ConversationId, Millis
+from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.notifications import Notifications
 from protocol.preferences import DEFAULTS, changed
 from protocol.replies import Conversations, Done, History, Marks, Ok, Opened, Receipts, Sent, SyncPage
@@ -43,8 +43,10 @@ from protocol.requests import (
     OpenConversation,
     SeeNotifications,
     SendMessage,
+    SetPresence,
     Sync,
     Type,
+    WatchPresence,
 )
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
@@ -85,7 +87,7 @@ class Talks:
                 return Conversations([self._see(caller, id) for id in self.logs][: request.limit])
             case Sync():
                 return SyncPage([self._see(caller, id) for id in request.heads if id in self.logs], Millis(EPOCH))
-            case Hello() | Background() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
@@ -165,9 +167,11 @@ class Stack:
         self.revocations = Revocations(self.people, self.ended.append, LIFE_S, self.monotonic)
         self.addresses = {"push.example.com": ["203.0.114.7"]}
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
+        self.related: list[tuple[UserId, UserId]] = []
         self.services = Services(
             people=self.people,
             graph=self.graph,
+            related=lambda *pair: self.related.append(pair),
             devices=self.devices,
             endpoints=EndpointRules(self.lookup),
             tokens=self.tokens,

@@ -10,8 +10,10 @@ from protocol.errors import UNKNOWN_OUTCOME, Refusal
 from protocol.ids import ConversationId, UserId
 from protocol.problems import STATUS
 from protocol.requests import (
+    AcceptConversation,
     ChangeSettings,
     CreateConversation,
+    DeclineConversation,
     GetConversation,
     GetHistory,
     GetReceipts,
@@ -61,6 +63,8 @@ TWINS: list[tuple[str, str, Any, Struct]] = [
         {"pinned": True, "draft": ""},
         ChangeSettings(id=1, conversation=TALK, pinned=True, draft=""),
     ),
+    ("PUT", f"{ONE}/accept", None, AcceptConversation(id=1, conversation=TALK)),
+    ("PUT", f"{ONE}/decline", None, DeclineConversation(id=1, conversation=TALK)),
     ("GET", f"{ONE}/receipts", None, GetReceipts(id=1, conversation=TALK)),
     ("POST", "/v1/sync", {"heads": {"77": 3}, "since": NOW}, Sync(id=1, heads={TALK: 3}, since=NOW)),
 ]

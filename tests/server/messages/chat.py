@@ -14,7 +14,7 @@ from protocol.events import AnyLogEvent, MessageSent
 from protocol.facts import Said
 from protocol.ids import ConversationId, UserId
 from protocol.pushes import Content
-from tests.contracts.grounds import said, unit
+from tests.contracts.grounds import opened, said, unit
 
 _people = itertools.count(1)
 
@@ -30,7 +30,7 @@ class Chat:
     async def begin(self, *, group: str | None = None) -> None:
         self.ann, self.ben, self.cyd = [await self.person(name) for name in ("Ann", "Ben", "Cyd")]
         if group is None:
-            self.id = await self._conversations.open(self.ann, self.ben)
+            self.id = await opened(self._conversations, self.ann, self.ben)
         else:
             cid = f"a group {self.ann}"
             made = await self._conversations.create(self.ann, cid, [self.ben, self.cyd], group, 0, allowed=True)
@@ -39,7 +39,7 @@ class Chat:
         await self.registers(self.ben)
 
     async def opens(self, one: UserId, other: UserId) -> ConversationId:
-        return await self._conversations.open(one, other)
+        return await opened(self._conversations, one, other)
 
     async def person(self, name: str) -> UserId:
         number = next(_people)

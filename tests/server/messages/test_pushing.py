@@ -18,6 +18,7 @@ from protocol.events import MessageSent, ReadMoved
 from protocol.ids import ConversationId, UserId
 from server.messages.pushing import MessagePushes
 from server.messages.waiting import HOLD_S
+from server.notifications.zones import offset_at
 from tests.actors.devices import NOW, POLICY, attach
 from tests.server.messages.chat import Chat, chat, place_of
 from tests.until import until
@@ -29,7 +30,7 @@ class Home:
     def __init__(self, chat: Chat) -> None:
         self.time = 100.0
         self.actors: dict[UserId, User] = {}
-        self.pushes = MessagePushes(chat.store, self.actors.get, lambda: self.time)
+        self.pushes = MessagePushes(chat.store, self.actors.get, lambda: self.time, lambda: NOW, offset_at)
 
     def connects(self, user: UserId, *, background: bool = False) -> None:
         actor = self.actors[user] = User(user, "e", POLICY)
@@ -229,9 +230,8 @@ async def test_the_badge_counts_conversations_in_which_somebody_else_has_said_so
 
 async def test_a_job_is_written_within_a_second_once_the_database_is_back(one: Chat) -> None:
     away, asked = itertools.count(), Home(one)
-    pushes = MessagePushes(
-        PostgresMessagePushes(one.pool, one.pool, lambda: next(away) > 0), lambda _: None, lambda: asked.time
-    )
+    store = PostgresMessagePushes(one.pool, one.pool, lambda: next(away) > 0)
+    pushes = MessagePushes(store, lambda _: None, lambda: asked.time, lambda: NOW, offset_at)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(pushes.run())
         pushes.told([one.ben], await one.says())

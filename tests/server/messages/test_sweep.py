@@ -11,6 +11,8 @@ from protocol.ids import Millis
 from server.cluster.membership import Membership
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import AGE_MS, GROUPS, PushSweep
+from server.notifications.zones import offset_at
+from tests.actors.devices import NOW
 from tests.server.messages.chat import Chat, chat
 
 HERE = Life("here.1", "here", "", "", "")
@@ -23,7 +25,7 @@ class Sweeper:
 
     def __init__(self, chat: Chat, *nodes: Life) -> None:
         self._chat = chat
-        self.pushes = MessagePushes(chat.store, lambda _: None, lambda: 0.0)
+        self.pushes = MessagePushes(chat.store, lambda _: None, lambda: 0.0, lambda: NOW, offset_at)
         self._membership = Membership(None, HERE, lambda: 0.0)  # type: ignore[arg-type]
         self._membership.placement = Placement(1, {node.incarnation: node.name for node in (HERE, *nodes)})
         self.sweep = PushSweep(chat.store, self.pushes, self._membership)

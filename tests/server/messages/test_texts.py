@@ -47,10 +47,6 @@ def test_it_is_told_in_the_readers_language_or_in_english(locale: str | None, pl
     assert shown == Content("Ann", plain, plain, 3, urgent=True)
 
 
-def test_a_badge_has_two_digits_at_most() -> None:
-    assert content(recipient(), Circumstances("inbox", None, "Ann", None, 200)).badge == 99
-
-
 @pytest.mark.parametrize(
     ("folder", "mentions", "kind"),
     [

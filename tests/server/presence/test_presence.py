@@ -73,7 +73,7 @@ def test_after_flushall_everything_is_written_again_and_nothing_is_told() -> Non
 def test_news_that_went_astray_are_missed_by_their_numbers() -> None:
     async def test(world: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
         assert await a.watch(ada, ben) == ["offline"]
-        publish, world.shelf.publish = world.shelf.publish, lost  # type: ignore[method-assign]
+        publish, world.shelf.publish = world.shelf.publish, lost  # type: ignore[method-assign, assignment]
         b.stand(ben, "online")
         await asyncio.sleep(0.2)
         world.shelf.publish = publish  # type: ignore[method-assign]

@@ -168,6 +168,7 @@ class Notifications:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
 class Presence:
     """How somebody stands: `online`, `idle`, `offline`, `unknown`. `last_active_at`, in milliseconds since 1970, only
     where known; `conversation` is one of ours that they look at. Live: may be missed."""
