@@ -18,10 +18,11 @@ create table outbox_consumer (
 );
 
 -- Many events for one consumer, until it has handled them. From `due_at` on, the message counts as lost, and is sent again.
--- Bodies are not compressed: that would cost more than their few seconds here.
+-- Bodies are not compressed: that would cost more than their few seconds here. `id` is drawn: what another database's
+-- nodes left in the same NATS is then not taken for a message of this one.
 create table outbox_message (
     consumer text not null,
-    id bigint generated always as identity,
+    id bigint not null default hashtextextended(gen_random_uuid()::text, 0),
     events int not null,
     since timestamptz not null,
     attempts int not null default 0,

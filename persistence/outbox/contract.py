@@ -35,7 +35,7 @@ class Event(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Message(Struct, frozen=True, array_like=True):
-    """Events of one topic in the order of their ids, for one consumer."""
+    """Events of one topic in the order of their ids, for one consumer. `id` is known to no other store."""
 
     consumer: str
     id: int

@@ -28,7 +28,7 @@ def show_lag(settings: Settings) -> None:
     """Print how far each consumer is behind."""
     lags = _asked(settings, lambda store: store.lag(MOST_COUNTED))
     if not lags:
-        click.echo("no consumer has ever registered: events wait until a node runs that has one")
+        click.echo("no consumer has registered yet: events wait for a node that has one, a day at most")
         return
     _print(lag_table(lags))
 

@@ -16,6 +16,8 @@ an event among these cannot be handled by anybody."""
 
 HANDLE_S = 8.0
 """How long a handler may take, which is less than it takes until somebody else is asked."""
+PATIENCE = 3
+"""How often a handler may be too slow for a whole message. Then that is halved, or it would never end."""
 MOST_TOLD = 500
 """Characters kept of why an event could not be handled."""
 
@@ -25,12 +27,13 @@ log = structlog.get_logger()
 class Consumer:
     """Reads `topic` as `name`, which is a word of letters and `_`, the same in all releases."""
 
-    def __init__(self, name: str, topic: str, handle: Handler, store: OutboxStore) -> None:
+    def __init__(self, name: str, topic: str, handle: Handler, store: OutboxStore, within_s: float = HANDLE_S) -> None:
         self.name = name
         self.topic = topic
         self.handled = 0
         self._handle = handle
         self._store = store
+        self._within_s = within_s
         self._waiting = False
 
     async def take(self, message: Message) -> bool:
@@ -52,20 +55,28 @@ class Consumer:
         return True
 
     async def _deal(self, events: Sequence[Event], attempts: int) -> list[DeadLetter]:
+        deadline = asyncio.timeout(self._within_s)
         try:
-            async with asyncio.timeout(HANDLE_S):
+            async with deadline:
                 await self._handle(events)
         except (UnavailableError, OSError):
-            raise
+            if not deadline.expired() or attempts <= PATIENCE or len(events) == 1:
+                raise
         except Exception as fault:
             if len(events) == 1:
-                return [DeadLetter(self.name, events[0], repr(fault)[:MOST_TOLD], attempts)]
-            half = len(events) // 2
-            return [*await self._deal(events[:half], attempts), *await self._deal(events[half:], attempts)]
-        return []
+                return [DeadLetter(self.name, events[0], _kept(fault), attempts)]
+        else:
+            return []
+        half = len(events) // 2
+        return [*await self._deal(events[:half], attempts), *await self._deal(events[half:], attempts)]
 
     def _told(self, message: Message, dead: Sequence[DeadLetter]) -> None:
         self.handled += len(message.events) - len(dead)
         if dead:
             ids = [letter.event.id for letter in dead]
             log.error("events are dead", consumer=self.name, count=len(ids), first=ids[0], last=ids[-1])
+
+
+def _kept(fault: Exception) -> str:
+    """Why, as Postgres takes it: an exception may call itself anything."""
+    return repr(fault)[:MOST_TOLD].encode(errors="backslashreplace").decode().replace("\0", "")
