@@ -34,8 +34,11 @@ def a_token() -> Target:
 class PushGround(Protocol):
     """`devices` and `pushes` are what the tests judge."""
 
-    devices: DeviceStore
-    pushes: PushStore
+    @property
+    def devices(self) -> DeviceStore: ...
+
+    @property
+    def pushes(self) -> PushStore: ...
 
     async def person(self, email: str | None = None) -> SignedIn: ...
 

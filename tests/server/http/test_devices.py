@@ -43,7 +43,7 @@ async def test_the_key_of_this_server_is_told_while_it_sends_web_push(stack: Sta
     async with stack.served() as client:
         signed_up = await call(client, "POST", "/v1/accounts", {"username": "ada", "password": "correct horse"}, 201)
         headers = {"Authorization": f"Bearer {signed_up['access_token']}"}
-        assert await call(client, "GET", "/v1/devices", **headers) == {"items": [], "vapid_key": "BKey"}
+        assert await call(client, "GET", "/v1/devices", None, 200, **headers) == {"items": [], "vapid_key": "BKey"}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_a_revoked_login_has_no_devices(client: Client, ada: Person) -> No
     await ada.call("POST", "/v1/devices", PHONE, 201)
     body = {"username": "ada", "password": "correct horse"}
     other = {"Authorization": f"Bearer {(await call(client, 'POST', '/v1/logins', body))['access_token']}"}
-    [device] = (await call(client, "GET", "/v1/devices", **other))["items"]
+    [device] = (await call(client, "GET", "/v1/devices", None, 200, **other))["items"]
     assert device["current"] is False
     await ada.call("DELETE", "/v1/logins/current")
-    assert (await call(client, "GET", "/v1/devices", **other))["items"] == []
+    assert (await call(client, "GET", "/v1/devices", None, 200, **other))["items"] == []

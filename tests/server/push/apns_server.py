@@ -52,7 +52,7 @@ class ApnsServer:
         config.graceful_timeout = 0.1
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(self._app, config, shutdown_trigger=over.wait))  # type: ignore[arg-type]
+            group.create_task(serve(self._app, config, shutdown_trigger=over.wait))
             try:
                 yield self
             finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from types import TracebackType
@@ -77,7 +77,7 @@ class Away(MemoryPush):
         deliveries, dropped = await super().claim(provider, limit, lease_ms)
         return deliveries, dict(dropped)
 
-    async def settle(self, settled: list[Settled]) -> None:  # type: ignore[override]
+    async def settle(self, settled: Sequence[Settled]) -> None:
         self._look()
         await super().settle(settled)
 
