@@ -58,6 +58,7 @@ def pushed(installation: Installation) -> dict[tuple[str, str], float]:
     return counts
 
 
+@pytest.mark.verify
 async def test_pushes_reach_a_phone_once_and_what_died_is_replayed(
     installation: Installation, server: FcmServer
 ) -> None:
