@@ -72,7 +72,8 @@ async def follow_each_other(url: str, people: Sequence[str], each: int) -> None:
         for other in (ids[(place + step) % len(ids)] for step in range(1, each + 1))
         for pair in ((one, other), (other, one))
     }
-    connection = await asyncpg.connect(url)
+    # A million rows take longer than a statement may that somebody waits for.
+    connection = await asyncpg.connect(url, server_settings={"statement_timeout": "120s"})
     try:
         await connection.copy_records_to_table("follow", columns=("follower", "followee"), records=sorted(pairs))
     finally:

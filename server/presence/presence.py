@@ -44,6 +44,7 @@ MOVING_S = 10.0
 LATELY_MS = 15_000
 """Statements that began longer ago have ended."""
 READ = 500
+SLICE = 20
 STRANGERS_EVERY = 30
 NOT_SEEN = Sight(seen=False, viewing=False)
 
@@ -257,7 +258,7 @@ class Presence:
     async def _beat(self, store: PresenceStore) -> None:
         while True:
             good = await self._renewed(store)
-            self._judge(good)
+            await self._judge(good)
             pause = BEAT_S if good else AGAIN_S
             try:
                 async with asyncio.timeout(pause):
@@ -282,8 +283,8 @@ class Presence:
         again = not self._up or not held or self._leases != earlier
         return self._hearing and (not again or await self._read(list(self.interests)))
 
-    def _judge(self, good: bool) -> None:
-        """Whether anything can be told, and of whom."""
+    async def _judge(self, good: bool) -> None:
+        """Whether anything can be told, and of whom. Others have their turn while everybody is looked at again."""
         now = self._now()
         if good:
             self._good_at = now
@@ -296,7 +297,10 @@ class Presence:
         ground = Ground(up, alive, now - self._moved_at < MOVING_S)
         if ground != self._ground or self._moved:
             self._up, self._ground, self._moved = up, ground, False
-            self._reconsider(list(self.interests))
+            everybody = list(self.interests)
+            for start in range(0, len(everybody), SLICE):
+                self._reconsider(everybody[start : start + SLICE])
+                await asyncio.sleep(0)
 
     async def _listen(self, store: PresenceStore) -> None:
         while True:
@@ -309,7 +313,7 @@ class Presence:
                         async with asyncio.timeout(DEAF_S):
                             news = await anext(heard)
                         await self._take(news)
-            except (UnavailableError, TimeoutError):
+            except (UnavailableError, TimeoutError, StopAsyncIteration):
                 self._hearing = False
                 self._failed()
             await asyncio.sleep(AGAIN_S)

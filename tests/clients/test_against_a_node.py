@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server.running import Installation
-from tidings_client import Client, Conversation, ConversationState, Message, Offline, Online, Snapshot
+from tidings_client import Client, Conversation, ConversationState, Message, Offline, Online, Presence, Snapshot
 
 LIMITS = {"GATEWAY__REQUESTS_PER_S": 5_000, "GATEWAY__BURST": 10_000}
 SAID = 300
@@ -76,3 +76,31 @@ async def test_a_user_with_more_conversations_than_a_snapshot_holds_gets_to_know
             if known.keys() == set(made):
                 break
         assert client.heads == dict.fromkeys(made, 1)
+
+
+async def test_whom_one_talks_to_is_seen_to_come_and_to_go_and_to_look_at_the_chat(node: Installation) -> None:
+    ada, ben = node.mint(2, "seen")
+    async with asyncio.timeout(20), Client(node.url, token=ada["access_token"]) as mine:
+        states: list[tuple[str, str | None]] = []
+        async with Client(node.url, token=ben["access_token"], queue=0) as his:
+            talk = (await mine.open(ben["user"])).id
+            await mine.send(talk, "hello")
+            await his.send(talk, "hello you")
+            await his.watch([ada["user"]], conversation=talk)
+            while (await mine.watch([ben["user"]]))[0] != Presence(ben["user"], "online", None, talk):  # noqa: ASYNC110 - the server has to come to know it
+                await asyncio.sleep(0.05)
+            await his.set_visible(False)
+            await _seen(mine, states, "offline")
+            await his.set_visible(True)
+            await _seen(mine, states, "online")
+        await _seen(mine, states, "offline")
+        assert states[-1] == ("offline", None)
+
+
+async def _seen(client: Client, states: list[tuple[str, str | None]], state: str) -> None:
+    """Take events until somebody is told to be like this."""
+    async for event in client.events():
+        if isinstance(event, Presence):
+            states.append((event.state, event.conversation))
+            if event.state == state:
+                return

@@ -146,6 +146,8 @@ def test_every_wrong_value_is_told_with_what_is_expected(name: str, value: str) 
         ("nats.url", "http://root:hunter2@bus:4222"),
         ("nats.url", "nats://root:hunter2@"),
         ("nats.url", "nats://root:hunter2@bus:hunter2"),
+        ("redis.url", "http://root:hunter2@cache:6379"),
+        ("redis.url", "unix://hunter2"),
         ("tokens.keys", "a:hunter2"),
         ("tokens.keys", "hunter2"),
         ("tokens.keys", ":" + "A" * 44),
