@@ -9,7 +9,7 @@ import msgspec
 
 from protocol.errors import FINAL
 from protocol.ids import ConversationId, UserId
-from protocol.replies import Opened
+from protocol.replies import Done, Opened
 from protocol.requests import (
     AcceptConversation,
     Background,
@@ -79,6 +79,7 @@ class Person(Generic[OneDevice]):
         self._random = random
         self._wipe = wipe
         self._said = 0
+        self._declined: set[ConversationId] = set()
         self._deeds: list[tuple[int, Callable[[ConversationId], None]]] = [
             (talk, self._send),
             (6, self._repeat),
@@ -93,12 +94,15 @@ class Person(Generic[OneDevice]):
             (6, self._hang_up),
             (2, self._background),
             (2, self._accept),
-            (1, self._decline),
+            (3, self._decline),
         ]
 
     def act(self) -> None:
         """Something, somewhere."""
         mine = sorted(self.device.logs)
+        if self._declined and self._random.random() < 0.9:
+            # Whoever has declined something seldom comes back to it.
+            mine = [id for id in mine if id not in self._declined]
         if not mine:
             return
         deeds = [deed for _, deed in self._deeds]
@@ -216,7 +220,12 @@ class Person(Generic[OneDevice]):
         self.device.ask(AcceptConversation(id=1, conversation=id))
 
     def _decline(self, id: ConversationId) -> None:
-        self.device.ask(DeclineConversation(id=1, conversation=id))
+        if future := self.device.ask(DeclineConversation(id=1, conversation=id)):
+            future.add_done_callback(lambda answer: self._judged(id, answer.result()))
+
+    def _judged(self, id: ConversationId, result: Any) -> None:
+        if result == {} or isinstance(result, Done):
+            self._declined.add(id)
 
 
 def _final(result: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from bench.checker.checker import INVARIANTS, breaks, check
-from tests.simulation.mutants import clustering, committing, reading, reloading, sdk, streaming
+from tests.simulation.mutants import clustering, committing, reading, reloading, requests, sdk, streaming
 from tests.simulation.plan import harsh, torn
 from tests.simulation.world import simulate
 
@@ -21,7 +21,6 @@ MUTANTS: Mapping[Mutant, str] = {
     committing.lost_taken_for_committed: "marks never fall",
     committing.unknown_taken_for_committed: "read your writes",
     committing.unknown_finally_refused: "acked sends are in the log",
-    committing.fence_ignored_in_the_statement: "settings hold",
     committing.dedupe_removed_from_the_statement: "one c per cid",
     committing.two_units_in_one_statement: "nothing breaks",
     reloading.no_delivery_after_an_unknown_commit: "all converge",
@@ -33,6 +32,7 @@ MUTANTS: Mapping[Mutant, str] = {
     reading.marks_not_clamped: "marks never fall",
     reading.marks_may_fall: "marks never fall",
     reading.marks_not_written: "marks never fall",
+    reading.settings_not_written: "settings hold",
     reloading.order_not_asked_for: "a device's own order is kept",
     reading.strangers_let_in: "nobody else is told",
     streaming.everybody_told: "nobody else is told",
@@ -57,11 +57,15 @@ MUTANTS: Mapping[Mutant, str] = {
     sdk.sent_again_with_a_new_cid: "applications are told the truth",
     sdk.restored_in_any_order: "applications are told the truth",
     sdk.pipelined_without_after: "a device's own order is kept",
+    requests.marks_told_before_accept: "nothing is told before accept",
+    requests.the_declined_go_on_hearing: "nothing is told after a decline",
+    requests.blocks_not_looked_at: "a block ends what two can say",
     sdk.nothing_asked_of_an_unknown_conversation: "all converge",
 }
 """Each with an invariant that finds it, by itself."""
 
 BETWEEN_NODES: Mapping[Mutant, str] = {
+    committing.fence_ignored_in_the_statement: "a block ends what two can say",
     clustering.never_repaired: "all converge",
     clustering.holes_not_noticed: "all converge",
     clustering.silence_taken_for_nothing: "all converge",
@@ -74,7 +78,7 @@ BETWEEN_NODES: Mapping[Mutant, str] = {
 """The same for what goes wrong between several nodes."""
 
 
-LONG = {committing.two_units_in_one_statement, clustering.told_marks_fall}
+LONG = {committing.two_units_in_one_statement, clustering.told_marks_fall, requests.the_declined_go_on_hearing}
 """Found after so many seeds that they are for `make verify`."""
 
 

@@ -46,6 +46,10 @@ def _overwrite(self: Membership, moved: ReceiptMoved) -> None:
     self.read_c = moved.read_c or self.read_c
 
 
+def settings_not_written(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory, "chosen", lambda fact: {})
+
+
 def marks_not_written(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "_marked", lambda members, unit, last_c, now: ())
 
