@@ -52,7 +52,7 @@ class MemoryNotifications:
         self._drawn = 0
 
     async def fold(self, events: Sequence[tuple[int, Activity]], decide: Callable[[Touched], Changes]) -> None:
-        known = {done.recipient: self._known(done.recipient) for _, done in events}
+        known = {user: self._known(user) for user in {done.recipient for _, done in events}}
         about = [(self._relation(done), self._draw(done.recipient)) for _, done in events]
         changes = decide(Touched(self._now(), known, about))
         for group in (*changes.opened, *changes.changed):
