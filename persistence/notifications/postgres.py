@@ -119,9 +119,10 @@ class PostgresNotifications:
         return preferences
 
     async def trim(self) -> int:
+        deeds = await self._rows(statements.TRIM_DEEDS, KEEP_MS, TRIMMED)
         groups = await self._rows(statements.TRIM_GROUPS, KEEP_MS, TRIMMED)
         undone = await self._rows(statements.TRIM_UNDONE, KEEP_UNDONE_MS, TRIMMED)
-        return len(groups) + len(undone)
+        return len(deeds) + len(groups) + len(undone)
 
     async def _reader(self, user: UserId) -> Reader:
         ((_, _, body, locale, badge),) = await self._rows(statements.READERS, [int(user)], BADGE)

@@ -112,7 +112,7 @@ SEE = """
 with held as materialized (select user_id from notifier where user_id = $1 for update)
 update notification g set seen = true, due_at = null, held = false,
   window_number = g.window_number + (g.due_at is not null)::int
-from held where g.user_id = held.user_id and not g.seen and g.updated_at <= $2 returning g.id"""
+from held where g.user_id = held.user_id and not g.seen and g.listed and g.updated_at <= $2 returning g.id"""
 PAGE = f"""
 select {_SIGHT}
 from (select * from notification where user_id = $2 and listed and (updated_at, id) < ($3, $4)
@@ -128,11 +128,17 @@ select w.user_id, a.settings ->> 'locale' from unnest($1::bigint[]) w (user_id) 
 PREFERENCES = "select preferences from notifier where user_id = $1"
 PREFER = "update notifier set preferences = $2 where user_id = $1"
 
-# Ids begin with the time at which they were drawn.
+# Ids begin with the time at which they were drawn. Deeds go first, as one group may have a million of them.
+_OLD = f"select id from notification where id < ({_NOW} - $1 - 1735689600000) << 23 order by id limit $2"
+TRIM_DEEDS = f"""
+delete from noted n using (
+  select d.recipient, d.kind, d.target, d.actor, d.deed
+  from ({_OLD}) o join noted d on d.notification = o.id and not d.undone limit $2) w
+where (n.recipient, n.kind, n.target, n.actor, n.deed) = (w.recipient, w.kind, w.target, w.actor, w.deed)
+  and not n.undone returning n.event"""
 TRIM_GROUPS = f"""
-with old as (select id from notification where id < ({_NOW} - $1 - 1735689600000) << 23 order by id limit $2),
-gone as (delete from notification where id in (select id from old) returning id)
-delete from noted where notification in (select id from gone) and not undone returning notification"""
+delete from notification g using ({_OLD}) o
+where g.id = o.id and not exists (select from noted n where n.notification = o.id and not n.undone) returning g.id"""
 TRIM_UNDONE = """
 delete from noted n using (select recipient, kind, target, actor, deed from noted
   where undone and at < statement_timestamp() - make_interval(secs => $1 / 1000.0) order by at limit $2) o
