@@ -63,13 +63,14 @@ class PostgresNotifications:
 
     async def close(self, limit: int, decide: Callable[[Due], Closed]) -> int:
         found = await self._rows(statements.DUE, limit)
-        users = sorted({row[0] for row in found})
+        users = sorted({user for _, user in found})
         if not users:
             return 0
         async with self._transaction() as connection:
-            held = [row[0] for row in await connection.fetch(statements.HOLD_FREE, users)]
-            sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, held)]
-            read = await connection.fetch(statements.READERS, held, BADGE)
+            held = {row[0] for row in await connection.fetch(statements.HOLD_FREE, users)}
+            due = [id for id, user in found if user in held]
+            sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, due)]
+            read = await connection.fetch(statements.READERS, sorted(held), BADGE)
             if not sights:
                 return 0
             readers = {rows.user(row[1]): Reader(rows.preferences(row[2]), row[3], row[4]) for row in read}

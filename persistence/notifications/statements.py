@@ -1,4 +1,7 @@
-"""The SQL of notifications: walks along indexes, see `persistence.pool.SESSION`."""
+"""The SQL of notifications: walks along indexes, see `persistence.pool.SESSION`.
+
+`offset 0` keeps an `exists` a look by key: planned while the tables are small, it would else read one of them whole.
+"""
 
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
 
@@ -6,8 +9,9 @@ _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
 def _hidden(recipient: str, actor: str) -> str:
     """Whether the recipient is not shown what this actor does."""
     return f"""(exists (select from relation r where r.user_id = {recipient}
-    and r.kind = any('{{block,mute,restrict}}'::text[]) and r.target = {actor})
-  or exists (select from relation r where r.user_id = {actor} and r.kind = 'block' and r.target = {recipient}))"""
+    and r.kind = any('{{block,mute,restrict}}'::text[]) and r.target = {actor} offset 0)
+  or exists (select from relation r where r.user_id = {actor} and r.kind = 'block' and r.target = {recipient}
+    offset 0))"""
 
 
 HOLD = "select user_id, preferences from notifier where user_id = any($1::bigint[]) order by user_id for update"
@@ -19,7 +23,8 @@ TOUCHED = f"""
 select {_NOW}, d.event, d.notification, d.undone, d.window_number, d.quiet_until,
   t.id, a.id, p.groups, p.counts,
   {_hidden("w.recipient", "w.actor")},
-  exists (select from follow f where f.follower = w.recipient and f.followee = w.actor and not f.requested),
+  exists (select from follow f where f.follower = w.recipient and f.followee = w.actor and not f.requested
+    offset 0),
   next_id((w.recipient >> 10 & 8191)::int)
 from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[]) with ordinality
   w (recipient, kind, target, actor, deed, n)
@@ -58,7 +63,8 @@ on conflict (recipient, kind, target, actor, deed) do update set event = exclude
   notification = excluded.notification, undone = excluded.undone, window_number = excluded.window_number,
   quiet_until = excluded.quiet_until, text = excluded.text, at = statement_timestamp()"""
 
-# Who is hidden is looked for in the group, as there are few of them. Nobody stands for the system itself.
+# Who is hidden is looked for in the group by its primary key, as they are few and the group may be large (`+ 0` keeps
+# the other index out). Nobody stands for the system itself.
 _SIGHT = f"""{_COLUMNS},
   case when g.actor is not null then case when {_hidden("g.user_id", "g.actor")} then 0 else g.members end
     when g.target is null then g.members
@@ -67,9 +73,9 @@ _SIGHT = f"""{_COLUMNS},
         and r.kind = any('{{block,mute,restrict}}'::text[])
       union select r.user_id from relation r where r.target = g.user_id and r.kind = 'block') h
     where exists (select from noted n where n.recipient = g.user_id and n.kind = g.kind and n.target = g.target
-      and n.actor = h.id and n.notification = g.id and not n.undone)) end,
+      and n.actor = h.id and n.notification + 0 = g.id and not n.undone offset 0)) end,
   g.due_at is not null and exists (select from noted n where n.notification = g.id and not n.undone
-    and n.window_number = g.window_number and not {_hidden("g.user_id", "n.actor")}),
+    and n.window_number = g.window_number and not {_hidden("g.user_id", "n.actor")} offset 0),
   s.actors, s.usernames, s.names, s.targets, s.texts"""
 _SAMPLES = f"""
 left join lateral (select array_agg(x.actor order by x.event desc) as actors,
@@ -81,17 +87,18 @@ left join lateral (select array_agg(x.actor order by x.event desc) as actors,
     and (a.id is not null or n.actor = 0)
   order by n.event desc limit $1) x) s on true"""
 _BADGE = """(select count(*) from (select from notification g where g.user_id = {user} and not g.seen and g.listed
-    and exists (select from noted n where n.notification = g.id and not n.undone and not {hidden}) limit $2) b)"""
+    and exists (select from noted n where n.notification = g.id and not n.undone and not {hidden} offset 0)
+    limit $2) b)"""
 
 
 def _badge(user: str) -> str:
     return _BADGE.format(user=user, hidden=_hidden(user, "n.actor"))
 
 
-DUE = f"select user_id from notification where due_at <= {_NOW} order by due_at limit $1"
+DUE = f"select id, user_id from notification where due_at <= {_NOW} order by due_at limit $1"
 DUE_SIGHTS = f"""
 select {_SIGHT}
-from unnest($2::bigint[]) w (user_id) join notification g on g.user_id = w.user_id and g.due_at <= {_NOW}
+from unnest($2::bigint[]) w (id) join notification g on g.id = w.id and g.due_at <= {_NOW}
 {_SAMPLES}"""
 READERS = f"""
 select {_NOW}, w.user_id, p.preferences, a.settings ->> 'locale', {_badge("w.user_id")}
@@ -138,7 +145,8 @@ where (n.recipient, n.kind, n.target, n.actor, n.deed) = (w.recipient, w.kind, w
   and not n.undone returning n.event"""
 TRIM_GROUPS = f"""
 delete from notification g using ({_OLD}) o
-where g.id = o.id and not exists (select from noted n where n.notification = o.id and not n.undone) returning g.id"""
+where g.id = o.id and not exists (select from noted n where n.notification = o.id and not n.undone offset 0)
+returning g.id"""
 TRIM_UNDONE = """
 delete from noted n using (select recipient, kind, target, actor, deed from noted
   where undone and at < statement_timestamp() - make_interval(secs => $1 / 1000.0) order by at limit $2) o
