@@ -121,7 +121,10 @@ class NotificationStore(Protocol):
         """How many are open now, about."""
 
     async def see(self, user: UserId, up_to: Millis) -> int | None:
-        """All that changed until then is seen, and its windows close without an alert. The badge, None: no news."""
+        """All that is listed and changed until then is seen, and its windows close without an alert.
+
+        The badge after it; None when there was nothing to see.
+        """
 
     async def page(self, user: UserId, before: tuple[Millis, int] | None, limit: int) -> Page:
         """Groups that somebody visible is in, of kinds that are listed, below a place."""
@@ -136,7 +139,7 @@ class NotificationStore(Protocol):
         """The preferences after the change."""
 
     async def trim(self) -> int:
-        """Remove up to TRIMMED groups, and as many undone deeds, that are too old. How many were removed."""
+        """Remove what is too old, up to TRIMMED groups, deeds of theirs, and deeds that were undone. How many went."""
 
 
 def key_of(activity: Activity) -> Key:

@@ -52,7 +52,7 @@ class MemoryNotifications:
         self._drawn = 0
 
     async def fold(self, events: Sequence[tuple[int, Activity]], decide: Callable[[Touched], Changes]) -> None:
-        known = {done.recipient: self._known(done.recipient) for _, done in events}
+        known = {user: self._known(user) for user in {done.recipient for _, done in events}}
         about = [(self._relation(done), self._draw(done.recipient)) for _, done in events]
         changes = decide(Touched(self._now(), known, about))
         for group in (*changes.opened, *changes.changed):
@@ -87,7 +87,8 @@ class MemoryNotifications:
         return sum(group.due_at is not None for group in self._groups.values())
 
     async def see(self, user: UserId, up_to: Millis) -> int | None:
-        news = [one for one in self._groups.values() if one.user == user and not one.seen and one.updated_at <= up_to]
+        mine = [one for one in self._groups.values() if one.user == user and one.listed and not one.seen]
+        news = [one for one in mine if one.updated_at <= up_to]
         for group in news:
             group.window += group.due_at is not None
             group.seen, group.due_at, group.held = True, None, False

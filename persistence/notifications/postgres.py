@@ -62,13 +62,14 @@ class PostgresNotifications:
 
     async def close(self, limit: int, decide: Callable[[Due], Closed]) -> int:
         found = await self._rows(statements.DUE, limit)
-        users = sorted({row[0] for row in found})
+        users = sorted({user for _, user in found})
         if not users:
             return 0
         async with self._transaction() as connection:
-            held = [row[0] for row in await connection.fetch(statements.HOLD_FREE, users)]
-            sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, held)]
-            read = await connection.fetch(statements.READERS, held)
+            held = {row[0] for row in await connection.fetch(statements.HOLD_FREE, users)}
+            due = [id for id, user in found if user in held]
+            sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, due)]
+            read = await connection.fetch(statements.READERS, sorted(held))
             if not sights:
                 return 0
             readers = {rows.user(row[1]): Reader(rows.preferences(row[2]), row[3], row[4], row[5]) for row in read}
@@ -118,9 +119,10 @@ class PostgresNotifications:
         return preferences
 
     async def trim(self) -> int:
+        deeds = await self._rows(statements.TRIM_DEEDS, KEEP_MS, TRIMMED)
         groups = await self._rows(statements.TRIM_GROUPS, KEEP_MS, TRIMMED)
         undone = await self._rows(statements.TRIM_UNDONE, KEEP_UNDONE_MS, TRIMMED)
-        return len(groups) + len(undone)
+        return len(deeds) + len(groups) + len(undone)
 
     async def _reader(self, user: UserId) -> Reader:
         ((_, _, body, locale, badge, unread),) = await self._rows(statements.READERS, [int(user)])

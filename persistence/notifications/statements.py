@@ -1,4 +1,7 @@
-"""The SQL of notifications: walks along indexes, see `persistence.pool.SESSION`."""
+"""The SQL of notifications: walks along indexes, see `persistence.pool.SESSION`.
+
+`offset 0` keeps an `exists` a look by key: planned while the tables are small, it would else read one of them whole.
+"""
 
 from persistence.badge import unread, unseen
 from persistence.graph.predicates import SILENCED
@@ -14,7 +17,8 @@ TOUCHED = f"""
 select {_NOW}, d.event, d.notification, d.undone, d.window_number, d.quiet_until,
   t.id, a.id, p.groups, p.counts,
   {SILENCED.format(one="w.recipient", other="w.actor")},
-  exists (select from follow f where f.follower = w.recipient and f.followee = w.actor and not f.requested),
+  exists (select from follow f where f.follower = w.recipient and f.followee = w.actor and not f.requested
+    offset 0),
   next_id((w.recipient >> 10 & 8191)::int)
 from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[]) with ordinality
   w (recipient, kind, target, actor, deed, n)
@@ -53,7 +57,8 @@ on conflict (recipient, kind, target, actor, deed) do update set event = exclude
   notification = excluded.notification, undone = excluded.undone, window_number = excluded.window_number,
   quiet_until = excluded.quiet_until, text = excluded.text, at = statement_timestamp()"""
 
-# Who is hidden is looked for in the group, as there are few of them. Nobody stands for the system itself.
+# Who is hidden is looked for in the group by its primary key, as they are few and the group may be large (`+ 0` keeps
+# the other index out). Nobody stands for the system itself.
 _SIGHT = f"""{_COLUMNS},
   case when g.actor is not null
       then case when {SILENCED.format(one="g.user_id", other="g.actor")} then 0 else g.members end
@@ -63,9 +68,9 @@ _SIGHT = f"""{_COLUMNS},
         and r.kind = any('{{block,mute,restrict}}'::text[])
       union select r.user_id from relation r where r.target = g.user_id and r.kind = 'block') h
     where exists (select from noted n where n.recipient = g.user_id and n.kind = g.kind and n.target = g.target
-      and n.actor = h.id and n.notification = g.id and not n.undone)) end,
+      and n.actor = h.id and n.notification + 0 = g.id and not n.undone offset 0)) end,
   g.due_at is not null and exists (select from noted n where n.notification = g.id and not n.undone
-    and n.window_number = g.window_number and not {SILENCED.format(one="g.user_id", other="n.actor")}),
+    and n.window_number = g.window_number and not {SILENCED.format(one="g.user_id", other="n.actor")} offset 0),
   s.actors, s.usernames, s.names, s.targets, s.texts"""
 _SAMPLES = f"""
 left join lateral (select array_agg(x.actor order by x.event desc) as actors,
@@ -76,10 +81,10 @@ left join lateral (select array_agg(x.actor order by x.event desc) as actors,
   where n.notification = g.id and not n.undone and not {SILENCED.format(one="g.user_id", other="n.actor")}
     and (a.id is not null or n.actor = 0)
   order by n.event desc limit $1) x) s on true"""
-DUE = f"select user_id from notification where due_at <= {_NOW} order by due_at limit $1"
+DUE = f"select id, user_id from notification where due_at <= {_NOW} order by due_at limit $1"
 DUE_SIGHTS = f"""
 select {_SIGHT}
-from unnest($2::bigint[]) w (user_id) join notification g on g.user_id = w.user_id and g.due_at <= {_NOW}
+from unnest($2::bigint[]) w (id) join notification g on g.id = w.id and g.due_at <= {_NOW}
 {_SAMPLES}"""
 READERS = f"""
 select {_NOW}, w.user_id, p.preferences, a.settings ->> 'locale', {unseen("w.user_id")}, {unread("w.user_id")}
@@ -100,7 +105,7 @@ SEE = """
 with held as materialized (select user_id from notifier where user_id = $1 for update)
 update notification g set seen = true, due_at = null, held = false,
   window_number = g.window_number + (g.due_at is not null)::int
-from held where g.user_id = held.user_id and not g.seen and g.updated_at <= $2 returning g.id"""
+from held where g.user_id = held.user_id and not g.seen and g.listed and g.updated_at <= $2 returning g.id"""
 PAGE = f"""
 select {_SIGHT}
 from (select * from notification where user_id = $2 and listed and (updated_at, id) < ($3, $4)
@@ -116,11 +121,18 @@ select w.user_id, a.settings ->> 'locale' from unnest($1::bigint[]) w (user_id) 
 PREFERENCES = "select preferences from notifier where user_id = $1"
 PREFER = "update notifier set preferences = $2 where user_id = $1"
 
-# Ids begin with the time at which they were drawn.
+# Ids begin with the time at which they were drawn. Deeds go first, as one group may have a million of them.
+_OLD = f"select id from notification where id < ({_NOW} - $1 - 1735689600000) << 23 order by id limit $2"
+TRIM_DEEDS = f"""
+delete from noted n using (
+  select d.recipient, d.kind, d.target, d.actor, d.deed
+  from ({_OLD}) o join noted d on d.notification = o.id and not d.undone limit $2) w
+where (n.recipient, n.kind, n.target, n.actor, n.deed) = (w.recipient, w.kind, w.target, w.actor, w.deed)
+  and not n.undone returning n.event"""
 TRIM_GROUPS = f"""
-with old as (select id from notification where id < ({_NOW} - $1 - 1735689600000) << 23 order by id limit $2),
-gone as (delete from notification where id in (select id from old) returning id)
-delete from noted where notification in (select id from gone) and not undone returning notification"""
+delete from notification g using ({_OLD}) o
+where g.id = o.id and not exists (select from noted n where n.notification = o.id and not n.undone offset 0)
+returning g.id"""
 TRIM_UNDONE = """
 delete from noted n using (select recipient, kind, target, actor, deed from noted
   where undone and at < statement_timestamp() - make_interval(secs => $1 / 1000.0) order by at limit $2) o

@@ -19,6 +19,8 @@ LOOK_S = 5.0
 RESTS_S = 0.05
 """The least time between two looks."""
 TRIM_S = 600.0
+COUNT_S = 15.0
+"""How often open windows are counted, which takes longer the more there are."""
 
 log = structlog.get_logger()
 
@@ -29,14 +31,15 @@ class Closing:
     def __init__(self, store: NotificationStore, offset_at: OffsetAt) -> None:
         self._store = store
         self._offset_at = offset_at
-        self._opened = asyncio.Event()
+        self._due = asyncio.Event()
         self._failing = False
+        self._counted_at = -COUNT_S
         self.pushed = 0
         self.windows = 0
 
-    def opened(self) -> None:
-        """A window may have been opened that is over before the next look."""
-        self._opened.set()
+    def due(self) -> None:
+        """A window is over before the next look."""
+        self._due.set()
 
     async def run(self) -> None:
         """Until cancelled. While Postgres is away nothing is lost: windows are closed when it is back."""
@@ -45,23 +48,29 @@ class Closing:
             try:
                 wait_s = await self.look()
                 self._failing = False
-            except (UnavailableError, TimeoutError) as fault:
+            except UnavailableError as fault:
                 if not self._failing:
                     log.warning("windows wait", fault=repr(fault))
+                self._failing = True
+            except Exception:
+                if not self._failing:
+                    log.exception("windows cannot be closed")
                 self._failing = True
             await asyncio.sleep(RESTS_S)
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._opened.wait()
+                    await self._due.wait()
             except TimeoutError:
                 pass
 
     async def look(self) -> float:
         """Close all that are over; in how many seconds to look again at the latest."""
-        self._opened.clear()
-        while await self._store.close(AT_A_TIME, self._decide):
+        self._due.clear()
+        while await self._store.close(AT_A_TIME, self.decide):
             pass
-        self.windows = await self._store.open_windows()
+        now = asyncio.get_running_loop().time()
+        if now - self._counted_at >= COUNT_S:
+            self._counted_at, self.windows = now, await self._store.open_windows()
         left = await self._store.next_due()
         return LOOK_S if left is None else min(max(left / 1_000, RESTS_S), LOOK_S)
 
@@ -72,10 +81,11 @@ class Closing:
             try:
                 while await self._store.trim():
                     pass
-            except UnavailableError as fault:
+            except Exception as fault:
                 log.warning("old notifications stay", fault=repr(fault))
 
-    def _decide(self, due: Due) -> Closed:
+    def decide(self, due: Due) -> Closed:
+        """What becomes of these windows."""
         theirs = defaultdict[UserId, list[Sight]](list)
         for sight in due.sights:
             theirs[sight.group.user].append(sight)

@@ -19,13 +19,13 @@ _read = msgspec.msgpack.Decoder(Activity).decode
 
 
 class Folding:
-    """The consumer of activities. `told` hears which groups changed, `opened` that windows may have been opened."""
+    """The consumer of activities. `told` hears which groups changed, `due` that a window is over already."""
 
-    def __init__(self, store: NotificationStore, offset_at: OffsetAt, told: Told, opened: Callable[[], None]) -> None:
+    def __init__(self, store: NotificationStore, offset_at: OffsetAt, told: Told, due: Callable[[], None]) -> None:
         self._store = store
         self._offset_at = offset_at
         self._told = told
-        self._opened = opened
+        self._due = due
         self.outcomes: dict[Outcome, int] = dict.fromkeys(("opened", "folded", "undone", "repeated", "unwanted"), 0)
 
     async def __call__(self, events: Sequence[Event]) -> None:
@@ -40,7 +40,8 @@ class Folding:
             self.outcomes[outcome] += 1
         if batch.touched:
             self._told(batch.touched)
-        self._opened()
+        if batch.is_due:
+            self._due()
 
 
 class _Batch:
@@ -51,6 +52,7 @@ class _Batch:
         self._offset_at = offset_at
         self.outcomes: list[Outcome] = []
         self.touched: dict[UserId, list[int]] = {}
+        self.is_due = False
 
     def decide(self, touched: Touched) -> Changes:
         notifiers = {user: Notifier(known, self._offset_at) for user, known in touched.known.items()}
@@ -59,6 +61,8 @@ class _Batch:
             self.outcomes.append(notifiers[done.recipient].note(Note(event, done, relation, id), touched.now))
         changes = [notifier.changes() for notifier in notifiers.values()]
         self.touched = _touched(changes, notifiers)
+        groups = (group for one in changes for group in (*one.opened, *one.changed))
+        self.is_due = any(group.due_at is not None and group.due_at <= touched.now for group in groups)
         return Changes(
             [group for one in changes for group in one.opened],
             [group for one in changes for group in one.changed],

@@ -32,7 +32,7 @@ class Notifications:
         self._ways = ways
         self._closing = Closing(store, offset_at)
         self._telling = Telling(store, here, self._tell)
-        self.folding = Folding(store, offset_at, self._touched, self._closing.opened)
+        self.folding = Folding(store, offset_at, self._touched, self._closing.due)
         self.answering = Answering(store, self._tell, is_zone)
         ways.tell_groups(self._telling.touched)
 

@@ -49,6 +49,8 @@ class Telling:
                 await self.tell()
             except UnavailableError as fault:
                 log.warning("notifications are not told live", fault=repr(fault))
+            except Exception:
+                log.exception("notifications are not told live")
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> None:

@@ -91,7 +91,8 @@ class NotifierMachine(RuleBasedStateMachine):
     @rule()
     def close(self) -> None:
         self.model.close(self.now, first_loud_minute(self.quiet, self.now))
-        run(self.closing.look())
+        while run(self.store.close(200, self.closing.decide)):
+            pass
 
     @rule(ago_s=st.sampled_from([0, 1, 60]))
     def see(self, ago_s: int) -> None:

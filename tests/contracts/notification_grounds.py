@@ -134,9 +134,9 @@ class Desk:
     async def fold(self, *events: Event) -> None:
         await self.folding(events)
 
-    async def close(self) -> None:
-        """Close every window that is over."""
-        await self.closing.look()
+    async def close(self) -> float:
+        """Close every window that is over; in how many seconds the next look is due."""
+        return await self.closing.look()
 
 
 def event(done: Activity, id: int | None = None) -> Event:

@@ -318,17 +318,17 @@ async def test_two_who_fold_the_same_events_in_any_order_and_more_than_once_coun
 async def test_a_hot_post_is_one_row_with_the_right_count_and_one_push(
     ground: NotificationGround, desk: Desk, me: UserId, people: list[UserId], users: Users
 ) -> None:
-    crowd = [users.draw() for _ in range(2_000)]
-    batches = [likes(crowd[start : start + 500], me) for start in range(0, 2_000, 500)]
+    crowd = [users.draw() for _ in range(10_000)]
+    batches = [likes(crowd[start : start + 500], me) for start in range(0, 10_000, 500)]
     await asyncio.gather(*(desk.folding(batch) for batch in batches), *(desk.folding(batch) for batch in batches))
     await desk.fold(*likes(people[:2], me))
-    assert desk.folding.outcomes["repeated"] == 2_000
+    assert desk.folding.outcomes["repeated"] == 10_000
     await ground.pass_ms(MINUTE_MS)
     await asyncio.gather(desk.close(), Desk(ground.store).close(), Desk(ground.store).close())
     [sight] = (await ground.store.page(me, None, 20)).sights
-    assert sight.members == 2_002
+    assert sight.members == 10_002
     [(_, content)] = await ground.jobs(me)
-    assert content.body.endswith("and 2000 others liked your photo")
+    assert content.body.endswith("and 10000 others liked your photo")
 
 
 async def test_sights_leave_out_what_is_gone_or_not_listed(

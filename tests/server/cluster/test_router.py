@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from actors.conversation_commands import Send
-from actors.effects import Asked, conversation_address
+from actors.effects import Asked, conversation_address, user_address
 from protocol.codec import Encoded
 from protocol.errors import UNKNOWN_OUTCOME
+from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
@@ -121,5 +122,23 @@ def test_a_command_for_another_node_is_passed_on_twice_and_carried_out_here_then
         )
         answers = [item.sent.c for item in sent(part) if isinstance(item, Replied) and item.sent]
         assert answers == ([] if passed_on else [1])
+
+    with_part(test)
+
+
+def test_which_groups_changed_is_heard_where_the_user_has_their_home_and_by_no_device() -> None:
+    async def test(part: Part) -> None:
+        heard: list[tuple[UserId, tuple[int, ...]]] = []
+        part.cluster.router.tell_groups(lambda user, ids: heard.append((user, tuple(ids))))
+        mine, other = part.at_home(here=True), part.at_home(here=False)
+        part.attach(mine)
+        await asyncio.sleep(0.1)
+        part.cluster.router.deliver((user_address(mine),), GroupsTouched((7, 8)))
+        part.cluster.router.deliver((user_address(other),), GroupsTouched((9,)))
+        part.hears(1, ToUsers((mine,), Encoded(GroupsTouched((10,))).msgpack, 0))
+        await asyncio.sleep(0.1)
+        assert heard == [(mine, (7, 8)), (mine, (10,))]
+        assert [item.users for item in sent(part) if isinstance(item, ToUsers)] == [(other,)]
+        assert part.sockets.told == []
 
     with_part(test)
