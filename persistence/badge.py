@@ -10,7 +10,7 @@ def unseen(user: str) -> str:
     """How many notifications of theirs are listed and not seen."""
     silenced = SILENCED.format(one=user, other="n.actor")
     return f"""(select count(*) from (select from notification g where g.user_id = {user} and not g.seen and g.listed
-    and exists (select from noted n where n.notification = g.id and not n.undone and not {silenced})
+    and exists (select from noted n where n.notification = g.id and not n.undone and not {silenced} offset 0)
   limit {BADGE}) b)"""
 
 
