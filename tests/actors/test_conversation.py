@@ -24,7 +24,7 @@ def test_a_message_is_made_durable_then_delivered_then_acknowledged() -> None:
     said = Said(message(1), digest(HI))
     assert conversation().handle(Send(ASKED, ANN, HI), NOW) == [
         Commit(said),
-        Deliver(to(ANN, BEN), said.event),  # type: ignore[arg-type]
+        Deliver(to(ANN, BEN), said.event),
         Reply(ASKED, Sent(1, NOW)),
     ]
 
@@ -180,10 +180,7 @@ def test_what_was_looked_up_outlives_what_was_remembered_before() -> None:
 
 def test_what_is_durable_already_is_delivered_without_another_commit() -> None:
     events = (message(1), message(2))
-    assert conversation(last_c=2).handle(Announce(events), NOW) == [
-        Deliver(to(ANN, BEN), event)  # type: ignore[arg-type]
-        for event in events
-    ]
+    assert conversation(last_c=2).handle(Announce(events), NOW) == [Deliver(to(ANN, BEN), event) for event in events]
 
 
 # -- settings, typing -----------------------------------------------------------------------------------------------
