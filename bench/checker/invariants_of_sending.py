@@ -2,7 +2,7 @@
 answered."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
@@ -17,7 +17,10 @@ NOWHERE = ConversationId("")
 
 
 def acked_sends_are_in_the_log(index: Index) -> Iterator[str]:
-    """(1) Every ok is in the final log, at that c, with that text; what was finally refused is not."""
+    """(1) Every ok is in the final log, at that c, with that text; what was finally refused is not.
+
+    But for what a block forbade: it may be taken back before an attempt that was under way arrives.
+    """
     logs = index.record.final.logs
     for (id, user, cid), answers in index.sent.items():
         for answer in answers:
@@ -28,11 +31,15 @@ def acked_sends_are_in_the_log(index: Index) -> Iterator[str]:
             elif (event.text, event.at) != (answer.request.text, answer.result.at):
                 yield f"{answer.device} had {cid} acknowledged at {id} c={c} with other content: {event}"
     for (id, user, cid), answers in index.refused.items():
-        for answer in answers:
+        for answer in answers if len(index.sends[id, user, cid]) == 1 else _unblocked(answers):
             for c in index.places.get((id, user, cid), ()):
                 event = logs[id][c - 1]
                 if isinstance(event, MessageSent) and event.text == answer.request.text:
                     yield f"{answer.device} had {cid} refused ({answer.result.code}); it stands at {id} c={c}"
+
+
+def _unblocked(answers: Sequence[Answered]) -> Sequence[Answered]:
+    return [answer for answer in answers if answer.result.code != "forbidden"]
 
 
 def what_is_refused_was_wrong(index: Index) -> Iterator[str]:
