@@ -63,7 +63,7 @@ def test_past_its_budget_a_connection_without_progress_is_closed_after_ten_secon
     assert actor.handle(Drained(3), later(STUCK_MS)) == []
     assert actor.handle(Filled(3), later(STUCK_MS)) == []
     assert without_presence(actor.handle(Woken("3"), later(STUCK_MS))) == []
-    assert actor.handle(Detach(3, goodbye=False), later(STUCK_MS)) == []
+    assert without_presence(actor.handle(Detach(3, goodbye=False), later(STUCK_MS))) == []
 
 
 def test_progress_starts_the_ten_seconds_anew() -> None:

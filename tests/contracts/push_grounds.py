@@ -46,6 +46,9 @@ class PushGround(Protocol):
 
     async def revoke(self, signed_in: SignedIn) -> None: ...
 
+    async def notify(self, user: UserId, notification: str) -> None:
+        """A notification that is not seen."""
+
     async def pass_ms(self, ms: int) -> None: ...
 
 
@@ -73,6 +76,9 @@ class MemoryPushGround:
     async def revoke(self, signed_in: SignedIn) -> None:
         del self._logins[signed_in.login]
 
+    async def notify(self, user: UserId, notification: str) -> None:
+        """What would be shown in vain is the test's to say."""
+
     async def pass_ms(self, ms: int) -> None:
         self._now = Millis(self._now + ms)
 
@@ -95,6 +101,11 @@ class PostgresPushGround:
 
     async def revoke(self, signed_in: SignedIn) -> None:
         await self.people.revoke(signed_in.user, signed_in.login)
+
+    async def notify(self, user: UserId, notification: str) -> None:
+        columns = "id, user_id, kind, members, opened_at, updated_at"
+        statement = f"insert into notification ({columns}) values ($1, $2, 'like', 1, 0, 0)"
+        await self.pool.execute(statement, int(notification), int(user))
 
     async def pass_ms(self, ms: int) -> None:
         for table, columns in (

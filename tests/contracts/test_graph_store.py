@@ -322,9 +322,9 @@ async def test_what_is_no_cursor_is_a_value_error(ground: GraphGround, ada: User
 async def test_blocking_and_unblocking_void_what_the_conversation_is_about_to_commit(
     ground: GraphGround, ada: UserId, ben: UserId, deed: Deed
 ) -> None:
+    id = await opened(ground.conversations, ada, ben)
     if deed == "unblock":
         await do(ground, ada, "block", ben)
-    id = await opened(ground.conversations, ada, ben)
     at = await ground.conversations.activate(id, [ada], [], None)
     assert at is not None
     await do(ground, ada, "mute", ben)

@@ -118,6 +118,7 @@ async def test_a_claimed_delivery_says_all_that_its_sender_needs(ground: PushGro
     ada = await ground.person()
     target = Target("web", "https://push.example.com/b", b"p" * 65, b"a" * 16)
     await registered(ground, ada, target)
+    await ground.notify(ada.user, "77")
     await ground.pushes.request([a_push(ada.user, notification="77")])
     await ground.pass_ms(1_000)
     await expanded(ground)

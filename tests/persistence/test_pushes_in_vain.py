@@ -92,6 +92,17 @@ async def test_what_does_not_concern_it_leaves_it(
     assert len((await ground.pushes.claim("apns", 9, 1_000))[0]) == 1
 
 
+async def test_a_notification_that_was_seen_or_is_gone_is_not_pushed(ground: PostgresPushGround, ada: SignedIn) -> None:
+    for id in ("78", "79", "80"):
+        await ground.notify(ada.user, id)
+        await ground.pushes.request([a_push(ada.user, id, notification=id)])
+    await ground.pool.execute("update notification set seen = true where id = 78")
+    assert await ground.pushes.expand(["apns"], 9) == {"seen": 1, "expanded": 2}
+    await ground.pool.execute("delete from notification where id = 79")
+    [delivery], dropped = await ground.pushes.claim("apns", 9, 1_000)
+    assert (delivery.notification, dropped) == ("80", {"seen": 1})
+
+
 async def test_a_message_request_is_pushed_though_it_is_not_accepted(
     ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId
 ) -> None:

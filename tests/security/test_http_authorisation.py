@@ -16,6 +16,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "conversation.create": {"user": "8"},
     "message.send": {"cid": "c", "text": "hello"},
     "message.read": {"c": 1},
+    "notification.seen": {"up_to": 1},
     "sync": {"heads": {}, "since": 0},
 }
 

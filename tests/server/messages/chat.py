@@ -29,6 +29,7 @@ class Chat:
 
     async def begin(self, *, group: str | None = None) -> None:
         self.ann, self.ben, self.cyd = [await self.person(name) for name in ("Ann", "Ben", "Cyd")]
+        await self.follow_each_other(self.ann, self.ben, self.cyd)
         if group is None:
             self.id = await opened(self._conversations, self.ann, self.ben)
         else:
@@ -39,6 +40,7 @@ class Chat:
         await self.registers(self.ben)
 
     async def opens(self, one: UserId, other: UserId) -> ConversationId:
+        await self.follow_each_other(one, other)
         return await opened(self._conversations, one, other)
 
     async def person(self, name: str) -> UserId:
@@ -48,6 +50,12 @@ class Chat:
             "insert into account (id, username, name) values ($1, $2, $3)", id, f"{name}{number}", name
         )
         return UserId(str(id))
+
+    async def follow_each_other(self, *people: UserId) -> None:
+        """So that what one says to another is no request."""
+        edges = [(int(one), int(other)) for one in people for other in people if one != other]
+        statement = "insert into follow (follower, followee) values ($1, $2) on conflict do nothing"
+        await self.pool.executemany(statement, edges)
 
     async def registers(self, user: UserId) -> None:
         await self.pool.execute(
