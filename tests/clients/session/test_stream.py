@@ -78,6 +78,16 @@ def test_a_request_that_was_accepted_elsewhere_and_is_not_known_here_is_asked_fo
     assert places(desk.events()) == [1]
 
 
+def test_what_was_said_in_a_request_before_this_stream_began_is_asked_for_once_it_is_heard_of() -> None:
+    desk = Desk().live()
+    desk.hear(message(1, 1))
+    (asked,) = desk.writes()
+    desk.hear({"re": asked["id"], "ok": conversation(last_c=2, folder="requests")})
+    assert places(desk.events()) == [1]
+    (asked,) = desk.writes()
+    assert (asked["op"], asked["after"]) == ("message.history", 1)
+
+
 def test_a_place_that_is_known_is_dropped_but_counted() -> None:
     desk = Desk().live(conversation(last_c=5))
     assert desk.hear(message(5, 1)) == []

@@ -214,6 +214,9 @@ class Inbox:
             self.progress.start_head(conversation, moved)
         self._emit(self.hand_on(ConversationState(state)))
         self._hand_on_log(events)
+        if state.folder != "declined":
+            # Requests are in no snapshot: what was said there before this stream began is not sent by itself.
+            self.logs.reaches(conversation, state.last_c)
         self._ask(conversation)
 
     def _history(self, conversation: str, body: Body) -> None:
