@@ -168,6 +168,7 @@ class Node:
             people=self._people,
             graph=self._graph,
             related=self.presence.related,
+            fenced=self.requests.fenced,
             devices=self._devices_of,
             endpoints=self._endpoints,
             vapid_key=vapid.public if vapid else "",

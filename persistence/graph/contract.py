@@ -3,7 +3,7 @@
 from typing import Literal, Protocol
 
 from protocol.graph import People, Relation
-from protocol.ids import UserId
+from protocol.ids import ConversationId, UserId
 from protocol.people import Profile
 
 Kind = Literal["block", "mute", "restrict", "close_friend"]
@@ -54,6 +54,10 @@ class GraphStore(Protocol):
         them off each other's close friends; that and unblocking raise the fence of their 1:1 conversation, whose
         actor so reloads before it commits anything more.
         """
+
+    async def fence(self, me: UserId, them: UserId) -> list[ConversationId]:
+        """Raise the fences of all conversations that both are in, once a block between them has come or gone: who
+        writes there reloads. Also what was opened while that was decided has then heard of it."""
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
         """Where I stand with them. None: no such person, or one who blocks me."""

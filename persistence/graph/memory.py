@@ -119,6 +119,23 @@ class MemoryGraph:
         head = tables.heads[id]
         transaction.write(tables.put_head, msgspec.structs.replace(head, fence=head.fence + 1))
 
+    async def fence(self, me: UserId, them: UserId) -> list[ConversationId]:
+        tables = self._database.tables
+
+        async def fence(transaction: Transaction) -> list[ConversationId]:
+            shared = sorted((id for id in tables.of_user.get(me, ()) if self._both_in(id, me, them)), key=int)
+            await transaction.lock(shared)
+            for id in shared:
+                head = tables.heads[id]
+                transaction.write(tables.put_head, msgspec.structs.replace(head, fence=head.fence + 1))
+            return shared
+
+        return await self._database.run("fence", fence)
+
+    def _both_in(self, id: ConversationId, *people: UserId) -> bool:
+        members = self._database.tables.members[id]
+        return all(user in members and not members[user].left_c for user in people)
+
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
         standing = self._tables.standing(me, them)
         return None if standing is None or standing.barred else shown(them, standing)

@@ -10,6 +10,7 @@ from persistence.graph.decision import Standing, activities, decide, grown, show
 from persistence.graph.statements import (
     ALONE,
     APPLY,
+    FENCE,
     FOLLOWED,
     MINE_FIRST,
     PAGES,
@@ -51,6 +52,10 @@ class PostgresGraph:
                     return "full"
                 await connection.execute(APPLY, *_difference(me, them, before, after, now))
         return shown(them, after)
+
+    async def fence(self, me: UserId, them: UserId) -> list[ConversationId]:
+        found = await fetch(self._pool, WITHIN_S, FENCE, int(me), int(them))
+        return [ConversationId(str(row["id"])) for row in found]
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
         [row] = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))

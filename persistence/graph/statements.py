@@ -60,6 +60,16 @@ told as (
   select $13, w.body from unnest($14::bytea[]) with ordinality w (body, n) order by w.n)
 update conversation set fence = fence + 1 where low = $15 and high = $16"""
 
+# In the order of their ids, as whoever commits to several locks them.
+FENCE = """
+with held as materialized (
+  select k.id from conversation k where k.id = any(array(
+    select m.conversation from member m where m.user_id = $1 and m.left_c = 0
+      and exists (select from member o where o.conversation = m.conversation and o.user_id = $2 and o.left_c = 0
+        offset 0)))
+  order by k.id for no key update)
+update conversation k set fence = k.fence + 1 from held where k.id = held.id returning k.id"""
+
 _END = "timestamptz 'epoch' + $2::bigint * interval '1 microsecond'"
 _PAGE = f"""
 select {_MICROS.format("x.at")}, x.{{them}}, a.username, a.name

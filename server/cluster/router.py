@@ -5,6 +5,7 @@ from typing import Any, Protocol, assert_never
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from actors.conversation_commands import Mailed
 from actors.effects import PRESENCE_STORE, Address, Asked, conversation_address, user_address
@@ -12,7 +13,7 @@ from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import MessageSent, ReadMoved, ReceiptMoved
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
@@ -135,7 +136,10 @@ class Router:
             if isinstance(event, GroupsTouched):
                 self.tell_here(users, encoded)
                 return
-            self._tell_users(users, Encoded(event.told(event.names)) if isinstance(event, Choice) else encoded)
+            if isinstance(event, Choice):
+                self._tell_choice(users, event.told(event.names))
+            else:
+                self._tell_users(users, encoded)
             return
         here: list[UserId] = []
         elsewhere: dict[str, list[UserId]] = {}
@@ -161,13 +165,20 @@ class Router:
         elif isinstance(event, Choice):
             for user in users:
                 if changed := self._told.latest(user, event):
-                    self._tell_users([user], Encoded(changed))
+                    self._tell_choice([user], changed)
             return
         elif isinstance(event, GroupsTouched):
             for user in users:
                 self._touched(user, event.ids)
             return
         self._tell_users(users, encoded)
+
+    def _tell_choice(self, users: Sequence[UserId], changed: SettingsChanged) -> None:
+        """Whoever accepts or declines may see, and be seen by, other people from then on."""
+        self._tell_users(users, Encoded(changed))
+        if changed.folder is not UNSET and self._presence:
+            for user in users:
+                self._presence.related(user, None)
 
     def _tell_users(self, users: Sequence[UserId], encoded: Encoded) -> None:
         delivered = Delivered(encoded)

@@ -43,6 +43,8 @@ async def _do(deed: Deed, services: Services, caller: Caller, call: Call) -> Ans
         return MYSELF
     done = await services.graph.change(caller.user, call.place.id, deed)
     if not isinstance(done, str):
+        if deed in ("block", "unblock"):
+            services.fenced(await services.graph.fence(caller.user, call.place.id))
         services.related(caller.user, call.place.id)
         return done
     return _too_many(LIMITS[_FULL[deed]]) if done == "full" else _REFUSALS[done]

@@ -1,6 +1,6 @@
 """What the HTTP interface needs from the node, and what a handler gets to see of one request."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from persistence.nodes.contract import Life
 from persistence.people.contract import PeopleStore
 from persistence.push.devices import DeviceStore
 from protocol.errors import Refusal
-from protocol.ids import Millis, UserId
+from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
 from server.http.rates import Rate
@@ -40,7 +40,8 @@ class Rates(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
-    `related` is told that two people have become something else to each other.
+    `related` is told that two people have become something else to each other, `fenced` which conversations have to
+    learn of a block.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -57,6 +58,7 @@ class Services(Struct, frozen=True, kw_only=True):
     ask: Ask
     home: Callable[[UserId], Life]
     related: Callable[[UserId, UserId], None]
+    fenced: Callable[[Collection[ConversationId]], None]
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -45,6 +45,11 @@ async def ben(ground: GraphGround) -> UserId:
     return await person(ground)
 
 
+@pytest.fixture
+async def cyd(ground: GraphGround) -> UserId:
+    return await person(ground)
+
+
 async def do(ground: GraphGround, me: UserId, deed: Deed, them: UserId) -> Relation:
     """A deed that has to succeed."""
     relation = await ground.store.change(me, them, deed)
@@ -336,3 +341,19 @@ async def test_blocking_and_unblocking_void_what_the_conversation_is_about_to_co
     assert again is not None
     await do(ground, ada, deed, ben)
     assert await ground.conversations.commit([unit(again, said(id, 2, ben))], wait=True) == ["committed"]
+
+
+async def test_a_fence_is_raised_in_every_conversation_that_both_are_in_and_in_no_other(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    shared = await opened(ground.conversations, ada, ben)
+    created = await ground.conversations.create(ada, "c" * 22, [ben, cyd], None, 0, True)
+    assert created
+    apart = await opened(ground.conversations, ada, cyd)
+    before = {id: await ground.conversations.activate(id, [ada], [], None) for id in (shared, apart)}
+    fenced = await ground.store.fence(ada, ben)
+    assert sorted(fenced) == sorted([shared, created.event.conversation])
+    for id, outcome in ((shared, "lost"), (apart, "committed")):
+        at = before[id]
+        assert at is not None
+        assert await ground.conversations.commit([unit(at, said(id, 1, ada))], wait=True) == [outcome]

@@ -168,10 +168,12 @@ class Stack:
         self.addresses = {"push.example.com": ["203.0.114.7"]}
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
         self.related: list[tuple[UserId, UserId]] = []
+        self.fences: list[list[ConversationId]] = []
         self.services = Services(
             people=self.people,
             graph=self.graph,
             related=lambda *pair: self.related.append(pair),
+            fenced=lambda ids: self.fences.append(list(ids)),
             devices=self.devices,
             endpoints=EndpointRules(self.lookup),
             tokens=self.tokens,

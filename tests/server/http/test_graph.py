@@ -161,3 +161,16 @@ async def test_lists_come_in_pages(client: Client, ada: Person) -> None:
     for query in ("limit=0", "limit=101", "before=nonsense", "limit=x"):
         problem = await ada.call("GET", f"/v1/me/followers?{query}", status=400)
         assert problem["detail"].startswith("query")
+
+
+async def test_whoever_has_to_learn_of_a_change_between_two_people_is_told(
+    stack: Stack, ada: Person, eve: Person
+) -> None:
+    pair = UserId(ada.user), UserId(eve.user)
+    await ada.call("PUT", f"/v1/users/{eve.user}/follow")
+    assert (stack.related, stack.fences) == ([pair], [])
+    await ada.call("PUT", f"/v1/users/{eve.user}/block")
+    await ada.call("DELETE", f"/v1/users/{eve.user}/block")
+    assert (stack.related, stack.fences) == ([pair] * 3, [[], []])
+    await ada.call("PUT", f"/v1/users/{NOBODY}/block", status=404)
+    assert len(stack.related) == 3
