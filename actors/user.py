@@ -1,13 +1,13 @@
-"""The user actor: one numbered stream, given to all of one person's devices. Composed of Stream, Sessions, Watchers."""
+"""The user actor: one numbered stream, given to all of one person's devices.
+
+Composed of `Stream`, `Sessions` and `UserPresence`.
+"""
 
 from collections.abc import Iterable
 from typing import Literal, assert_never
 
-import msgspec
-
 from actors.conversation_commands import MarkDelivered
 from actors.effects import (
-    PRESENCE,
     PRESENCE_STORE,
     STORE,
     Deliver,
@@ -28,8 +28,6 @@ from actors.user_commands import (
     Detach,
     Drained,
     Filled,
-    Interest,
-    Look,
     Looked,
     Policy,
     ReadSnapshot,
@@ -42,31 +40,27 @@ from actors.user_commands import (
     Show,
     SnapshotRead,
     Standing,
-    Stands,
     UserCommand,
     VisibleSet,
     Watch,
 )
-from actors.watchers import Screen, Watchers
+from actors.user_presence import GRACE, SEEN, UserPresence
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, LogEvent, MessageSent, PresenceChanged, Synced, Typing
+from protocol.events import Continuity, LogEvent, MessageSent, Synced, Typing
 from protocol.ids import ConversationId, Millis, UserId
-from protocol.replies import Done, Watched, Welcome
+from protocol.replies import Done, Welcome
 
 SLICE = 32 * 1024
 STUCK_MS = 10_000
-GRACE, SEEN = "grace", "seen"
-"""Keys of timers: a device may have been away for long; what was seen may be told."""
 MOVING = frozenset((Attach, Detach, Reattach, SetBackground, Watch, Woken, Shed))
 """Commands after which a user may stand otherwise than before."""
-OFFLINE, ONLINE = Standing("offline"), Standing("online")
 
 
 class User:
     """One user while somebody may still resume. Nothing of it is durable: a new one begins a new epoch."""
 
-    __slots__ = ("_active_at", "_made", "_policy", "_sessions", "_standing", "_stream", "_watchers", "id")
+    __slots__ = ("_made", "_policy", "_presence", "_sessions", "_stream", "id")
 
     def __init__(self, id: UserId, epoch: str, policy: Policy) -> None:
         self.id = id
@@ -74,14 +68,13 @@ class User:
         self._stream = Stream(epoch)
         self._sessions = Sessions()
         self._made = 0
-        self._standing = OFFLINE
-        # When a device was last in the foreground that is not any more.
-        self._active_at = Millis(0)
-        self._watchers: Watchers | None = None
+        self._presence = UserPresence(id)
 
     def handle(self, command: UserCommand, now: Millis) -> list[Effect]:
         effects = self._handle(command, now)
-        return effects + self._stand(now) if type(command) in MOVING else effects
+        if type(command) not in MOVING:
+            return effects
+        return effects + self._presence.stand(self._sessions, self._policy.resume_ms, now)
 
     def _handle(self, command: UserCommand, now: Millis) -> list[Effect]:
         match command:
@@ -112,9 +105,9 @@ class User:
             case See():
                 return self._see(command.encoded, now)
             case Watch():
-                return self._watch_people(command)
+                return self._presence.watch(command, self._sessions)
             case Looked():
-                return self._looked(command)
+                return self._presence.looked(command)
             case Show():
                 return [Tell(PRESENCE_STORE, SetVisible(self.id, command.request, command.visible))]
             case VisibleSet():
@@ -144,7 +137,7 @@ class User:
     @property
     def standing(self) -> Standing:
         """Whether this user is here, as it was told last."""
-        return self._standing
+        return self._presence.standing
 
     @property
     def devices(self) -> int:
@@ -181,7 +174,7 @@ class User:
         return [*effects, *self._pump(session, now), *self._watch(session, now)]
 
     def _supersede(self, connection: int) -> list[Effect]:
-        return [_close(connection, SUPERSEDED), *self._show(connection, None)]
+        return [_close(connection, SUPERSEDED), *self._presence.show(connection, None)]
 
     def _join(self, device: str) -> Session | None:
         """What a device that was not here may have stored is not known: it counts from now on."""
@@ -239,7 +232,7 @@ class User:
     def _set_background(self, command: SetBackground, now: Millis) -> list[Effect]:
         if session := self._sessions.of_connection(command.request.connection):
             if command.on and not session.background:
-                self._active_at = now
+                self._presence.active_at = now
             session.background = command.on
             if command.on and session.behind:
                 session.behind.take_waiting()
@@ -247,70 +240,22 @@ class User:
 
     # -- presence -----------------------------------------------------------------------------------------------
 
-    def _stand(self, now: Millis) -> list[Effect]:
-        """Tell how this user stands if that has changed, and look again when a device may have been away for long."""
-        sessions, kept_ms = self._sessions, self._policy.resume_ms
-        state = sessions.standing(now, kept_ms)
-        on_screen = self._watchers.conversation if self._watchers and state == "online" else None
-        standing = Standing(state, Millis(0) if state == "online" else self._active_at, on_screen)
-        effects: list[Effect] = []
-        if standing != self._standing:
-            self._standing = ONLINE if standing == ONLINE else standing
-            effects.append(Tell(PRESENCE, Stands(self.id, standing)))
-        if state != "offline" and (end := sessions.next_grace_end(now, kept_ms)):
-            effects.append(Wake(end, GRACE))
-        return effects
-
     def _leave_screen(self, session: Session, now: Millis) -> list[Effect]:
         """The session's connection is gone, and nothing is on its screen any more."""
         if not session.background:
-            self._active_at = now
-        return self._show(session.connection, None)
-
-    def _show(self, connection: int, screen: Screen | None) -> list[Effect]:
-        if self._watchers is None:
-            if screen is None:
-                return []
-            self._watchers = Watchers()
-        added, dropped = self._watchers.watch(connection, screen)
-        if not self._watchers:
-            self._watchers = None
-        return [Tell(PRESENCE, Interest(self.id, tuple(added), tuple(dropped)))] if added or dropped else []
-
-    def _watch_people(self, command: Watch) -> list[Effect]:
-        asked, users = command.request, tuple(dict.fromkeys(command.users))
-        if self._sessions.of_connection(asked.connection) is None:
-            return [Reply(asked, UNAVAILABLE)]
-        screen = Screen(frozenset(users), command.conversation) if users or command.conversation else None
-        effects = self._show(asked.connection, screen)
-        if not users:
-            return [*effects, Reply(asked, Watched(()))]
-        return [*effects, Tell(PRESENCE_STORE, Look(self.id, asked, users))]
-
-    def _looked(self, looked: Looked) -> list[Effect]:
-        if self._watchers and isinstance(looked.result, Watched):
-            seen = (PresenceChanged(*msgspec.structs.astuple(presence)) for presence in looked.result.users)
-            self._watchers.begin(list(seen))
-        return [Reply(looked.asked, looked.result)]
+            self._presence.active_at = now
+        return self._presence.show(session.connection, None)
 
     def _see(self, encoded: Encoded, now: Millis) -> list[Effect]:
-        if self._watchers is None:
-            return []
-        told = self._watchers.see(encoded, now)
-        return [*self._tell_seen([told] if told else []), *self._wake_for_seen()]
+        return [*self._tell_seen(self._presence.see(encoded, now)), *self._presence.wake()]
 
-    def _tell_seen(self, told: list[Encoded]) -> list[Effect]:
+    def _tell_seen(self, told: Iterable[Encoded]) -> list[Effect]:
         effects: list[Effect] = []
         for encoded in told:
             user = encoded.event.user  # type: ignore[attr-defined]
-            shown = self._watchers.audience(user) if self._watchers else []
-            sessions = filter(None, map(self._sessions.of_connection, shown))
+            sessions = filter(None, map(self._sessions.of_connection, self._presence.audience(user)))
             effects += self._deliver_live(encoded, ("presence", user), sessions)
         return effects
-
-    def _wake_for_seen(self) -> list[Effect]:
-        at = self._watchers.next_at() if self._watchers else None
-        return [] if at is None else [Wake(at, SEEN)]
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -326,8 +271,7 @@ class User:
         if key == GRACE:
             return []
         if key == SEEN:
-            due = self._watchers.due(now) if self._watchers else []
-            return [*self._tell_seen(due), *self._wake_for_seen()]
+            return [*self._tell_seen(self._presence.due(now)), *self._presence.wake()]
         session = self._sessions.of_connection(int(key))
         behind = session and session.behind
         if not session or not behind or behind.stuck_since is None:

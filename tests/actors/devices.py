@@ -10,8 +10,9 @@ from actors.effects import (
     connection_address,
 )
 from actors.stream import Numbered
-from actors.user import GRACE, User
+from actors.user import User
 from actors.user_commands import Attach, Delivered, Policy
+from actors.user_presence import GRACE
 from protocol.codec import Encoded
 from protocol.events import Me, MessageSent, Snapshot, Typing
 from protocol.ids import ConversationId, Millis, UserId

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.effects import PRESENCE_STORE, Asked, Deliver, Effect, Reply, Tell, Wake, Woken
-from actors.user import GRACE, SEEN, User
+from actors.user import User
 from actors.user_commands import (
     Detach,
     Drained,
@@ -20,6 +20,7 @@ from actors.user_commands import (
     Stands,
     Watch,
 )
+from actors.user_presence import GRACE, SEEN
 from actors.watchers import EVERY_MS, Screen, Watchers
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
@@ -210,7 +211,7 @@ def test_for_a_full_socket_the_latest_of_each_person_waits() -> None:
 def test_who_watches_nobody_has_nothing_for_it() -> None:
     actor = watching(ADA)
     watch(actor, 3)
-    assert actor._watchers is None
+    assert actor._presence.watchers is None
 
 
 class WatchersMachine(RuleBasedStateMachine):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from actors.conversation_commands import MarkDelivered
 from actors.effects import PRESENCE, STORE, Deliver, Effect, Reply, Tell, Wake, Woken, connection_address
 from actors.stream import Numbered
-from actors.user import OFFLINE, STUCK_MS, User
+from actors.user import STUCK_MS, User
 from actors.user_commands import (
     Acked,
     Delivered,
@@ -21,6 +21,7 @@ from actors.user_commands import (
     Stands,
     UserCommand,
 )
+from actors.user_presence import OFFLINE
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, Close
 from protocol.events import Continuity, Me, MessageSent, Snapshot, Synced, Typing

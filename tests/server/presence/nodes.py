@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from actors.effects import Address, Asked
 from actors.placement import Placement
-from actors.user import OFFLINE
 from actors.user_commands import Interest, Look, See, Standing, Stands
+from actors.user_presence import OFFLINE
 from persistence.nodes.contract import Life
 from persistence.presence.memory import MemoryPresence, MemorySights, Shelf
 from protocol.events import PresenceChanged
