@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import UNSET, Struct
 
 from protocol.activity import Kind
-from protocol.ids import Millis, UserId
+from protocol.ids import ConversationId, Millis, UserId
 from protocol.preferences import Channel, Preferences, QuietHours, Relation
 
 OffsetAt = Callable[[str, Millis], int]
@@ -49,6 +49,26 @@ def decide(
     paused = now < preferences.pause_until
     until = now if preferences.quiet is UNSET else quiet_until(preferences.quiet, now, offset_at)
     return Decision(wants["in_app"], wants["push"] and not paused, wants["email"] and not paused, until)
+
+
+def decide_message(
+    preferences: Preferences,
+    kind: Kind,
+    sender: UserId,
+    conversation: ConversationId,
+    follows: bool,
+    now: Millis,
+    offset_at: OffsetAt,
+) -> Decision:
+    """The same of a message, which those who are hidden cannot send here; the conversation is its thread.
+
+    Who does not want to be told that they are named is told what everybody is told.
+    """
+    relation = Relation(follows=follows)
+    decision = decide(preferences, kind, sender, conversation, relation, now, offset_at)
+    if kind == "mention" and not decision.alerts:
+        return decide(preferences, "message", sender, conversation, relation, now, offset_at)
+    return decision
 
 
 def is_wanted(

@@ -51,7 +51,7 @@ class Postgres(Struct, frozen=True, kw_only=True):
     """The database that is the truth."""
 
     url: PostgresUrl = PostgresUrl("")
-    connections: Annotated[int, Meta(ge=8, le=500)] = 14
+    connections: Annotated[int, Meta(ge=10, le=500)] = 16
 
 
 class Nats(Struct, frozen=True, kw_only=True):

@@ -55,6 +55,7 @@ from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
 from server.push.providers import make_providers, make_vapid
+from server.push.wishes import Wishes
 from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
@@ -63,6 +64,7 @@ from server.tokens import Caller, Expired, Invalid, Tokens
 from server.web import Door, Web
 
 DRAIN_S = 8.0
+SETTLE_S = 5.0
 
 log = structlog.get_logger()
 
@@ -97,8 +99,9 @@ class Node:
         self._graph = PostgresGraph(pools.questions)
         self._devices_of = PostgresDevices(pools.questions)
         self._endpoints = EndpointRules(system_lookup())
+        wishes = Wishes(clock, offset_at)
         providers = make_providers(settings.push, self._endpoints, clock)
-        self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom())
+        self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom(), wishes)
         self._make_gateway()
         self.cluster = Cluster(
             node,
@@ -243,12 +246,7 @@ class Node:
                     self.host.population.let_rest(),
                     keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
                     self.bus.run(),
-                    self.courier.run(),
                     *self.cluster.works(),
-                    *self.outbox.works(),
-                    *self.notifications.works(),
-                    self.message_pushes.run(),
-                    self.push_sweep.run(),
                     *self.presence.works(),
                 )
             ]
@@ -259,10 +257,16 @@ class Node:
                 await stack.enter_async_context(self.web.serving(private.host, private.port))
                 async with AsyncExitStack() as doors:
                     await self._open(doors)
-                    tasks.append(group.create_task(self._stay()))
+                    # What asks and writes for others than the sockets here does so only as a member.
+                    courier = group.create_task(self.courier.run())
+                    works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
+                    works += [*self.outbox.works(), *self.notifications.works()]
+                    tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()
                 await self._drain()
+                # What a provider has is settled: else somebody else would send it once more.
+                await asyncio.wait([courier], timeout=SETTLE_S)
             self.host.stop()
             for task in tasks:
                 task.cancel()

@@ -35,6 +35,7 @@ left join notifier p on p.user_id = m.user_id
 left join lateral (select {unseen("m.user_id")} + {unread("m.user_id")} as badge where m.user_id is not null) b on true
 order by w.n"""
 
+# What is held until later, as in quiet hours, gives way to what comes after it: there is one alert in the morning.
 # It waits for nobody: a member whose marks are being written is left out and asked again. So it can be in no deadlock
 # with a commit, which holds marks of many conversations.
 WRITE = """
@@ -50,6 +51,10 @@ moved as (
   where m.conversation = h.conversation and m.user_id = h.user_id
     and m.left_c = 0 and greatest(m.read_c, m.pushed_c) < h.c
   returning h.*),
+superseded as (
+  update push_job j set state = 'dropped', reason = 'superseded' from moved h
+  where j.user_id = h.user_id and j.collapse = 'conversation:' || h.conversation and j.state = 'waiting'
+    and j.due_at > statement_timestamp()),
 put as (
   insert into push_job (user_id, key, kind, collapse, sender, conversation, c, channels, body, due_at, expires_at)
   select user_id, 'message:' || conversation || ':' || c, kind, 'conversation:' || conversation, sender, conversation,

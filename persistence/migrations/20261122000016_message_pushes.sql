@@ -10,7 +10,11 @@ create table swept (
     until timestamptz not null
 ) with (fillfactor = 50);
 
+create index push_job_collapse on push_job (user_id, collapse) where state = 'waiting';
+
 -- migrate:down
+
+drop index push_job_collapse;
 
 drop table swept;
 alter table member drop column pushed_c;

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from persistence.push.devices import Target
 from protocol.ids import ConversationId, DeviceId, Millis, UserId
+from protocol.preferences import DEFAULTS, Preferences
 from protocol.pushes import Content
 
 ProviderName = Literal["apns", "fcm", "web", "email"]
@@ -54,7 +55,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """A claimed one. `body` is MessagePack of `Content`; `plain` wants its content not shown.
 
     `attempts` counts this one. `age_ms` is how long ago the cause was, `left_ms` until the expiry. `target` is None for
-    a mail to `email`; `registered` is when its device was, in microseconds.
+    a mail to `email`; `registered` is when its device was, in microseconds. Of a message, `sender` said it;
+    `preferences` and whether the user `follows` the sender say whether they still want it.
     """
 
     id: int
@@ -76,6 +78,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
     target: Target | None = None
     registered: int = 0
     email: str = ""
+    sender: UserId | None = None
+    preferences: Preferences = DEFAULTS
+    follows: bool = False
 
 
 class Settled(Struct, frozen=True, kw_only=True):
@@ -87,7 +92,7 @@ class Settled(Struct, frozen=True, kw_only=True):
 
     id: int
     claim: int
-    state: Literal["sent", "gone", "dead", "waiting"]
+    state: Literal["sent", "gone", "dead", "dropped", "waiting"]
     error: str | None = None
     wait_ms: int = 0
     counts: bool = True

@@ -185,6 +185,7 @@ class MemoryPush:
             target=device.target if device else None,
             registered=device.registered if device else 0,
             email=email or "",
+            sender=push.sender,
         )
 
     async def settle(self, settled: Sequence[Settled]) -> None:

@@ -11,9 +11,12 @@ from persistence.push import statements
 from persistence.push.contract import ATTEMPTS, KEPT_MS, Delivery, Listed, ProviderName, Push, Settled
 from persistence.push.devices import DEVICES, Registered, Target
 from protocol.ids import ConversationId, DeviceId, LoginId, Millis, UserId, shard_of
+from protocol.preferences import DEFAULTS, Preferences
 
 WITHIN_S = 3.0
 """How long one statement may take, the wait for a connection included."""
+
+_preferences = msgspec.msgpack.Decoder(Preferences).decode
 
 
 class PostgresDevices:
@@ -160,4 +163,7 @@ def _delivery(provider: ProviderName, row: asyncpg.Record) -> Delivery:
         target=target,
         registered=row["registered"] or 0,
         email=row["email"] or "",
+        sender=None if row["sender"] is None else UserId(str(row["sender"])),
+        preferences=_preferences(row["preferences"]) if row["preferences"] else DEFAULTS,
+        follows=row["follows"],
     )

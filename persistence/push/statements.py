@@ -37,7 +37,7 @@ _IN_VAIN = f"""case
   when j.expires_at <= statement_timestamp() then 'expired'
   when j.conversation is not null and (m.user_id is null or m.left_c <> 0) then 'left'
   when m.read_c >= j.c then 'read'
-  when m.folder <> 'inbox' and j.kind <> 'message_request' then 'not accepted'
+  when m.folder <> 'inbox' and (j.kind <> 'message_request' or m.folder <> 'requests') then 'not accepted'
   when (m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000 then 'muted'
   when j.notification is not null
     and not exists (select from notification n where n.id = j.notification and not n.seen offset 0) then 'seen'
@@ -72,7 +72,10 @@ with due as materialized (
   select * from push_delivery where provider = $1 and state = 'waiting' and due_at <= statement_timestamp()
   order by due_at limit $2 for update skip locked),
 judged as materialized (
-  select due.id, due.claim, j.user_id, j.key, j.kind, j.collapse, j.body, j.conversation, j.c, j.notification,
+  select due.id, due.claim, j.sender, p.preferences, j.sender is not null and
+      exists (select from follow f where f.follower = j.user_id and f.followee = j.sender and not f.requested offset 0)
+      as follows,
+    j.user_id, j.key, j.kind, j.collapse, j.body, j.conversation, j.c, j.notification,
     a.settings -> 'push_content' = 'false'::jsonb as plain, due.attempts, due.error, due.device, a.email,
     (extract(epoch from statement_timestamp() - j.at) * 1000)::bigint as age_ms,
     (extract(epoch from j.expires_at - statement_timestamp()) * 1000)::bigint as left_ms,
@@ -82,6 +85,7 @@ judged as materialized (
       or due.device is not null and (l.id is null or l.revoked_at is not null) then 'no device' end) as reason
   from due join push_job j on j.id = due.job {_CIRCUMSTANCES}
   left join account a on a.id = j.user_id
+  left join notifier p on p.user_id = case when j.conversation is not null then j.user_id end
   left join device d on d.id = due.device and d.user_id = j.user_id
   left join login l on l.id = d.login),
 claimed as (
@@ -96,7 +100,7 @@ claimed as (
   from judged g where p.id = g.id)
 select id, claim + 1 as claim, user_id, key, kind, collapse, body, conversation, c, notification,
   coalesce(plain, false) as plain, attempts + 1 as attempts, device, email, age_ms, left_ms, platform, address, p256dh,
-  auth, registered, coalesce(exhausted, reason) as reason
+  auth, registered, coalesce(exhausted, reason) as reason, sender, preferences, follows
 from judged"""
 
 SETTLE = """

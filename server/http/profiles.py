@@ -33,6 +33,7 @@ async def change_me(services: Services, caller: Caller, call: Call) -> Answer:
         return _mine(account)
     if not await _set_private(services, caller, patch.private):
         return UNAVAILABLE
+    services.related(caller.user, None)
     return _mine(msgspec.structs.replace(account, private=patch.private))
 
 

@@ -40,8 +40,8 @@ class Rates(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """`ask` carries out an op for a caller, `home` is the node where a user's sockets belong.
 
-    `related` is told that two people have become something else to each other, `fenced` which conversations have to
-    learn of a block.
+    `related` is told that two people, or one and anybody, have become something else to each other, `fenced` which
+    conversations have to learn of a block.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -57,7 +57,7 @@ class Services(Struct, frozen=True, kw_only=True):
     revocations: Revocations
     ask: Ask
     home: Callable[[UserId], Life]
-    related: Callable[[UserId, UserId], None]
+    related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]

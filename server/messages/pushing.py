@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from actors.preferences import OffsetAt, decide
+from actors.preferences import OffsetAt, decide_message
 from actors.user import User
 from persistence.conversations.contract import DataFault
 from persistence.faults import UnavailableError
@@ -17,7 +17,6 @@ from persistence.messages.postgres import PostgresMessagePushes
 from protocol.codec import MSGPACK
 from protocol.events import MessageSent, ReadMoved
 from protocol.ids import Millis, UserId
-from protocol.preferences import Relation
 from server.messages.texts import content, kind_of
 from server.messages.waiting import Waiting
 from server.observe import Metrics
@@ -116,14 +115,16 @@ class MessagePushes:
     async def push(self, batch: Sequence[Recipient], path: Literal["live", "sweep"]) -> list[Recipient]:
         """Write the jobs of those who need one; returns whom to ask again. Raises `UnavailableError`.
 
-        What the database refuses is dropped, as it would refuse it again.
+        What the database refuses is dropped, as it would refuse it again: halves of the batch down to the one at fault.
         """
         try:
             jobs = await self._jobs(batch)
             written, again = await self._store.write(jobs) if jobs else (0, [])
         except DataFault as fault:
-            log.error("pushes for messages are refused", fault=str(fault), count=len(batch))
-            self.skipped += len(batch)
+            if middle := len(batch) // 2:
+                return await self.push(batch[:middle], path) + await self.push(batch[middle:], path)
+            log.error("a push for a message is refused", fault=str(fault))
+            self.skipped += 1
             return []
         self.written[path] += written
         self.skipped += len(batch) - written - len(again)
@@ -143,9 +144,8 @@ class MessagePushes:
     def _job(self, recipient: Recipient, there: Circumstances) -> Job | None:
         """None for what they do not want to be told by any channel. What comes in quiet hours waits for their end."""
         message, kind, now = recipient.message, kind_of(recipient, there), self._clock()
-        relation = Relation(follows=there.follows)
-        thread = message.conversation
-        wishes = decide(there.preferences, kind, message.sender, thread, relation, now, self._offset_at)
+        preferences, thread = there.preferences, message.conversation
+        wishes = decide_message(preferences, kind, message.sender, thread, there.follows, now, self._offset_at)
         if not wishes.alerts:
             return None
         channels = [name for name, on in (("push", wishes.push), ("email", wishes.email)) if on]

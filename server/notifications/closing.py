@@ -70,7 +70,8 @@ class Closing:
             pass
         now = asyncio.get_running_loop().time()
         if now - self._counted_at >= COUNT_S:
-            self._counted_at, self.windows = now, await self._store.open_windows()
+            self._counted_at = now
+            self.windows = await self._store.open_windows()
         left = await self._store.next_due()
         return LOOK_S if left is None else min(max(left / 1_000, RESTS_S), LOOK_S)
 

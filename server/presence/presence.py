@@ -26,6 +26,8 @@ from server.presence.rights import Rights
 from server.presence.telling import Telling, shown, view
 
 FORGET_S = 60.0
+LOOKS, LOOK_WITHIN_S = 3, 1.0
+"""Looks at once, and how long one waits for its turn, in seconds."""
 NOT_SEEN = Sight(seen=False, viewing=False)
 
 
@@ -47,6 +49,7 @@ class Presence:
         self._clock = clock
         self._now = now
         self._exchange: Exchange | None = None
+        self._looking = asyncio.Semaphore(LOOKS)
 
     def join(
         self, users: Callable[[], Iterable[tuple[UserId, Standing]]], tell: Callable[[Address, See], None]
@@ -146,6 +149,18 @@ class Presence:
         )
 
     async def _look(self, look: Look) -> Watched | Refusal:
+        """Some at a time, so that many who come at once leave the database to others, too."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                await self._looking.acquire()
+        except TimeoutError:
+            return UNAVAILABLE
+        try:
+            return await self._looked(look)
+        finally:
+            self._looking.release()
+
+    async def _looked(self, look: Look) -> Watched | Refusal:
         try:
             visible = await self._sights.is_visible(look.user)
             if self._exchange:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import structlog
 
@@ -16,6 +17,9 @@ SLICE = 100
 EVERY_S = 60.0
 """How often everything is written again, so that what the store has lost comes back."""
 BREATH_S = 0.05
+
+RELATED = 10_000
+"""Pairs that wait. While the store is away nobody is told anything, and once it is back everybody is told anew."""
 
 log = structlog.get_logger()
 
@@ -54,7 +58,8 @@ class Writing:
 
     def relate(self, a: UserId, b: UserId | None) -> None:
         """What these may see of each other, or of anybody, has changed."""
-        self._related[a, b] = None
+        if len(self._related) < RELATED:
+            self._related[a, b] = None
         self._work.set()
 
     def beat(self) -> News:
@@ -95,13 +100,19 @@ class Writing:
     async def _flush(self) -> None:
         while self._waiting or self._related:
             records = dict(list(self._waiting.items())[:SLICE])
-            related = tuple(self._related)
+            # Taken out before: what is said again meanwhile is news once more.
+            related = tuple(islice(self._related, SLICE))
+            for pair in related:
+                del self._related[pair]
             self._number += 1
-            await self._store.write(records, News(self._me, self._number, tuple(records.items()), related))
+            try:
+                await self._store.write(records, News(self._me, self._number, tuple(records.items()), related))
+            except UnavailableError:
+                for pair in related:
+                    self.relate(*pair)
+                raise
             self.written += len(records)
             for user, record in records.items():
                 if self._waiting.get(user) is record:
                     del self._waiting[user]
-            for pair in related:
-                self._related.pop(pair, None)
         self._work.clear()

@@ -16,6 +16,7 @@ from persistence.push.contract import PushStore
 from server.push.figures import Figures
 from server.push.provider import Provider
 from server.push.sender import POLL_S, Sender
+from server.push.wishes import Wishes
 
 BATCH = 200
 """Jobs that one statement expands, or clears."""
@@ -31,11 +32,16 @@ class Courier:
     """`poke` hastens what has become due; without it a look every half second finds it."""
 
     def __init__(
-        self, store: PushStore, providers: Sequence[Provider], monotonic: Callable[[], float], random: Random
+        self,
+        store: PushStore,
+        providers: Sequence[Provider],
+        monotonic: Callable[[], float],
+        random: Random,
+        wishes: Wishes,
     ) -> None:
         self.figures = Figures()
         self._store = store
-        self._senders = [Sender(provider, store, self.figures, monotonic, random) for provider in providers]
+        self._senders = [Sender(provider, store, self.figures, monotonic, random, wishes) for provider in providers]
         self._names = [provider.name for provider in providers]
         self._poked = asyncio.Event()
         self._draining = False

@@ -18,6 +18,7 @@ from protocol.pushes import Content
 from server.push.breaker import Breakers
 from server.push.figures import Figures
 from server.push.provider import Gone, Misconfigured, Outcome, Provider, Refused, Retry, Sent
+from server.push.wishes import Wishes
 
 CONCURRENCY = 64
 """Deliveries of one provider and node that are under way at once."""
@@ -44,6 +45,7 @@ class Sender:
         figures: Figures,
         monotonic: Callable[[], float],
         random: Random,
+        wishes: Wishes,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self.provider = provider
@@ -52,6 +54,7 @@ class Sender:
         self._figures = figures
         self._monotonic = monotonic
         self._random = random
+        self._wishes = wishes
         self._concurrency = concurrency
         self._sending = 0
         self._settled: list[Settled] = []
@@ -113,6 +116,8 @@ class Sender:
         for reason, count in dropped.items():
             self._figures.outcomes[self.provider.name, reason] += count
         for delivery in deliveries:
+            if not self._is_wanted(delivery):
+                continue
             if wait_s := self.breakers.wait_s(self.provider.service(delivery)):
                 self._put_off(delivery, wait_s)
                 continue
@@ -120,6 +125,20 @@ class Sender:
             self._sending += 1
             group.create_task(self._send(delivery, claimed_at))
         return len(deliveries) + sum(dropped.values())
+
+    def _is_wanted(self, delivery: Delivery) -> bool:
+        """Now. What waits for the end of quiet hours has been no attempt."""
+        wait_ms = self._wishes.wait_ms(delivery)
+        if wait_ms == 0:
+            return True
+        id, claim = delivery.id, delivery.claim
+        if wait_ms is None:
+            self._figures.outcomes[self.provider.name, "unwanted"] += 1
+            self._settled.append(Settled(id=id, claim=claim, state="dropped", error="unwanted"))
+        else:
+            self._settled.append(Settled(id=id, claim=claim, state="waiting", wait_ms=wait_ms, counts=False))
+        self._poked.set()
+        return False
 
     async def _send(self, delivery: Delivery, claimed_at: float) -> None:
         try:

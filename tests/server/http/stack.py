@@ -167,7 +167,7 @@ class Stack:
         self.revocations = Revocations(self.people, self.ended.append, LIFE_S, self.monotonic)
         self.addresses = {"push.example.com": ["203.0.114.7"]}
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
-        self.related: list[tuple[UserId, UserId]] = []
+        self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
         self.services = Services(
             people=self.people,

@@ -20,11 +20,15 @@ from server.push.breaker import FAILURES, FIRST_S
 from server.push.courier import Courier
 from server.push.provider import Gone, Misconfigured, Outcome, Refused, Retry, Sent
 from server.push.sender import CONCURRENCY, LEASE_MS, SEND_S, settled
+from server.push.wishes import Wishes
 from tests.contracts.push_grounds import HOUR_MS, a_push
 from tests.server.push.deliveries import HELLO, a_delivery
 from tests.simulation.loop import run
 
 ADA, LOGIN = UserId("7"), LoginId("8")
+
+
+WISHES = Wishes(lambda: Millis(EPOCH), lambda zone, at: 0)
 
 
 class Service:
@@ -98,7 +102,7 @@ class Post:
 
     def another(self) -> Courier:
         """A courier of another node."""
-        return Courier(self.store, [self.service], asyncio.get_running_loop().time, Random(1))
+        return Courier(self.store, [self.service], asyncio.get_running_loop().time, Random(1), WISHES)
 
     @asynccontextmanager
     async def working(self, *couriers: Courier) -> AsyncIterator[None]:
@@ -308,7 +312,7 @@ def test_content_that_cannot_be_read_and_content_that_is_not_wanted() -> None:
 
     async def scene(post: Post) -> None:
         store = Bodies(lambda: Millis(EPOCH), post.devices)
-        courier = Courier(store, [post.service], asyncio.get_running_loop().time, Random(1))
+        courier = Courier(store, [post.service], asyncio.get_running_loop().time, Random(1), WISHES)
         running = asyncio.create_task(courier.run())
         await asyncio.sleep(1)
         courier.drain()

@@ -160,7 +160,7 @@ class NotificationsSeen:
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """The first page, which replaces what was known; `badge` counts all that are not seen, up to 100. As an answer:
+    """The first page, which replaces what was known; `badge` counts all that are not seen, up to 99. As an answer:
     any page, and `next` is the `before` of the following one."""
 
     badge: int
