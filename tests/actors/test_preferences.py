@@ -7,10 +7,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.preferences import Decision, OffsetAt, decide, quiet_until
+from actors.preferences import Decision, OffsetAt, decide, decide_message, quiet_until
 from protocol.activity import Kind
-from protocol.ids import Millis, UserId
-from protocol.preferences import DEFAULTS, Muted, Preferences, PreferencesChange, QuietHours, Relation, changed
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.preferences import (
+    DEFAULTS,
+    Channels,
+    Muted,
+    Preferences,
+    PreferencesChange,
+    QuietHours,
+    Relation,
+    changed,
+)
 
 ADA = UserId("17")
 NOW = Millis(1_795_219_200_000)
@@ -37,6 +46,23 @@ def decided(preferences: Preferences, kind: Kind = "like", relation: Relation = 
 def test_who_has_set_nothing_is_pushed_and_shown_what_everyone_does_but_not_mailed() -> None:
     assert decided(DEFAULTS) == (True, True, False)
     assert decide(DEFAULTS, "like", ADA, "post", Relation(), NOW, offset_at).not_before == NOW
+
+
+@pytest.mark.parametrize(
+    ("channels", "kind", "pushed"),
+    [
+        ({}, "mention", True),
+        ({"mention": {"push": False}}, "mention", True),
+        ({"message": {"push": False}}, "mention", True),
+        ({"message": {"push": False}}, "message", False),
+        ({"message": {"push": False}, "mention": {"push": False}}, "mention", False),
+    ],
+)
+def test_who_does_not_want_to_be_told_that_they_are_named_is_told_as_everybody_is(
+    channels: Channels, kind: Kind, pushed: bool
+) -> None:
+    decision = decide_message(Preferences(channels), kind, ADA, ConversationId("5"), False, NOW, offset_at)
+    assert decision.push is pushed
 
 
 def test_each_kind_has_channels_of_its_own() -> None:

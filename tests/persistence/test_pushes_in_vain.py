@@ -6,8 +6,10 @@ from typing import cast
 import pytest
 
 from persistence.conversations.postgres import PostgresConversations
+from persistence.notifications.postgres import PostgresNotifications
 from persistence.people.contract import ProfileChange, SignedIn
 from protocol.ids import ConversationId
+from protocol.preferences import PreferencesChange
 from tests.contracts.grounds import opened
 from tests.contracts.push_grounds import PostgresPushGround, a_push, a_token, push_ground
 
@@ -90,6 +92,26 @@ async def test_what_does_not_concern_it_leaves_it(
     await happens(ground, statement, ada, bob)
     assert await ground.pushes.expand(["apns"], 9) == {"expanded": 1}
     assert len((await ground.pushes.claim("apns", 9, 1_000))[0]) == 1
+
+
+async def test_a_request_that_was_declined_is_not_pushed(
+    ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId
+) -> None:
+    await happens(ground, "update member set folder = 'declined' where user_id = $1", ada, bob)
+    request = a_push(ada.user, "request", kind="message_request", conversation=talk, c=5, sender=bob.user)
+    await ground.pushes.request([request])
+    assert await ground.pushes.expand(["apns"], 9) == {"not accepted": 2}
+
+
+async def test_what_its_reader_has_set_comes_with_a_message(
+    ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId
+) -> None:
+    change = PreferencesChange({"message": {"push": False}})
+    preferences = await PostgresNotifications(ground.pool).prefer(ada.user, change)
+    await ground.pool.execute("insert into follow (follower, followee) values ($1, $2)", int(ada.user), int(bob.user))
+    await ground.pushes.expand(["apns"], 9)
+    [delivery], _ = await ground.pushes.claim("apns", 9, 1_000)
+    assert (delivery.preferences, delivery.sender, delivery.follows) == (preferences, bob.user, True)
 
 
 async def test_a_notification_that_was_seen_or_is_gone_is_not_pushed(ground: PostgresPushGround, ada: SignedIn) -> None:

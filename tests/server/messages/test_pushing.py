@@ -14,8 +14,10 @@ from actors.user import User
 from actors.user_commands import SetBackground
 from persistence.messages.contract import Recipient
 from persistence.messages.postgres import PostgresMessagePushes
+from persistence.notifications.postgres import PostgresNotifications
 from protocol.events import MessageSent, ReadMoved
 from protocol.ids import ConversationId, UserId
+from protocol.preferences import PreferencesChange, QuietHours
 from server.messages.pushing import MessagePushes
 from server.messages.waiting import HOLD_S
 from server.notifications.zones import offset_at
@@ -151,6 +153,33 @@ async def test_in_a_group_who_spoke_stands_before_the_text_and_who_is_named_has_
         ((ben,), (cyd,)) = await one.jobs(one.ben), await one.jobs(one.cyd)
         assert (ben["kind"], cyd["kind"]) == ("message", "mention")
         assert (ben["content"].title, ben["content"].body) == ("Climbing", "Ann: rope?")
+
+
+async def test_of_a_quiet_night_the_latest_message_of_a_conversation_alerts_and_only_when_it_is_over(one: Chat) -> None:
+    minute = NOW // 60_000 % 1_440
+    quiet = QuietHours("UTC", minute, (minute + 30) % 1_440)
+    await PostgresNotifications(one.pool).prefer(one.ben, PreferencesChange(quiet=quiet))
+    home = Home(one)
+    for text in ("good night", "are you asleep?"):
+        await home.tell(one, await one.says(text))
+    first, second = await one.jobs(one.ben)
+    assert (first["state"], first["reason"]) == ("dropped", "superseded")
+    assert (second["state"], second["content"].body) == ("waiting", "are you asleep?")
+    assert 29 * 60 < second["hold_s"] <= 30 * 60
+
+
+async def test_who_wants_no_push_for_messages_has_no_job(one: Chat) -> None:
+    await PostgresNotifications(one.pool).prefer(one.ben, PreferencesChange({"message": {"push": False}}))
+    await Home(one).tell(one, await one.says())
+    assert await one.jobs(one.ben) == []
+
+
+async def test_who_wants_mail_needs_no_device(one: Chat) -> None:
+    change = PreferencesChange({"message": {"push": False, "email": True}})
+    await PostgresNotifications(one.pool).prefer(one.ben, change)
+    await one.pool.execute("delete from device where user_id = $1", int(one.ben))
+    await Home(one).tell(one, await one.says())
+    assert [job["channels"] for job in await one.jobs(one.ben)] == [["email"]]
 
 
 async def test_to_somebody_at_a_screen_it_is_held_and_pushed_when_they_do_not_read(one: Chat) -> None:
