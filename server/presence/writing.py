@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from persistence.faults import UnavailableError
 from persistence.presence.contract import News, PresenceStore, Record
 from protocol.ids import UserId
@@ -16,8 +14,6 @@ SLICE = 100
 EVERY_S = 60.0
 """How often everything is written again, so that what the store has lost comes back."""
 BREATH_S = 0.05
-
-log = structlog.get_logger()
 
 
 class Writing:
