@@ -121,8 +121,7 @@ async def fetch(
 async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *arguments: object) -> list[asyncpg.Record]:
     connection = await pool.acquire()
     try:
-        if not may():
-            raise UnavailableError("the lease of this node may have run out")
+        _check(may)
         found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
     except asyncio.CancelledError:
         # What asyncpg says of a connection that has ended meanwhile must not take the place of the cancellation.
@@ -135,17 +134,26 @@ async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *argumen
     return found
 
 
+def _check(may: Callable[[], bool]) -> None:
+    if not may():
+        raise UnavailableError("the lease of this node may have run out")
+
+
 @asynccontextmanager
-async def transaction(pool: Pool, within_s: float) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+async def transaction(
+    pool: Pool, within_s: float, may: Callable[[], bool] = always
+) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
     """Run several statements as one transaction within that time, the wait for a connection included.
 
     It is committed at the end of the block, and rolled back by an error. Raises `UnavailableError`: at the end of the
     block too, and whether it was committed is then not known. A connection that does not answer in time is dropped.
+    `may` is asked when there is a connection, as by `fetch`.
     """
     try:
         async with asyncio.timeout(within_s):
             connection = await pool.acquire()
             try:
+                _check(may)
                 work = connection.transaction()
                 await work.start()
                 try:

@@ -8,17 +8,14 @@ then missed by no poll, and the answer is short. Bounds are spans of time, so no
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from persistence.faults import UnavailableError
 from persistence.people.contract import PeopleStore
 from protocol.ids import LoginId
+from server.outage import Outage
 
 POLL_S = 0.5
 SLACK_MS = 60_000
 """Covers a token signed while its login was being revoked, and a revocation that was long in committing."""
-
-log = structlog.get_logger()
 
 
 class Revocations:
@@ -43,7 +40,7 @@ class Revocations:
         self._sleep = sleep
         self._until: dict[LoginId, float] = {}
         self._answered = monotonic()
-        self._blind = False
+        self._outage = Outage("revocations cannot be read")
 
     def is_revoked(self, login: LoginId) -> bool:
         """False also for a login that was revoked so long ago that no token of it is good any more."""
@@ -71,9 +68,7 @@ class Revocations:
             try:
                 await self.poll()
             except UnavailableError as fault:
-                if not self._blind:
-                    log.warning("revocations cannot be read", reason=str(fault))
-                self._blind = True
+                self._outage.goes_on(fault)
             else:
-                self._blind = False
+                self._outage.is_over()
             await self._sleep(POLL_S)

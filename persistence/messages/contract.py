@@ -45,8 +45,9 @@ class Circumstances(Struct, frozen=True, gc=False):
     follows: bool = False
 
 
-Standing = Circumstances | Literal["unreachable", "unwanted"]
-"""Without a device or a wish of their own; or gone, muted, blocked, read, or pushed before."""
+Finding = Circumstances | Literal["unreachable", "unwanted"]
+"""Of a recipient. Unreachable: without a device or a wish of their own. Unwanted: gone, muted, blocked, read, or pushed
+before."""
 
 
 class Job(Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ import msgspec
 from persistence.conversations.contract import DataFault
 from persistence.conversations.views import EVENTS_A_SCAN, place, read_place
 from persistence.messages import statements
-from persistence.messages.contract import Circumstances, Job, Recipient, Standing, Swept
+from persistence.messages.contract import Circumstances, Finding, Job, Recipient, Swept
 from persistence.pool import Pool, always, fetch
 from protocol.events import AnyLogEvent, MessageSent
 from protocol.ids import Millis, UserId
@@ -35,8 +35,8 @@ class PostgresMessagePushes:
         self._scans = scans
         self._may = may
 
-    async def look(self, recipients: Sequence[Recipient]) -> list[Standing]:
-        """How each stands to the message right now, in order."""
+    async def look(self, recipients: Sequence[Recipient]) -> list[Finding]:
+        """Each as it is right now, in order. Raises `UnavailableError`."""
         users, conversations, places, senders = (
             [int(one.user) for one in recipients],
             [int(one.message.conversation) for one in recipients],
@@ -44,7 +44,7 @@ class PostgresMessagePushes:
             [int(one.message.sender) for one in recipients],
         )
         found = await self._rows(self._pool, statements.LOOK, users, conversations, places, senders)
-        return [_standing(row) for row in found]
+        return [_finding(row) for row in found]
 
     async def write(self, jobs: Sequence[Job]) -> tuple[int, list[Recipient]]:
         """Insert those that are still unread and unsaid, each once and at most one per member and conversation.
@@ -88,7 +88,7 @@ class PostgresMessagePushes:
             raise DataFault(str(fault)) from fault
 
 
-def _standing(row: asyncpg.Record) -> Standing:
+def _finding(row: asyncpg.Record) -> Finding:
     reachable, folder, title, sender, locale, badge, preferences, follows = row
     if not reachable:
         return "unreachable"

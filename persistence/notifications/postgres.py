@@ -1,14 +1,11 @@
 """Notifications in Postgres: whoever decides about somebody holds that person's row of `notifier` locked."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from persistence.faults import UnavailableError
 from persistence.notifications import rows, statements
 from persistence.notifications.contract import (
     KEEP_MS,
@@ -23,7 +20,7 @@ from persistence.notifications.contract import (
     Touched,
     key_of,
 )
-from persistence.pool import UNANSWERED, Pool, always, fetch
+from persistence.pool import Pool, always, fetch, transaction
 from protocol.activity import Activity
 from protocol.groups import Changes, Known, Noted
 from protocol.ids import Millis, UserId
@@ -52,7 +49,7 @@ class PostgresNotifications:
     async def fold(self, events: Sequence[tuple[int, Activity]], decide: Callable[[Touched], Changes]) -> None:
         for left in reversed(range(TRIES)):
             try:
-                async with self._transaction() as connection:
+                async with transaction(self._pool, DECIDING_S, self._may) as connection:
                     await _fold(connection, events, decide)
                 return
             except asyncpg.UniqueViolationError:
@@ -65,7 +62,7 @@ class PostgresNotifications:
         users = sorted({user for _, user in found})
         if not users:
             return 0
-        async with self._transaction() as connection:
+        async with transaction(self._pool, DECIDING_S, self._may) as connection:
             held = {row[0] for row in await connection.fetch(statements.HOLD_FREE, users)}
             due = [id for id, user in found if user in held]
             sights = [rows.sight(row) for row in await connection.fetch(statements.DUE_SIGHTS, SAMPLED, due)]
@@ -112,7 +109,7 @@ class PostgresNotifications:
         return rows.preferences(found[0][0] if found else None)
 
     async def prefer(self, user: UserId, change: PreferencesChange) -> Preferences:
-        async with self._transaction() as connection:
+        async with transaction(self._pool, DECIDING_S, self._may) as connection:
             ((_, body),) = await _hold(connection, [int(user)])
             preferences = changed(rows.preferences(body), change)
             await connection.execute(statements.PREFER, int(user), rows.encode_preferences(preferences))
@@ -130,23 +127,6 @@ class PostgresNotifications:
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return await fetch(self._pool, self._within_s, statement, *arguments, may=self._may)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction. One that does not answer in time is dropped: to cancel politely may hang."""
-        try:
-            async with asyncio.timeout(DECIDING_S), self._pool.acquire() as connection:
-                if not self._may():
-                    raise UnavailableError("the lease of this node may have run out")
-                try:
-                    async with connection.transaction():
-                        yield connection
-                except asyncio.CancelledError:
-                    with suppress(asyncpg.InterfaceError):
-                        connection.terminate()
-                    raise
-        except UNANSWERED as fault:
-            raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
 
 
 async def _hold(connection: Connection, users: list[int]) -> list[asyncpg.Record]:

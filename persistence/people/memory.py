@@ -22,7 +22,7 @@ from persistence.people.contract import (
     SignedIn,
     Successor,
 )
-from persistence.people.rotation import Standing, judge
+from persistence.people.rotation import Family, judge
 from protocol.ids import EPOCH, SHARDS, LoginId, Millis, UserId, shard_of
 from protocol.requests import Device
 
@@ -89,8 +89,8 @@ class MemoryPeople:
         row = self._logins[id]
         signed_in = SignedIn(row.user, id)
         idle = self._now() - row.last_used_at
-        standing = Standing(row.refresh.secret, row.previous, idle, row.revoked_at is not None)
-        verdict = judge(standing, presented.secret, idle_ms)
+        family = Family(row.refresh.secret, row.previous, idle, row.revoked_at is not None)
+        verdict = judge(family, presented.secret, idle_ms)
         match verdict:
             case "rotate":
                 row.previous, row.sealed = row.refresh.secret, successor.sealed

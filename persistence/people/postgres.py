@@ -27,7 +27,7 @@ from persistence.people.contract import (
     SignedIn,
     Successor,
 )
-from persistence.people.rotation import Standing, judge
+from persistence.people.rotation import Family, judge
 from persistence.pool import UNANSWERED
 from protocol.ids import SHARDS, LoginId, Millis, UserId, shard_of
 from protocol.people import Setting
@@ -145,8 +145,8 @@ class PostgresPeople:
             if row is None:
                 return None
             signed_in = _signed_in(row)
-            standing = Standing(row["secret"], row["previous"], row["idle_ms"], row["revoked"])
-            verdict = judge(standing, presented.secret, idle_ms)
+            family = Family(row["secret"], row["previous"], row["idle_ms"], row["revoked"])
+            verdict = judge(family, presented.secret, idle_ms)
             match verdict:
                 case "rotate":
                     await connection.execute(_EXCHANGE, row["id"], successor.secret, successor.sealed)

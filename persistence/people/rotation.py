@@ -18,8 +18,9 @@ from msgspec import Struct
 GRACE_MS = 20_000
 
 
-class Standing(Struct, frozen=True, gc=False):
-    """A login as its row tells it. `previous` is empty before the first exchange, and was replaced `idle_ms` ago."""
+class Family(Struct, frozen=True, gc=False):
+    """Of a login, as its row tells it: digests of secrets. `previous` is empty before the first exchange, and was
+    replaced `idle_ms` ago."""
 
     secret: bytes
     previous: bytes
@@ -27,12 +28,12 @@ class Standing(Struct, frozen=True, gc=False):
     revoked: bool
 
 
-def judge(standing: Standing, secret: bytes, idle_limit_ms: int) -> Literal["rotate", "repeat", "reuse", "refuse"]:
+def judge(family: Family, secret: bytes, idle_limit_ms: int) -> Literal["rotate", "repeat", "reuse", "refuse"]:
     """What becomes of a login whose family was shown with this secret's digest."""
-    if standing.revoked or standing.idle_ms > idle_limit_ms:
+    if family.revoked or family.idle_ms > idle_limit_ms:
         return "refuse"
-    if secret == standing.secret:
+    if secret == family.secret:
         return "rotate"
-    if secret == standing.previous and standing.idle_ms <= GRACE_MS:
+    if secret == family.previous and family.idle_ms <= GRACE_MS:
         return "repeat"
     return "reuse"

@@ -19,6 +19,7 @@ from actors.placement import Placement
 from persistence.faults import UnavailableError
 from persistence.nodes.contract import LEASE_MS, RENEW_MS, Ended, Life, NodeStore, View
 from protocol.ids import Millis
+from server.outage import Outage
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class Membership:
         # What was settled when all members were last seen to act by one version, and that version.
         self._agreed = Millis(0)
         self._agreed_version = 0
-        self._blind = False
+        self._outage = Outage("the lease cannot be renewed")
 
     def attend(self, observer: Observer) -> None:
         """Who is told; called once, before `join`."""
@@ -106,11 +107,9 @@ class Membership:
         try:
             view = await self._store.renew(self.me, version)
         except UnavailableError as fault:
-            if not self._blind:
-                log.warning("the lease cannot be renewed", fault=str(fault))
-            self._blind = True
+            self._outage.goes_on(fault)
             return
-        self._blind = False
+        self._outage.is_over()
         if view is None:
             raise Evicted
         if version != self._confirmed:

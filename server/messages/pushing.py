@@ -20,6 +20,7 @@ from protocol.ids import Millis, UserId
 from server.messages.texts import content, kind_of
 from server.messages.waiting import Waiting
 from server.observe import Metrics
+from server.outage import Outage
 
 BATCH = 256
 LOOK_S = 0.25
@@ -54,7 +55,7 @@ class MessagePushes:
         self._clock = clock
         self._offset_at = offset_at
         self._poked = asyncio.Event()
-        self._away = False
+        self._outage = Outage("pushes for messages wait")
 
     def told(self, users: Sequence[UserId], event: MessageSent | ReadMoved) -> None:
         """These users here are told this."""
@@ -101,14 +102,10 @@ class MessagePushes:
         try:
             again = await self.push(batch, "live")
         except UnavailableError as fault:
-            if not self._away:
-                log.warning("pushes for messages wait", fault=str(fault))
-            self._away = True
+            self._outage.goes_on(fault)
             self.waiting.put_back(batch)
             return AWAY_S
-        if self._away:
-            log.info("pushes for messages go on")
-        self._away = False
+        self._outage.is_over()
         self.waiting.put_back(again)
         return LOCKED_S if again else 0
 

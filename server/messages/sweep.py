@@ -9,8 +9,6 @@ once, as the member's `pushed_c` is raised by the same statement.
 
 import asyncio
 
-import structlog
-
 from persistence.conversations.contract import DataFault
 from persistence.faults import UnavailableError
 from persistence.messages.contract import Recipient
@@ -19,6 +17,7 @@ from protocol.ids import SHARDS, ConversationId, Millis, UserId
 from server.cluster.membership import Membership
 from server.messages.pushing import BATCH, LOCKED_S, MessagePushes
 from server.messages.waiting import folded
+from server.outage import Outage
 
 EVERY_S = 10.0
 AGE_MS = 10_000
@@ -31,8 +30,6 @@ is little in them, slices widen: a day is looked through within a second or two.
 GROUPS = 64
 _WIDTH = SHARDS // GROUPS
 
-log = structlog.get_logger()
-
 
 class PushSweep:
     """Gives what it finds to `pushes`."""
@@ -41,7 +38,7 @@ class PushSweep:
         self._store = store
         self._pushes = pushes
         self._membership = membership
-        self._away = False
+        self._outage = Outage("the log cannot be swept for pushes")
 
     async def run(self) -> None:
         """Sweep every ten seconds until cancelled."""
@@ -50,11 +47,9 @@ class PushSweep:
             try:
                 await self.look()
             except (UnavailableError, DataFault) as fault:
-                if not self._away:
-                    log.warning("the log cannot be swept for pushes", fault=str(fault))
-                self._away = True
+                self._outage.goes_on(fault)
             else:
-                self._away = False
+                self._outage.is_over()
 
     async def look(self) -> None:
         """Sweep once. Raises `UnavailableError` and `DataFault`; what was not swept is swept the next time."""

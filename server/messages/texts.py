@@ -4,6 +4,7 @@ from msgspec import UNSET, Struct
 
 from persistence.messages.contract import Circumstances, MessageKind, Recipient
 from protocol.pushes import Content
+from server.languages import in_language
 
 LONGEST = 200
 """Code points of a message that are shown."""
@@ -31,7 +32,7 @@ def kind_of(recipient: Recipient, there: Circumstances) -> MessageKind:
 
 def content(recipient: Recipient, there: Circumstances) -> Content:
     """Of a request the text is not shown: a stranger does not get to write on anybody's locked screen."""
-    texts = _BY_LANGUAGE.get((there.locale or "")[:2].lower(), _BY_LANGUAGE["en"])
+    texts = in_language(_BY_LANGUAGE, there.locale)
     if there.folder == "requests":
         return Content(there.sender, texts.request, texts.request, there.badge)
     text = recipient.message.text

@@ -12,6 +12,7 @@ from persistence.notifications.contract import Closed, Due, NotificationStore, R
 from protocol.groups import Known
 from protocol.ids import Millis, UserId
 from server.notifications.wording import job, summary
+from server.outage import Outage
 
 AT_A_TIME = 200
 LOOK_S = 5.0
@@ -32,7 +33,7 @@ class Closing:
         self._store = store
         self._offset_at = offset_at
         self._due = asyncio.Event()
-        self._failing = False
+        self._outage = Outage("windows wait")
         self._counted_at = -COUNT_S
         self.pushed = 0
         self.windows = 0
@@ -47,15 +48,9 @@ class Closing:
             wait_s = LOOK_S
             try:
                 wait_s = await self.look()
-                self._failing = False
-            except UnavailableError as fault:
-                if not self._failing:
-                    log.warning("windows wait", fault=repr(fault))
-                self._failing = True
-            except Exception:
-                if not self._failing:
-                    log.exception("windows cannot be closed")
-                self._failing = True
+                self._outage.is_over()
+            except Exception as fault:
+                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(RESTS_S)
             try:
                 async with asyncio.timeout(wait_s):

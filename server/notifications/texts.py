@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from protocol.activity import Kind
+from server.languages import in_language
 
-DEFAULT = "en"
 NAMED = 2
 """People who are named; the others are counted."""
 
@@ -171,9 +171,8 @@ LANGUAGES: Mapping[str, Language] = {"en": _EN, "de": _DE, "fr": _FR, "es": _ES}
 
 
 def language(locale: str | None) -> Language:
-    """The language of a locale such as `de`, `de-AT` or `de_CH`; the default for those we do not speak."""
-    spoken = (locale or DEFAULT).replace("_", "-").partition("-")[0].lower()
-    return LANGUAGES.get(spoken, LANGUAGES[DEFAULT])
+    """The sentences for a reader of this locale."""
+    return in_language(LANGUAGES, locale)
 
 
 def sentence(locale: str | None, kind: Kind, names: Sequence[str], actors: int, targets: int, excerpt: str = "") -> str:

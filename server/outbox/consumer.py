@@ -8,6 +8,7 @@ import structlog
 
 from persistence.faults import UnavailableError
 from persistence.outbox.contract import DeadLetter, Event, Message, OutboxStore
+from server.outage import Outage
 
 Handler: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 """Handles events of its topic, each at least once and in no certain order: a repeat it knows by the id, and changes
@@ -34,7 +35,7 @@ class Consumer:
         self._handle = handle
         self._store = store
         self._within_s = within_s
-        self._waiting = False
+        self._outage = Outage("events wait", consumer=name)
 
     async def take(self, message: Message) -> bool:
         """Have its events handled unless they are already; False: not now, and nothing is lost.
@@ -47,11 +48,9 @@ class Consumer:
                 await self._store.done(message, dead)
                 self._told(message, dead)
         except (UnavailableError, OSError) as fault:
-            if not self._waiting:
-                log.warning("events wait", consumer=self.name, fault=repr(fault))
-            self._waiting = True
+            self._outage.goes_on(fault)
             return False
-        self._waiting = False
+        self._outage.is_over()
         return True
 
     async def _deal(self, events: Sequence[Event], attempts: int) -> list[DeadLetter]:

@@ -4,18 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from persistence.faults import UnavailableError
 from persistence.outbox.contract import Message, OutboxStore
+from server.outage import Outage
 from server.outbox.consumer import Consumer
 from server.outbox.stream import Stream
 
 POLL_S = 0.2
 """How often it looks while there is nothing: half of that is what an event waits on average."""
 DUE_S = 1.0
-
-log = structlog.get_logger()
 
 
 class Relay:
@@ -35,18 +32,18 @@ class Relay:
         self._stream = stream
         self._now = now
         self._looked = float("-inf")
-        self._registered = self._waiting = False
+        self._registered = False
+        self._outage = Outage("the outbox cannot be read")
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
                 busy = await self.round()
-                self._waiting = False
+                self._outage.is_over()
             except UnavailableError as fault:
-                if not self._waiting:
-                    log.warning("the outbox cannot be read", fault=str(fault))
-                self._waiting, busy = True, False
+                self._outage.goes_on(fault)
+                busy = False
             if not busy:
                 await asyncio.sleep(POLL_S)
 

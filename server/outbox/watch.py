@@ -7,6 +7,7 @@ import structlog
 
 from persistence.faults import UnavailableError
 from persistence.outbox.contract import Lag, OutboxStore
+from server.outage import Outage
 
 EVERY_S = 5.0
 MOST_COUNTED = 100_000
@@ -22,18 +23,16 @@ class Watch:
     def __init__(self, store: OutboxStore) -> None:
         self.lags: Sequence[Lag] = ()
         self._store = store
-        self._blind = False
+        self._outage = Outage("the lag of the outbox is not known")
 
     async def run(self) -> None:
         """Look every five seconds until cancelled."""
         while True:
             try:
                 await self.look()
-                self._blind = False
+                self._outage.is_over()
             except UnavailableError as fault:
-                if not self._blind:
-                    log.warning("the lag of the outbox is not known", fault=str(fault))
-                self._blind = True
+                self._outage.goes_on(fault)
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-import structlog
-
 from actors.effects import Address, user_address
 from actors.user_commands import See
 from persistence.faults import UnavailableError
@@ -12,13 +10,12 @@ from persistence.presence.contract import Looking, Sight, SightStore
 from protocol.codec import Encoded
 from protocol.events import PresenceChanged
 from protocol.ids import ConversationId, UserId
+from server.outage import Outage
 from server.presence.interests import Interests, Watched
 from server.presence.views import without_conversation
 
 PAIRS = 500
 AGAIN_S = 0.5
-
-log = structlog.get_logger()
 
 
 class Telling:
@@ -36,7 +33,7 @@ class Telling:
         self._seen: dict[UserId, None] = {}
         self._watchers: dict[UserId, None] = {}
         self._work = asyncio.Event()
-        self._blind = False
+        self._outage = Outage("who may see whom is not known for now")
 
     def changed(self, user: UserId) -> None:
         """Whoever watches this user is to be told how they are seen now."""
@@ -65,11 +62,9 @@ class Telling:
             try:
                 while self._seen or self._watchers:
                     await self._tell_some()
-                self._blind = False
+                self._outage.is_over()
             except UnavailableError as fault:
-                if not self._blind:
-                    log.warning("who may see whom is not known for now", fault=str(fault))
-                self._blind = True
+                self._outage.goes_on(fault)
                 self._work.set()
                 await asyncio.sleep(AGAIN_S)
 

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-import structlog
-
 from persistence.faults import UnavailableError
 from persistence.presence.contract import News, PresenceStore, Record
 from protocol.ids import UserId
@@ -20,8 +18,6 @@ BREATH_S = 0.05
 
 RELATED = 10_000
 """Pairs that wait. While the store is away nobody is told anything, and once it is back everybody is told anew."""
-
-log = structlog.get_logger()
 
 
 class Writing:

@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-import structlog
-
 from persistence.faults import UnavailableError
 from persistence.push.contract import PushStore
+from server.outage import Outage
 from server.push.figures import Figures
 from server.push.provider import Provider
 from server.push.sender import POLL_S, Sender
@@ -24,8 +23,6 @@ LOOK_S = 10.0
 """Between two looks at what waits; at each, what is long over is cleared."""
 CLEARINGS = 20
 """Batches that are cleared at one look."""
-
-log = structlog.get_logger()
 
 
 class Courier:
@@ -45,7 +42,8 @@ class Courier:
         self._names = [provider.name for provider in providers]
         self._poked = asyncio.Event()
         self._draining = False
-        self._blind: set[str] = set()
+        self._expanding = Outage("pushes cannot be read", work="expand")
+        self._looking = Outage("pushes cannot be read", work="look")
         self.figures.open_breakers = lambda: sum(
             breaker.is_open for sender in self._senders for breaker in sender.breakers
         )
@@ -73,7 +71,7 @@ class Courier:
 
     async def _expand(self) -> None:
         while not self._draining:
-            if await self._reached("expand", self._expand_once):
+            if await self._reached(self._expanding, self._expand_once):
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -92,7 +90,7 @@ class Courier:
 
     async def _look(self) -> None:
         while True:
-            await self._reached("look", self._look_once)
+            await self._reached(self._looking, self._look_once)
             await asyncio.sleep(LOOK_S)
 
     async def _look_once(self) -> bool:
@@ -102,15 +100,12 @@ class Courier:
                 break
         return True
 
-    async def _reached(self, work: str, once: Callable[[], Awaitable[bool]]) -> bool:
-        """What that says; False while Postgres is away, which is logged when it begins."""
+    async def _reached(self, outage: Outage, once: Callable[[], Awaitable[bool]]) -> bool:
+        """What that says; False while Postgres is away."""
         try:
             more = await once()
         except Exception as fault:
-            if work not in self._blind:
-                stack = not isinstance(fault, UnavailableError)
-                log.warning("pushes cannot be read", work=work, fault=str(fault), exc_info=stack)
-            self._blind.add(work)
+            outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             return False
-        self._blind.discard(work)
+        outage.is_over()
         return more

@@ -15,6 +15,7 @@ import structlog
 from persistence.faults import UnavailableError
 from persistence.push.contract import ATTEMPTS, Delivery, PushStore, Settled
 from protocol.pushes import Content
+from server.outage import Outage
 from server.push.breaker import Breakers
 from server.push.figures import Figures
 from server.push.provider import Gone, Misconfigured, Outcome, Provider, Refused, Retry, Sent
@@ -60,7 +61,7 @@ class Sender:
         self._settled: list[Settled] = []
         self._poked = asyncio.Event()
         self._draining = False
-        self._blind = False
+        self._outage = Outage("pushes cannot be read or settled", provider=provider.name)
 
     def poke(self) -> None:
         """There is something to send."""
@@ -87,16 +88,9 @@ class Sender:
             await self._settle()
             claimed = 0 if self._draining else await self._claim(group)
         except Exception as fault:
-            if not self._blind:
-                log.warning(
-                    "pushes cannot be read or settled",
-                    provider=self.provider.name,
-                    fault=str(fault),
-                    exc_info=not isinstance(fault, UnavailableError),
-                )
-            self._blind = True
+            self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             return False
-        self._blind = False
+        self._outage.is_over()
         return claimed > 0
 
     async def _settle(self) -> None:

@@ -1,0 +1,27 @@
+"""Outages: what fails again and again is logged when that begins, and when it is over."""
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Outage:
+    """Of one work that is tried for ever. `what` is the line that is logged, with `about`."""
+
+    def __init__(self, what: str, **about: str) -> None:
+        self._what = what
+        self._about = about
+        self._lasts = False
+
+    def goes_on(self, fault: Exception, *, stack: bool = False) -> None:
+        """It has failed; the first time is logged. `stack`: as a bug, with where it came from."""
+        if not self._lasts:
+            tell = log.error if stack else log.warning
+            tell(self._what, **self._about, fault=str(fault) or repr(fault), exc_info=stack)
+        self._lasts = True
+
+    def is_over(self) -> None:
+        """It has succeeded; that is logged after it had failed."""
+        if self._lasts:
+            log.info(f"over: {self._what}", **self._about)
+        self._lasts = False
