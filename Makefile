@@ -39,7 +39,7 @@ test: $(READY)
 
 verify: $(READY)
 	@$(PYTEST) -n 2 -m verify
-	@$(BIN)/tidings torture --runs 3 --data .tidings/torture
+	@$(BIN)/tidings torture --runs 1 --data .tidings/torture
 	@$(BIN)/python -m coverage run -m pytest --quiet tests/protocol tests/actors tests/server/http/test_documents.py
 	@$(BIN)/python -m coverage report
 

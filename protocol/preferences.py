@@ -1,6 +1,6 @@
 """Preferences: which notifications somebody wants, through which channel, from whom, and when (docs/protocol.md §6)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -17,8 +17,11 @@ Zone = Annotated[
 Thread = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[^\u0000]*$(?!\n)", description="a notification's target")
 ]
-Channels = dict[Kind, dict[Channel, bool]]
-Audiences = dict[Kind, Audience]
+# A schema says of keys only what it is told.
+_KINDS = Meta(extra_json_schema={"propertyNames": {"enum": list(get_args(Kind))}})
+_CHANNELS = Meta(extra_json_schema={"propertyNames": {"enum": list(get_args(Channel))}})
+Channels = Annotated[dict[Kind, Annotated[dict[Channel, bool], _CHANNELS]], _KINDS]
+Audiences = Annotated[dict[Kind, Audience], _KINDS]
 
 MUTED = 200
 

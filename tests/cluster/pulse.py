@@ -140,6 +140,9 @@ async def talking(
     async with one.client, other.client:
         conversation = (await one.client.open(other.name)).id
         aside = (await one.client.create([other.name], "aside")).id
+        # Who has not accepted is not seen to type.
+        for requested in (conversation, aside):
+            await other.client.accept(requested)
         async with asyncio.TaskGroup() as group:
             listening = [group.create_task(pulse.listen()) for pulse in (one, other)]
             for pulse in (one, other) if both_ways else (one,):
