@@ -109,8 +109,9 @@ class Stream:
         assert self._jetstream is not None
         self._broken.clear()
         self.ready = True
+        if self._complaint:
+            log.info("events go over the stream")
         self._complaint = ""
-        log.info("events go over the stream")
         hands = [self._hand_out(self._jetstream, consumer) for consumer in self._consumers]
         # No TaskGroup: of a fault and a cancellation that come together it would raise the fault alone.
         tasks = [asyncio.ensure_future(work) for work in (*hands, _end(gone), _end(self._broken))]

