@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -128,7 +129,7 @@ async def postgres_killed(one: Somebody) -> None:
 async def home_moved(one: Somebody) -> None:
     """Every node is started anew, one after the other."""
     restart = await asyncio.create_subprocess_exec(
-        *("python", "-m", "server.cli", "restart", "--rolling", "--data", str(one.installation.data)),
+        *(sys.executable, "-m", "server.cli", "restart", "--rolling", "--data", str(one.installation.data)),
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert await restart.wait() == 0
