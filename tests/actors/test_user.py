@@ -4,6 +4,7 @@ import pytest
 
 from actors.conversation_commands import MarkDelivered
 from actors.effects import (
+    PRESENCE_STORE,
     STORE,
     Asked,
     Deliver,
@@ -28,13 +29,16 @@ from actors.user_commands import (
     Reattach,
     Report,
     SetBackground,
+    SetVisible,
+    Show,
     SnapshotRead,
+    VisibleSet,
 )
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, UNAVAILABLE
 from protocol.events import Continuity, MessageSent, Synced
 from protocol.ids import ConversationId
-from protocol.replies import Welcome
+from protocol.replies import Done, Welcome
 from protocol.requests import Resume
 from tests.actors.devices import (
     ID,
@@ -322,3 +326,12 @@ def test_a_hello_that_waited_in_a_queue_does_not_close_the_socket_of_a_later_one
     me.handle(attach(9), NOW)
     assert me.handle(attach(8), NOW) == [Tell(connection_address(8), SUPERSEDED), Reply(Asked(8, 1), UNAVAILABLE)]
     assert me.devices == 1
+
+
+def test_whether_others_may_see_somebody_is_the_stores_to_keep_and_answered_once_it_is_kept() -> None:
+    actor = user()
+    actor.handle(attach(1), NOW)
+    assert actor.standing.state == "online"
+    asked = Asked(1, 5)
+    assert actor.handle(Show(asked, False), NOW) == [Tell(PRESENCE_STORE, SetVisible(actor.id, asked, False))]
+    assert actor.handle(VisibleSet(asked, Done()), NOW) == [Reply(asked, Done())]
