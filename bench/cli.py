@@ -122,6 +122,7 @@ def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
     conclude(Notifications(events, people), nodes=nodes, **shared)
 
 
+@bench.command()
 @click.option("--connections", default=10_000, show_default=True, help="Users, each watching 50 others.")
 @click.option("--seconds", default=60.0, show_default=True, help="The quiet window, and the one with churn.")
 @NODES

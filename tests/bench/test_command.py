@@ -83,3 +83,7 @@ def test_direct_messages_are_not_measured_on_a_memory_file_system(tmp_path: Path
     done = run(tmp_path, "dm", data=MEMORY)
     assert done.exit_code == 1
     assert "a durable commit costs nothing there" in done.output
+
+
+def test_every_workload_has_a_command() -> None:
+    assert {"idle", "storm", "dm", "fanout", "presence", "notifications"} <= set(bench.commands)
