@@ -1,0 +1,34 @@
+-- migrate:up
+
+-- Seen by others from `posted_at` until before `expires_at`, 24 h later to the microsecond; both are null until the
+-- media is ready. Then it is in its author's archive alone.
+create table story (
+    id bigint primary key,
+    author bigint not null,
+    cid text not null,
+    digest bytea not null,
+    media bigint not null,
+    close_friends boolean not null,
+    state text not null check (state in ('processing', 'published', 'rejected', 'deleted')),
+    created_at timestamptz not null default statement_timestamp(),
+    posted_at timestamptz,
+    expires_at timestamptz
+);
+create unique index story_cid on story (author, cid);
+create index story_author on story (author, expires_at, id) where state = 'published';
+create index story_media on story (media);
+
+-- Who has seen it, since when, and with what they reacted.
+create table story_view (
+    story bigint not null,
+    viewer bigint not null,
+    at timestamptz not null default statement_timestamp(),
+    reaction text,
+    primary key (story, viewer)
+);
+create index story_view_at on story_view (story, at, viewer);
+
+-- migrate:down
+
+drop table story_view;
+drop table story;
