@@ -47,7 +47,7 @@ from actors.user_commands import (
 from actors.user_presence import GRACE, SEEN, UserPresence
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, LogEvent, MessageSent, Synced, Typing
+from protocol.events import Continuity, LiveEvent, LogEvent, MessageSent, Synced
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Welcome
 
@@ -294,8 +294,8 @@ class User:
     # -- events -------------------------------------------------------------------------------------------------
 
     def _deliver(self, encoded: Encoded, now: Millis) -> list[Effect]:
-        if isinstance(encoded.event, Typing):
-            return self._deliver_live(encoded, (encoded.event.conversation, encoded.event.user), self._sessions)
+        if isinstance(encoded.event, LiveEvent):
+            return self._deliver_live(encoded, encoded.event.key, self._sessions)
         numbered = self._stream.append(encoded)
         if numbered is None:
             return []

@@ -101,14 +101,34 @@ DurableEvent = (
 )
 
 
-class Typing(Struct, frozen=True, gc=False, tag_field="ev", tag="typing"):
-    """Live: `c` is the head when it was said; shown for `for_ms` unless a stop comes."""
+class LiveEvent(Struct, frozen=True, gc=False, tag_field="ev"):
+    """What is told to those devices of a user that are in the foreground now, and never again.
+
+    Where it has to wait it takes the place of an older one with the same `key`.
+    """
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is about."""
+        return (type(self).__name__,)
+
+
+class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
+    """`c` is the head when it was said; shown for `for_ms` unless a stop comes."""
 
     conversation: ConversationId
     c: int
     user: UserId
     kind: Literal["text", "voice", "media", "stop"]
     for_ms: int = 8_000
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("typing", self.conversation, self.user)
+
+
+AnyLiveEvent = Typing
+"""The live events that go to users wherever their home is."""
 
 
 class Presence(Struct, frozen=True, gc=False, omit_defaults=True):

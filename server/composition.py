@@ -25,6 +25,7 @@ from persistence.notifications.postgres import PostgresNotifications
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
+from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
@@ -127,7 +128,8 @@ class Node:
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
-        self.presence = Presence(pools.presence, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        standings_of = RedisPresence(pools.redis) if pools.redis else None
+        self.presence = Presence(standings_of, PostgresSights(pools.questions), membership, clock, time.monotonic)
         self.presence.join(
             lambda: standings(self.host.population),
             lambda address, see: self.host.tell(address, see, activate=False),

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
+from redis.asyncio import Redis
 
 from config.settings import Settings
 from persistence.durability import check_durability
 from persistence.pool import SCANNING, Pool, open_pool
-from persistence.presence.redis import RedisPresence, open_redis
+from persistence.redis import open_redis
 from server.reach import reaching_postgres
 
 LANES = 2
@@ -18,7 +19,7 @@ LANES = 2
 class Pools(Struct, frozen=True):
     """Connections for questions, for leases, for the outbox and for scans of the log, and one for each lane.
 
-    `presence` is None when no Redis is named.
+    `redis` is None when none is named.
     """
 
     questions: Pool
@@ -26,7 +27,7 @@ class Pools(Struct, frozen=True):
     outbox: Pool
     scans: Pool
     lanes: tuple[Pool, ...]
-    presence: RedisPresence | None
+    redis: "Redis | None"
 
 
 @asynccontextmanager
@@ -42,6 +43,6 @@ async def connected(settings: Settings, incarnation: str) -> AsyncIterator[Pools
             scans = await stack.enter_async_context(open_pool(url, 1, name, SCANNING))
             async with questions.acquire() as connection:
                 await check_durability(connection)
-        redis = str(settings.redis.url)
-        presence = await stack.enter_async_context(open_redis(redis)) if redis else None
-        yield Pools(questions, nodes, outbox, scans, tuple(lanes), presence)
+        named = str(settings.redis.url)
+        redis = await stack.enter_async_context(open_redis(named)) if named else None
+        yield Pools(questions, nodes, outbox, scans, tuple(lanes), redis)

@@ -1,37 +1,22 @@
 """How users stand, in Redis or Valkey: a key for each user, one for each node's lease, one channel for news."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from persistence.faults import UnavailableError
 from persistence.presence.contract import KEPT_S, LEASE_MS, News, Record
+from persistence.redis import WITHIN_S, answering
 from protocol.ids import UserId
 
-WITHIN_S = 0.2
 CHANNEL = "tidings:presence"
 USER, LEASE = CHANNEL + ":user:", CHANNEL + ":node:"
 
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(Record).decode
 _news = msgspec.msgpack.Decoder(News).decode
-
-
-@asynccontextmanager
-async def open_redis(url: str) -> AsyncIterator["RedisPresence"]:
-    """Connects when it is first asked something. Raises ValueError for a URL that cannot be read."""
-    client = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=WITHIN_S, retry=Retry(NoBackoff(), 0))
-    try:
-        yield RedisPresence(client)
-    finally:
-        # What still hangs on a Redis that stands still is not waited for.
-        await client.aclose()
 
 
 class RedisPresence:
@@ -46,20 +31,20 @@ class RedisPresence:
             pipeline.set(USER + user, _encode(record), ex=KEPT_S)
         if news:
             pipeline.publish(CHANNEL, _encode(news))
-        with _answering():
+        with answering():
             async with asyncio.timeout(WITHIN_S):
                 await pipeline.execute()
 
     async def read(self, users: Sequence[UserId]) -> list[Record | None]:
         if not users:
             return []
-        with _answering():
+        with answering():
             async with asyncio.timeout(WITHIN_S):
                 found = await self._client.mget([USER + user for user in users])
             return [None if text is None else _record(text) for text in found]  # type: ignore[arg-type]
 
     async def hold(self, node: str) -> None:
-        with _answering():
+        with answering():
             async with asyncio.timeout(WITHIN_S):
                 await self._client.set(LEASE + node, b"", px=LEASE_MS)
 
@@ -68,7 +53,7 @@ class RedisPresence:
         pipeline.set(LEASE + node, b"", px=LEASE_MS, xx=True)
         pipeline.mget([LEASE + other for other in nodes])
         pipeline.publish(CHANNEL, _encode(news))
-        with _answering():
+        with answering():
             async with asyncio.timeout(WITHIN_S):
                 held, leases, _ = await pipeline.execute()
         return bool(held), {other for other, lease in zip(nodes, leases, strict=True) if lease is not None}
@@ -77,13 +62,13 @@ class RedisPresence:
     async def listening(self) -> AsyncIterator[AsyncIterator[News]]:
         subscription = self._client.pubsub(ignore_subscribe_messages=False)
         try:
-            with _answering():
+            with answering():
                 async with asyncio.timeout(WITHIN_S):
                     await subscription.subscribe(CHANNEL)
                     await subscription.get_message(timeout=WITHIN_S)
 
             async def heard() -> AsyncIterator[News]:
-                with _answering():
+                with answering():
                     async for message in subscription.listen():
                         if message["type"] == "message":
                             yield _news(message["data"])
@@ -91,11 +76,3 @@ class RedisPresence:
             yield heard()
         finally:
             await subscription.aclose()  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError, msgspec.MsgspecError) as fault:
-        raise UnavailableError(f"Redis did not answer: {fault!r}") from fault

@@ -7,7 +7,7 @@ from actors.conversation_commands import Mailed
 from actors.effects import Asked
 from protocol.codec import Encoded
 from protocol.errors import Refusal
-from protocol.events import DurableEvent, Typing
+from protocol.events import AnyLiveEvent, DurableEvent
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
@@ -84,4 +84,4 @@ def replied(asked: Asked, result: Result) -> Replied:
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Frame).decode
-_event = msgspec.msgpack.Decoder(DurableEvent | Typing | Choice | GroupsTouched).decode
+_event = msgspec.msgpack.Decoder(DurableEvent | AnyLiveEvent | Choice | GroupsTouched).decode

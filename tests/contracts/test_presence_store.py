@@ -8,7 +8,8 @@ import pytest
 
 from persistence.presence.contract import News, PresenceStore, Record
 from persistence.presence.memory import MemoryPresence, Shelf
-from persistence.presence.redis import open_redis
+from persistence.presence.redis import RedisPresence
+from persistence.redis import open_redis
 from protocol.ids import ConversationId, Millis, UserId
 from server.embedded import EmbeddedValkey
 
@@ -25,8 +26,8 @@ async def store(
         yield MemoryPresence(Shelf(lambda: NOW))
         return
     server = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
-    async with open_redis(await server.start()) as store:
-        yield store
+    async with open_redis(await server.start()) as client:
+        yield RedisPresence(client)
     await server.stop()
 
 
