@@ -106,6 +106,18 @@ def activities(me: UserId, them: UserId, before: Standing, after: Standing, at: 
     ]
 
 
+Count = tuple[UserId, Literal["followers", "following"], int]
+"""By how much a number of somebody's profile changes."""
+
+
+def counted(me: UserId, them: UserId, before: Standing, after: Standing) -> list[Count]:
+    """What the change does to the numbers of both."""
+    edges = ((me, them, before.forth, after.forth), (them, me, before.back, after.back))
+    changes = [(a, b, (_STATES[new] == "following") - (_STATES[old] == "following")) for a, b, old, new in edges]
+    both: list[list[Count]] = [[(b, "followers", by), (a, "following", by)] for a, b, by in changes if by]
+    return [count for counts in both for count in counts]
+
+
 def _told(
     follower: UserId, followee: UserId, before: Edge | None, after: Edge | None, at: Millis
 ) -> Iterator[Activity]:

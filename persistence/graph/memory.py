@@ -1,17 +1,19 @@
 """The graph in memory: for tests, and for reading what the Postgres store must do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import get_args
 
 import msgspec
 from msgspec import UNSET
 
 from persistence.conversations.database import Database, Transaction
 from persistence.conversations.views import cursor, read_cursor
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Kind, Names, Refused
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Kind, Names, Others, Refused
 from persistence.graph.decision import Edge, Standing, activities, decide, grown, shown
 from persistence.people.contract import Account
 from protocol.activity import Activity
-from protocol.graph import People, Person, Relation
+from protocol.graph import People, Person, Relation, Suggested
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.people import Profile
 
@@ -42,6 +44,14 @@ class GraphTables:
     def blocks(self, one: UserId, other: UserId) -> bool:
         """As the predicate BLOCKS."""
         return (one, "block", other) in self.relations
+
+    def apart(self, one: UserId, other: UserId) -> bool:
+        """As the predicate BLOCKED."""
+        return self.blocks(one, other) or self.blocks(other, one)
+
+    def follows(self, one: UserId, other: UserId) -> bool:
+        """As the predicate FOLLOWS."""
+        return self.edges.get((one, other), ("requested", 0))[0] != "requested"
 
     def put(self, me: UserId, them: UserId, standing: Standing, now: Millis) -> None:
         self.put_edge(me, them, standing.forth, now)
@@ -141,15 +151,12 @@ class MemoryGraph:
         return None if standing is None or standing.barred else shown(them, standing)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
+        listed = ((at, user) for at, user in self._tables.listed(me, names) if not self._tables.blocks(user, me))
+        return self._page(listed, before, limit)
+
+    def _page(self, listed: Iterable[tuple[Millis, UserId]], before: str | None, limit: int) -> People:
         end = (2**63, 2**63) if before is None else read_cursor(before)
-        everybody = sorted(
-            (
-                (at * 1_000, int(user))
-                for at, user in self._tables.listed(me, names)
-                if not self._tables.blocks(user, me)
-            ),
-            reverse=True,
-        )
+        everybody = sorted(((at * 1_000, int(user)) for at, user in listed), reverse=True)
         left = [(at, id) for at, id in everybody if (at, id) < (end[0], int(end[1]))]
         people = [self._person(at, UserId(str(id))) for at, id in left[:limit]]
         if len(left) <= limit:
@@ -160,11 +167,46 @@ class MemoryGraph:
         account = self._tables.accounts[id]
         return Person(id, account.username, Millis(at // 1_000), account.name or UNSET)
 
+    async def others(self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int) -> People | None:
+        tables, account = self._tables, self._tables.accounts.get(user)
+        if account is None or (viewer != user and tables.apart(viewer, user)):
+            return None
+        if account.private and viewer != user and not tables.follows(viewer, user):
+            return None
+        listed = ((at, one) for at, one in tables.listed(user, names) if not tables.apart(one, viewer))
+        return self._page(listed, before, limit)
+
+    async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
+        tables = self._tables
+        via: dict[UserId, list[UserId]] = {}
+        for friend in self._newest_followed(me):
+            for one in self._newest_followed(friend):
+                via.setdefault(one, []).append(friend)
+        ranked = sorted(via, key=lambda one: (len(via[one]), int(one)), reverse=True)
+        open_to = (
+            one
+            for one in ranked
+            if one != me
+            and (me, one) not in tables.edges
+            and not tables.apart(me, one)
+            and not any((me, kind, one) in tables.relations for kind in ("mute", "restrict"))
+        )
+        return [self._suggested(one, via[one]) for one in islice(open_to, limit)]
+
+    def _newest_followed(self, user: UserId) -> list[UserId]:
+        listed = sorted(((at, int(one)) for at, one in self._tables.listed(user, "following")), reverse=True)
+        return [UserId(str(one)) for _, one in listed[:VIA]]
+
+    def _suggested(self, id: UserId, via: list[UserId]) -> Suggested:
+        account = self._tables.accounts[id]
+        return Suggested(id, account.username, len(via), tuple(via[:3]), account.name or UNSET)
+
     async def profile(self, viewer: UserId, id: UserId) -> Profile | None:
         account = self._tables.accounts.get(id)
         if account is None or self._tables.blocks(id, viewer):
             return None
-        return Profile(id, account.username, account.name or UNSET, account.private)
+        followers, following = (sum(1 for _ in self._tables.listed(id, names)) for names in get_args(Others))
+        return Profile(id, account.username, account.name or UNSET, account.private, followers, following)
 
     async def profile_named(self, viewer: UserId, username: str) -> Profile | None:
         named = (id for id, account in self._tables.accounts.items() if account.username.lower() == username.lower())

@@ -7,9 +7,9 @@ import asyncpg
 import msgspec
 from msgspec import UNSET
 
-from persistence.graph.decision import Edge, Standing
+from persistence.graph.decision import Count, Edge, Standing
 from protocol.activity import ACTIVITY, Activity
-from protocol.graph import Person
+from protocol.graph import Person, Suggested
 from protocol.ids import Millis, UserId
 from protocol.people import Profile
 
@@ -55,6 +55,7 @@ def arguments(
     decided: Iterable[RelationRow],
     dropped: Iterable[RelationRow],
     told: Iterable[Activity],
+    counts: Iterable[Count],
     pair: tuple[UserId, UserId] | None,
 ) -> list[Any]:
     """What the statement APPLY takes."""
@@ -70,6 +71,7 @@ def arguments(
         [_encode(activity) for activity in told],
         low,
         high,
+        *_columns([(int(whose), kind, by) for whose, kind, by in counts], 3),
     ]
 
 
@@ -85,5 +87,11 @@ def person(row: asyncpg.Record) -> Person:
 
 def profile(row: asyncpg.Record) -> Profile:
     """One row of the statement PROFILE."""
-    id, username, name, private = row
-    return Profile(UserId(str(id)), username, name or UNSET, private)
+    id, username, name, private, followers, following, posts = row
+    return Profile(UserId(str(id)), username, name or UNSET, private, followers, following, posts)
+
+
+def suggested(row: asyncpg.Record) -> Suggested:
+    """One row of the statement SUGGESTED."""
+    id, username, name, common, by = row
+    return Suggested(UserId(str(id)), username, common, tuple(UserId(str(one)) for one in by), name or UNSET)
