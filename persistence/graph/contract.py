@@ -68,7 +68,9 @@ class GraphStore(Protocol):
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
         """People on a list of mine, the newest first, without those who block me. Raises ValueError: no cursor."""
 
-    async def others(self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int) -> People | None:
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
         """A list of somebody's as `viewer` may see it, without those who block or are blocked. None: `user` is nobody
         for them, or shows it only to who follows. Raises ValueError: no cursor."""
 

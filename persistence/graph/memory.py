@@ -167,7 +167,9 @@ class MemoryGraph:
         account = self._tables.accounts[id]
         return Person(id, account.username, Millis(at // 1_000), account.name or UNSET)
 
-    async def others(self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int) -> People | None:
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
         tables, account = self._tables, self._tables.accounts.get(user)
         if account is None or (viewer != user and tables.apart(viewer, user)):
             return None

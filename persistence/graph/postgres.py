@@ -69,12 +69,16 @@ class PostgresGraph:
         at, id = _FIRST_PAGE if before is None else read_cursor(before)
         return _page(await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, int(id), limit + 1), limit)
 
-    async def others(self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int) -> People | None:
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
         at, id = _FIRST_PAGE if before is None else read_cursor(before)
         shown_to = await fetch(self._pool, WITHIN_S, SHOWN, int(viewer), int(user))
         if not shown_to or not shown_to[0][0]:
             return None
-        return _page(await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, int(id), limit + 1), limit)
+        return _page(
+            await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, int(id), limit + 1), limit
+        )
 
     async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
         return [rows.suggested(row) for row in await fetch(self._pool, WITHIN_S, SUGGESTED, int(me), VIA, limit)]

@@ -9,7 +9,7 @@ written for it, and those who wait have their turn in order.
 from persistence.graph.contract import Names, Others
 from persistence.graph.predicates import BLOCKED, BLOCKS, SILENCED
 from persistence.privacy import PERSON
-from persistence.tallies.statements import EXACT
+from persistence.tallies.fragments import EXACT
 
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
 _MICROS = "(extract(epoch from {}) * 1000000)::bigint"
@@ -103,8 +103,8 @@ PAGES: dict[Names, str] = {
 
 # Numbers of a profile are exact: what is folded, and what waits for that.
 _PROFILE = f"""
-select a.id, a.username, a.name, a.private, {EXACT.format(thing="a.id", kind="'followers'")},
-  {EXACT.format(thing="a.id", kind="'following'")}, {EXACT.format(thing="a.id", kind="'posts'")}
+select a.id, a.username, a.name, a.private, {EXACT.format(thing="a.id", kind="followers")},
+  {EXACT.format(thing="a.id", kind="following")}, {EXACT.format(thing="a.id", kind="posts")}
 from account a
 where {{found}} and not {BLOCKS.format(one="a.id", other="$1")}"""
 _THEIRS = """

@@ -48,7 +48,7 @@ from .events import (
     Snapshot,
     Typing,
 )
-from .graph import Graph, People, Person, Relation
+from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
@@ -105,6 +105,7 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
