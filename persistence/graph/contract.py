@@ -91,7 +91,7 @@ class GraphStore(Protocol):
         """
 
 
-VIA = 100
+VIA = 50
 """How many people, and how many of each, suggestions are looked for among."""
 ACCEPTED_AT_ONCE = 500
 """How many waiting requests one transaction accepts when somebody is no more private."""

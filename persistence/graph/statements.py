@@ -128,7 +128,7 @@ def _of(them: str, whose: str) -> str:
 OTHERS: dict[Others, str] = {"followers": _of("follower", "followee"), "following": _of("followee", "follower")}
 SHOWN = f"select {PERSON.format(viewer='$1::bigint', author='a.id')} from account a where a.id = $2"
 
-# Of the newest whom I follow the newest whom they follow: ten thousand edges at most, wherever the numbers end.
+# Of the newest whom I follow the newest whom they follow: 2,500 edges at most, however many there are.
 SUGGESTED = f"""
 select c.id, a.username, a.name, c.common, c.via[1:3]
 from (
