@@ -264,7 +264,7 @@ async def test_all_who_wait_are_counted_when_somebody_is_private_no_more(
 
 async def of(ground: GraphGround, viewer: UserId, user: UserId, names: Others) -> list[UserId] | None:
     page = await ground.store.others(viewer, user, names, None, 100)
-    return page and [item.user for item in page.items]
+    return None if page is None else [item.user for item in page.items]
 
 
 async def test_lists_of_somebody_leave_out_those_who_are_blocked_either_way(
