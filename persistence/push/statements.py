@@ -41,6 +41,8 @@ _IN_VAIN = f"""case
   when (m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000 then 'muted'
   when j.notification is not null
     and not exists (select from notification n where n.id = j.notification and not n.seen offset 0) then 'seen'
+  when j.summary is not null and not exists (
+    select from unnest(j.summary) s (id) join notification n on n.id = s.id and not n.seen offset 0) then 'seen'
   when j.sender is not null and {SILENCED.format(one="j.user_id", other="j.sender")} then 'unwanted' end"""
 """Why nobody wants the job `j` shown, with the membership `m`; null if they do."""
 

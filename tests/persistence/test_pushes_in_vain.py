@@ -11,6 +11,7 @@ from persistence.people.contract import ProfileChange, SignedIn
 from protocol.ids import ConversationId
 from protocol.preferences import PreferencesChange
 from tests.contracts.grounds import opened
+from tests.contracts.notification_grounds import Desk, likes
 from tests.contracts.push_grounds import PostgresPushGround, a_push, a_token, push_ground
 
 REASONS = [
@@ -123,6 +124,22 @@ async def test_a_notification_that_was_seen_or_is_gone_is_not_pushed(ground: Pos
     await ground.pool.execute("delete from notification where id = 79")
     [delivery], dropped = await ground.pushes.claim("apns", 9, 1_000)
     assert (delivery.notification, dropped) == ("80", {"seen": 1})
+
+
+async def test_a_push_for_several_notifications_goes_out_until_all_of_them_are_seen_or_gone(
+    ground: PostgresPushGround, ada: SignedIn, bob: SignedIn
+) -> None:
+    desk, cyd = Desk(PostgresNotifications(ground.pool)), await ground.person()
+    await desk.fold(*likes([bob.user], ada.user, "one"), *likes([cyd.user], ada.user, "two"))
+    await ground.pool.execute("update notification set held = true, due_at = 0 where user_id = $1", int(ada.user))
+    await desk.close()
+    assert await ground.pushes.expand(9) == {"expanded": 1}
+    (_, seen), (_, gone) = desk.told
+    await ground.pool.execute("update notification set seen = true where id = $1", seen)
+    [delivery], _ = await ground.pushes.claim("apns", 9, 0)
+    assert (delivery.collapse, delivery.notification) == ("notifications", None)
+    await ground.pool.execute("delete from notification where id = $1", gone)
+    assert await ground.pushes.claim("apns", 9, 0) == ([], {"seen": 1})
 
 
 async def test_a_message_request_is_pushed_though_it_is_not_accepted(
