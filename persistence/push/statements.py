@@ -41,8 +41,8 @@ _IN_VAIN = f"""case
   when (m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000 then 'muted'
   when j.notification is not null
     and not exists (select from notification n where n.id = j.notification and not n.seen offset 0) then 'seen'
-  when j.summary is not null and not exists (
-    select from unnest(j.summary) s (id) join notification n on n.id = s.id and not n.seen offset 0) then 'seen'
+  when j.summary is not null and not exists (select from unnest(j.summary) s (id)
+    where exists (select from notification n where n.id = s.id and not n.seen offset 0)) then 'seen'
   when j.sender is not null and {SILENCED.format(one="j.user_id", other="j.sender")} then 'unwanted' end"""
 """Why nobody wants the job `j` shown, with the membership `m`; null if they do."""
 
@@ -77,13 +77,13 @@ with due as materialized (
     select * from push_delivery where provider = w.provider and state = 'waiting' and due_at <= statement_timestamp()
     order by due_at limit $1) d),
 over as materialized (
-  select p.id from due join push_job j on j.id = due.job and j.expires_at <= statement_timestamp()
-  join push_delivery p on p.id = due.id and p.state = 'waiting' and p.due_at <= statement_timestamp()
-  for update of p skip locked),
+  select id from push_delivery where settled_at is null and id = any(array(select id from due
+    where exists (select from push_job j where j.id = due.job and j.expires_at <= statement_timestamp() offset 0)))
+  for update skip locked),
 ended as (
-  update push_delivery p set state = case when p.error is null then 'dropped' else 'dead' end,
-    error = coalesce(p.error, 'expired'), settled_at = statement_timestamp()
-  from over where p.id = over.id returning p.provider)
+  update push_delivery set state = case when error is null then 'dropped' else 'dead' end,
+    error = coalesce(error, 'expired'), settled_at = statement_timestamp()
+  where id = any(array(select id from over)) returning provider)
 select provider, count(*) as number from ended group by 1"""
 
 CLAIM = f"""
