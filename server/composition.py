@@ -127,7 +127,8 @@ class Node:
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
-        self.presence = Presence(pools.presence, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        sights = PostgresSights(pools.questions)
+        self.presence = Presence(pools.presence, sights, membership, self.gateway.load, clock, time.monotonic)
         self.presence.join(
             lambda: standings(self.host.population),
             lambda address, see: self.host.tell(address, see, activate=False),
