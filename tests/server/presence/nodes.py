@@ -32,7 +32,7 @@ class PresenceNode:
         self.load = Load(Metrics(now))
         store = MemoryPresence(world.shelf)
         self.presence = Presence(store, world.sights, self.membership, self.load, world.clock, now)
-        self.presence.join(lambda: self.standings.items(), self._tell)
+        self.presence.join(lambda: ((user, self.standings[user]) for user in list(self.standings)), self._tell)
         self._tasks = [asyncio.ensure_future(work) for work in self.presence.works()]
 
     def _tell(self, address: Address, see: See) -> None:

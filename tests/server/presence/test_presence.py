@@ -105,6 +105,23 @@ def test_after_flushall_everything_is_written_again_and_nothing_is_told() -> Non
     with_two_nodes(test)
 
 
+def test_who_goes_while_everybody_is_written_again_stays_gone() -> None:
+    async def test(world: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
+        for number in range(1, 501):
+            b.stand(UserId(str(int(ben) + number)), "online")
+        b.stand(ben, "online")
+        await asyncio.sleep(5)
+        assert await a.watch(ada, ben) == ["online"]
+        # A minute after the node began; hundreds are written before Ben's turn.
+        await asyncio.sleep(35.01)
+        b.stand(ben, "offline", 7)
+        await asyncio.sleep(5)
+        assert world.shelf.records[ben].state == "offline"
+        assert a.states() == ["offline"]
+
+    with_two_nodes(test)
+
+
 def test_news_that_went_astray_are_missed_by_their_numbers() -> None:
     async def test(world: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
         assert await a.watch(ada, ben) == ["offline"]
