@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.shares import Share
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -27,6 +28,7 @@ class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="mess
     """Somebody said something; `reply_to` is the place of what it answers."""
 
     text: str | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -52,6 +53,7 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.sharing import seen_share
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -121,7 +123,14 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
+        self.requests = Requests(
+            router.tell,
+            conversations,
+            people,
+            router.reply,
+            self.notifications.answering,
+            partial(seen_share, pools.questions),
+        )
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)

@@ -45,6 +45,7 @@ from .events import (
     Receipt,
     SendEnded,
     SettingsChanged,
+    Share,
     Snapshot,
     Typing,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "Session",
     "Settings",
     "SettingsChanged",
+    "Share",
     "Snapshot",
     "Stopped",
     "Store",
