@@ -22,7 +22,8 @@ EXACT = f"""({FOLDED} + coalesce((select sum(change) from tally_change
 thousands: for things of which only few happen in a second, and for checks."""
 
 NEAR = f"""(select coalesce(max(t.total), 0) + coalesce((select sum(change) from (
-      select change from tally_change where thing = {{thing}} and kind = '{{kind}}' and id > coalesce(max(t.folded_to), 0)
+      select change from tally_change
+      where thing = {{thing}} and kind = '{{kind}}' and id > coalesce(max(t.folded_to), 0)
       order by id limit {NEAR_CHANGES}) c), 0)::bigint
     from tally t where t.thing = {{thing}} and t.kind = '{{kind}}')"""
 """The total as of the last fold and some of the changes since, for answers to who has just changed it: exact while few
