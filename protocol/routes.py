@@ -25,6 +25,7 @@ from protocol.people import (
     SignUp,
     SocketRoute,
 )
+from protocol.posting import POST_ROUTES
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
@@ -202,6 +203,7 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *POST_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -30,6 +30,7 @@ from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
+from protocol.media import MEDIA
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -50,11 +51,15 @@ from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.notifications.zones import offset_at
 from server.observe import Metrics
+from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.posting import Posting
+from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
+from server.posts.showing import Showing
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -132,8 +137,13 @@ class Node:
             self.notifications.answering,
             partial(seen_share, pools.questions),
         )
+        self.showing = Showing(pools.questions, self.media_addresses.url)
+        self._posting = Posting(pools.questions, self.showing)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            "publishing": (MEDIA, Publishing(pools.questions).settled),
+        }
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
@@ -198,6 +208,7 @@ class Node:
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
+            posting=self._posting,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )

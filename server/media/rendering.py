@@ -77,5 +77,3 @@ def _squared(image: pyvips.Image) -> pyvips.Image:
 
 def _pixels(image: pyvips.Image, longest: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return _resized(image, min(1.0, longest / max(image.width, image.height))).numpy()
-
-
