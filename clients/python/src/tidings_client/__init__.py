@@ -51,6 +51,7 @@ from .events import (
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -73,6 +74,7 @@ __all__ = [
     "Login",
     "Malformed",
     "Marks",
+    "Media",
     "Member",
     "MemberChanged",
     "MemoryStore",
@@ -89,6 +91,9 @@ __all__ = [
     "Page",
     "People",
     "Person",
+    "Post",
+    "PostPage",
+    "Posts",
     "Presence",
     "ProtocolFault",
     "QueueFull",
