@@ -50,6 +50,7 @@ from protocol.requests import (
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -200,6 +201,7 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *UPLOAD_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import aiofiles  # type: ignore[import-untyped] - it ships no types
+import aiofiles  # type: ignore[import-untyped]
 
 from persistence.faults import UnavailableError
 from persistence.objects.contract import Content, Listed, ObjectAbsent, checked, folder_of

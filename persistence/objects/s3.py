@@ -9,11 +9,11 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-if TYPE_CHECKING:
-    from obstore.store import S3Config
-
 from persistence.faults import UnavailableError
 from persistence.objects.contract import Content, Listed, ObjectAbsent, checked, folder_of
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 PART = 262_144
 WHOLE = 8 << 20
