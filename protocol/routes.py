@@ -51,6 +51,7 @@ from protocol.requests import (
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -204,6 +205,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *GRAPH_ROUTES,
     *POST_ROUTES,
+    *UPLOAD_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

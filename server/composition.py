@@ -23,11 +23,13 @@ from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
+from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
 from protocol.media import MEDIA
@@ -70,6 +72,8 @@ from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
 from server.web import Door, Web
 
 DRAIN_S = 8.0
@@ -157,6 +161,7 @@ class Node:
         )
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
+        self._make_uploads(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -181,6 +186,14 @@ class Node:
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
 
+    def _make_uploads(self, pools: Pools) -> None:
+        kept = self._settings.objects
+        names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
+        self.objects = open_objects(*map(str, names))
+        self.upload_progress = Progress(self.cluster.router.deliver)
+        store = PostgresUploads(pools.questions)
+        self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
+
     def _may_write(self) -> bool:
         return self.cluster.membership.held
 
@@ -204,6 +217,7 @@ class Node:
             revocations=self.revocations,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
+            uploads=self.uploads,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
@@ -232,6 +246,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.uploads.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -285,7 +300,7 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works()]
+                    works += [*self.outbox.works(), *self.notifications.works(), *self.uploads.works()]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

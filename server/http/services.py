@@ -20,6 +20,7 @@ from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.uploads import Uploads
 
 Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
 
@@ -60,6 +61,7 @@ class Services(Struct, frozen=True, kw_only=True):
     home: Callable[[UserId], Life]
     related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
+    uploads: Uploads
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -7,10 +7,10 @@ Runs in a worker's child process alone (`server.media.confinement`).
 import math
 
 import numpy as np
-import pi_heif
-import pyvips
-from msgspec import Struct
+import pi_heif  # type: ignore[import-untyped]  # it ships no types
+import pyvips  # type: ignore[import-untyped]  # it ships no types
 
+from server.media.findings import Inspected
 from server.media.sniffing import HEAD_BYTES, Kind, is_whole, sniffed
 
 WIDEST, TALLEST = 2_048, 8_192
@@ -28,14 +28,6 @@ _NCLX_P3 = 12
 
 class UnfitError(Exception):
     """Nothing can be made of these bytes. The message is the reason that is kept, one of a few."""
-
-
-class Inspected(Struct, frozen=True, gc=False):
-    """What the head of a file says: its kind, and how large it is when it stands upright."""
-
-    kind: Kind
-    width: int
-    height: int
 
 
 def inspected(data: bytes) -> Inspected:

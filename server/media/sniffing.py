@@ -34,7 +34,7 @@ def sniffed(head: bytes) -> Kind | None:
 
 
 def _branded(box: bytes) -> Kind | None:
-    """By the brands of an ISO base media file (ISO/IEC 14496-12 §4.3): the major one, then those it is compatible with."""
+    """By the brands of an ISO base media file (ISO/IEC 14496-12 §4.3): the major one, and those compatible."""
     brands = {box[8:12], *(box[place : place + 4] for place in range(16, len(box), 4))}
     if brands & _AVIF:
         return "avif"

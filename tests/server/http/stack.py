@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
 from typing import Any, assert_never, cast
 
@@ -13,12 +14,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
+from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
 from persistence.nodes.contract import Life
+from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
 from persistence.pool import Pool
 from persistence.push.memory import MemoryDevices
+from persistence.uploads.postgres import PostgresUploads
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
@@ -56,6 +60,8 @@ from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
 
 KEY = ("1", b"k" * 32)
 PASSWORD = "correct horse"
@@ -196,6 +202,14 @@ class Stack:
             revocations=self.revocations,
             ask=self.talks.ask,
             home=lambda user: self.home,
+            # Those by tus are tested on a database; direct ones are refused before it is asked.
+            uploads=Uploads(
+                LocalObjects(Path("/nowhere")),
+                PostgresUploads(cast(Pool, None)),
+                Progress(lambda audience, event: None),
+                Granted(),
+                self.monotonic,
+            ),
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,
