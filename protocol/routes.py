@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.counts import PostCounts
 from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
+from protocol.engagement import ENGAGEMENT_ROUTES
 from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
@@ -47,6 +49,7 @@ from protocol.requests import (
     SendMessage,
     SetPresence,
     Sync,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
@@ -71,6 +74,7 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ChangePreferences: Preferences,
     WatchPresence: Watched,
     SetPresence: Done,
+    WatchPosts: PostCounts,
 }
 """The `ok` of every op that is answered."""
 
@@ -200,6 +204,7 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *ENGAGEMENT_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -36,6 +36,8 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -43,6 +45,7 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.load import Sheds
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -121,7 +124,23 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
+        self.engagement = Engagement(
+            pools.questions,
+            Watching(
+                pools.questions,
+                self.gateway.find,
+                self.gateway.write,
+                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+            ),
+        )
+        self.requests = Requests(
+            router.tell,
+            conversations,
+            people,
+            router.reply,
+            self.notifications.answering,
+            watching=self.engagement.watching,
+        )
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
@@ -180,6 +199,7 @@ class Node:
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
             ready=self._ready,
@@ -209,6 +229,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.engagement.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -250,6 +271,7 @@ class Node:
                     self.bus.run(),
                     *self.cluster.works(),
                     *self.presence.works(),
+                    *self.engagement.works(),
                 )
             ]
             async with AsyncExitStack() as stack:
