@@ -8,10 +8,12 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from protocol.counts import PostCount
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.media import MediaId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.posts import PostId
 from protocol.shares import Share
 
 
@@ -161,6 +163,16 @@ class Presence(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class PresenceChanged(Presence, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="presence"):
     """Live: somebody whom I watch came, went, or looks at one of our conversations."""
+
+
+class PostCounted(PostCount, frozen=True, gc=False, tag_field="ev", tag="post.count"):
+    """Live: totals of a post on screen have changed."""
+
+
+class PostRemoved(Struct, frozen=True, gc=False, tag_field="ev", tag="post.removed"):
+    """Live: a post on screen was deleted or archived, or is not for me any more."""
+
+    post: PostId
 
 
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):

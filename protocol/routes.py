@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.counts import PostCounts
 from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
+from protocol.engagement import ENGAGEMENT_ROUTES
 from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
@@ -48,6 +50,7 @@ from protocol.requests import (
     SendMessage,
     SetPresence,
     Sync,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
@@ -73,6 +76,7 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ChangePreferences: Preferences,
     WatchPresence: Watched,
     SetPresence: Done,
+    WatchPosts: PostCounts,
 }
 """The `ok` of every op that is answered."""
 
@@ -206,6 +210,7 @@ ROUTES: tuple[Route, ...] = (
     *GRAPH_ROUTES,
     *POST_ROUTES,
     *UPLOAD_ROUTES,
+    *ENGAGEMENT_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -40,6 +40,8 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -47,6 +49,7 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.load import Sheds
 from server.media.addresses import MediaAddresses
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
@@ -133,6 +136,15 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.engagement = Engagement(
+            pools.questions,
+            Watching(
+                pools.questions,
+                self.gateway.find,
+                self.gateway.write,
+                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+            ),
+        )
         self.requests = Requests(
             router.tell,
             conversations,
@@ -140,6 +152,7 @@ class Node:
             router.reply,
             self.notifications.answering,
             partial(seen_share, pools.questions),
+            self.engagement.watching,
         )
         self.showing = Showing(pools.questions, self.media_addresses.url)
         self._posting = Posting(pools.questions, self.showing)
@@ -215,6 +228,7 @@ class Node:
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
             uploads=self.uploads,
@@ -247,6 +261,7 @@ class Node:
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
         self.uploads.expose(self.metrics)
+        self.engagement.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -288,6 +303,7 @@ class Node:
                     self.bus.run(),
                     *self.cluster.works(),
                     *self.presence.works(),
+                    *self.engagement.works(),
                 )
             ]
             async with AsyncExitStack() as stack:

@@ -57,9 +57,11 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.shares import Share
+from server.engagement.watching import Watching
 from server.notifications.answering import Answering
 
 QUESTIONS = 2_000
@@ -104,15 +106,17 @@ class Requests:
         reply: Replying,
         notifications: Answering | None = None,
         seen: Seen | None = None,
+        watching: Watching | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, and without `seen` nothing to share, as in a
-        simulation."""
+        """Without `notifications` there are none to ask about, nor posts to look at without `watching`, and without
+        `seen` nothing to share, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
         self._seen = seen
+        self._watching = watching
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
@@ -130,6 +134,8 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Accept(asked, user))
             case DeclineConversation():
                 self._tell(conversation_address(request.conversation), Decline(asked, user))
+            case WatchPosts():
+                self._watch(user, asked, request)
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
@@ -248,10 +254,18 @@ class Requests:
                 return NOT_HERE
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
                 return NOT_HERE
             case _:
                 assert_never(request)
+
+    def _watch(self, user: UserId, asked: Asked, request: WatchPosts) -> None:
+        """The latest counts, also when an earlier one is still being answered."""
+        answer = self._watching and self._watching.watch(user, asked.connection, request.posts)
+        if answer:
+            self._question(partial(self._reply, asked), answer)
+        else:
+            self._reply(asked, NOT_HERE)
 
     async def _missing(self, user: UserId, others: Collection[UserId]) -> bool:
         """Some of the others do not exist for this user. The same is asked for those who do not and those who block."""

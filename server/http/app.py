@@ -13,6 +13,7 @@ from server.http.answers import answered
 from server.http.devices import DEVICE_HANDLERS
 from server.http.documents import DOCUMENT_HANDLERS
 from server.http.edge import make_edge
+from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
 from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
@@ -45,6 +46,7 @@ SIGNED_IN: Mapping[str, Handler] = {
     **LOGIN_HANDLERS,
     **PROFILE_HANDLERS,
     **GRAPH_HANDLERS,
+    **ENGAGEMENT_HANDLERS,
     **HOME_HANDLERS,
     **DEVICE_HANDLERS,
     **POST_HANDLERS,

@@ -14,6 +14,7 @@ from protocol.errors import Refusal
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
+from server.engagement.engagement import Engagement
 from server.http.rates import Rate
 from server.passwords import Passwords
 from server.posts.posting import Posting
@@ -58,6 +59,7 @@ class Services(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     revocations: Revocations
     ask: Ask
+    engagement: Engagement
     home: Callable[[UserId], Life]
     related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]

@@ -54,6 +54,7 @@ REQUIRED: dict[str, Map] = {
     "notification.preferences": {},
     "presence.watch": {"users": st.lists(ids, max_size=5)},
     "presence.set": {"visible": st.booleans()},
+    "post.watch": {"posts": st.lists(ids, max_size=5)},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }

@@ -51,8 +51,11 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
 from server.posts.posting import Posting
@@ -62,6 +65,7 @@ from server.revocations import Revocations
 from server.tokens import Caller, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
+from tests.server.http.empty import EMPTY
 
 KEY = ("1", b"k" * 32)
 PASSWORD = "correct horse"
@@ -108,7 +112,7 @@ class Talks:
                 return Conversations([self._see(caller, id) for id in self.logs][: request.limit])
             case Sync():
                 return SyncPage([self._see(caller, id) for id in request.heads if id in self.logs], Millis(EPOCH))
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
@@ -190,6 +194,8 @@ class Stack:
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
+        watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
+        self.engagement = Engagement(EMPTY, watching)
         self.services = Services(
             people=self.people,
             graph=self.graph,
@@ -200,6 +206,7 @@ class Stack:
             tokens=self.tokens,
             passwords=self.passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=self.talks.ask,
             home=lambda user: self.home,
             # Those by tus are tested on a database; direct ones are refused before it is asked.
@@ -239,10 +246,18 @@ class Stack:
         self.services = msgspec.structs.replace(self.services, **changes)
 
     @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What answers some of the routes runs meanwhile."""
+        works = [asyncio.create_task(work) for work in self.engagement.works()]
+        yield
+        for work in works:
+            work.cancel()
+
+    @asynccontextmanager
     async def served(self) -> AsyncIterator[Client]:
         server = TestServer(make_app(self.services))
         await server.start_server(**HANDLING)
-        async with TestClient(server) as client:
+        async with self.working(), TestClient(server) as client:
             yield client
         self.passwords.close()
 
