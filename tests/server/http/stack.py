@@ -17,6 +17,7 @@ from msgspec import UNSET
 from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
+from persistence.media.postgres import PostgresMedia
 from persistence.nodes.contract import Life
 from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
@@ -54,6 +55,8 @@ from protocol.requests import (
     WatchPresence,
 )
 from server.http import HANDLING, Services, make_app
+from server.media.addresses import MediaAddresses
+from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
@@ -195,6 +198,11 @@ class Stack:
                 Progress(lambda audience, event: None),
                 Granted(),
                 self.monotonic,
+            ),
+            media=Pictures(
+                MediaAddresses([KEY], self.clock),
+                PostgresMedia(cast(Pool, None)),
+                LocalObjects(Path("/nowhere")),
             ),
             ready=self.is_ready,
             clock=self.clock,
