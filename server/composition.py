@@ -19,6 +19,8 @@ from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.graph.postgres import PostgresGraph
+from persistence.media.likeness import PostgresLikeness
+from persistence.media.postgres import PostgresMedia
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
@@ -51,6 +53,11 @@ from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.load import Sheds
 from server.media.addresses import MediaAddresses
+from server.media.moderation import BlockedPictures
+from server.media.pictures import Pictures
+from server.media.pipeline import Pipeline
+from server.media.steps import Processing
+from server.media.workers import Confines
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -175,6 +182,7 @@ class Node:
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
         self._make_uploads(pools)
+        self._make_pictures(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -207,6 +215,16 @@ class Node:
         store = PostgresUploads(pools.questions)
         self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
 
+    def _make_pictures(self, pools: Pools) -> None:
+        kept, granted = self._settings.objects, self._settings.media
+        names = (kept.cold_url, kept.endpoint, kept.region, kept.key, kept.secret)
+        cold = open_objects(*map(str, names)) if kept.cold_url else self.objects
+        media, likeness = PostgresMedia(pools.questions, self._may_write), PostgresLikeness(pools.questions)
+        moderate = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, self.objects, cold, moderate, self.upload_progress.tell)
+        self.pipeline = Pipeline(media, processing, granted.workers, Confines(granted.memory_bytes))
+        self.pictures = Pictures(self.media_addresses, media, self.objects)
+
     def _may_write(self) -> bool:
         return self.cluster.membership.held
 
@@ -232,6 +250,7 @@ class Node:
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
             uploads=self.uploads,
+            media=self.pictures,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
@@ -262,6 +281,7 @@ class Node:
         self.presence.expose(self.metrics)
         self.uploads.expose(self.metrics)
         self.engagement.expose(self.metrics)
+        self.metrics.families.append(self.pipeline.figures.collect)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -316,7 +336,12 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works(), *self.uploads.works()]
+                    works += [
+                        *self.outbox.works(),
+                        *self.notifications.works(),
+                        *self.uploads.works(),
+                        *self.pipeline.works(),
+                    ]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
+from persistence.media.postgres import PostgresMedia
 from persistence.nodes.contract import Life
 from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
@@ -57,6 +58,8 @@ from protocol.requests import (
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
+from server.media.addresses import MediaAddresses
+from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.posts.showing import Showing
@@ -209,6 +212,11 @@ class Stack:
                 Progress(lambda audience, event: None),
                 Granted(),
                 self.monotonic,
+            ),
+            media=Pictures(
+                MediaAddresses([KEY], self.clock),
+                PostgresMedia(cast(Pool, None)),
+                LocalObjects(Path("/nowhere")),
             ),
             ready=self.is_ready,
             clock=self.clock,
