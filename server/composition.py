@@ -68,6 +68,7 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.clearing import Clearing
 from server.posts.posting import Posting
 from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
@@ -163,6 +164,7 @@ class Node:
         )
         self.showing = Showing(pools.questions, self.media_addresses.url)
         self._posting = Posting(pools.questions, self.showing)
+        self.clearing = Clearing(pools.questions)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
@@ -281,6 +283,7 @@ class Node:
         self.presence.expose(self.metrics)
         self.uploads.expose(self.metrics)
         self.engagement.expose(self.metrics)
+        self.clearing.expose(self.metrics)
         self.metrics.families.append(self.pipeline.figures.collect)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
@@ -341,6 +344,7 @@ class Node:
                         *self.notifications.works(),
                         *self.uploads.works(),
                         *self.pipeline.works(),
+                        self.clearing.run(),
                     ]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()

@@ -35,7 +35,7 @@ MAKE = f"""
 with first as materialized (select id, digest, state from post where author = $1::bigint and cid = $2::text),
 pictures as materialized (
   select w.n::int, m.id, m.state, m.reason from unnest($4::bigint[]) with ordinality w (id, n)
-  join media m on m.id = w.id and m.owner = $1 for share of m),
+  join media m on m.id = w.id and m.owner = $1 order by m.id for share of m),
 made as (
   insert into post (id, author, cid, digest, state, caption, place)
   select next_id(($1 >> 10 & 8191)::int), $1, $2, $3::bytea, 'processing', $5::text, $6::text

@@ -187,6 +187,8 @@ class Processing:
         keys = [object_key(job.media, name, format) for name in VARIANTS for format in FORMATS]
         pieces = await self._objects.listed(f"upload/{job.media}")
         await self._objects.delete([original_key(job.media), *keys, *(piece.key for piece in pieces)])
+        # It may have been shown before: what it was part of is deleted.
+        await self._cold.delete([archive_key(job.media)])
 
 
 def _bits(done: Steps) -> bytes | None:
