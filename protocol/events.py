@@ -13,6 +13,7 @@ from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
 from protocol.posts import PostId
+from protocol.shares import Share
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -29,6 +30,7 @@ class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="mess
     """Somebody said something; `reply_to` is the place of what it answers."""
 
     text: str | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
 

@@ -27,6 +27,7 @@ from protocol.people import (
     SignUp,
     SocketRoute,
 )
+from protocol.posting import POST_ROUTES
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
@@ -97,7 +98,9 @@ def _part(op: type[Request], name: str, left_out: frozenset[str]) -> type[Struct
             fields.append(
                 (field.name, field.type) if field.default is NODEFAULT else (field.name, field.type, field.default)
             )
-    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__)
+    # What cannot be said of one field alone is checked of the part as of the op.
+    checked = {"__post_init__": check} if (check := getattr(op, "__post_init__", None)) else {}
+    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__, namespace=checked)
 
 
 def _twin(method: Method, path: str, summary: str, *ops: type[Request], **more: Any) -> Route:
@@ -205,6 +208,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *GRAPH_ROUTES,
     *ENGAGEMENT_ROUTES,
+    *POST_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -29,6 +30,7 @@ from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
+from protocol.media import MEDIA
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -46,15 +48,21 @@ from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.load import Sheds
+from server.media.addresses import MediaAddresses
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.notifications.zones import offset_at
 from server.observe import Metrics
+from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.posting import Posting
+from server.posts.publishing import Publishing
+from server.posts.sharing import seen_share
+from server.posts.showing import Showing
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -124,8 +132,10 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.showing = Showing(pools.questions, self.media_addresses.url)
         self.engagement = Engagement(
             pools.questions,
+            self.showing,
             Watching(
                 pools.questions,
                 self.gateway.find,
@@ -139,10 +149,15 @@ class Node:
             people,
             router.reply,
             self.notifications.answering,
-            watching=self.engagement.watching,
+            partial(seen_share, pools.questions),
+            self.engagement.watching,
         )
+        self._posting = Posting(pools.questions, self.showing)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            "publishing": (MEDIA, Publishing(pools.questions).settled),
+        }
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
@@ -164,6 +179,7 @@ class Node:
         settings = self._settings
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         self._tokens = Tokens(keys, settings.tokens.access_s, clock)
+        self.media_addresses = MediaAddresses(keys, clock)
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
@@ -207,6 +223,7 @@ class Node:
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
+            posting=self._posting,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )

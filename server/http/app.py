@@ -17,6 +17,7 @@ from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
 from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
+from server.http.posts import POST_HANDLERS
 from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import BODY_BYTES, read_body, read_place, read_query
@@ -46,6 +47,7 @@ SIGNED_IN: Mapping[str, Handler] = {
     **ENGAGEMENT_HANDLERS,
     **HOME_HANDLERS,
     **DEVICE_HANDLERS,
+    **POST_HANDLERS,
 }
 
 

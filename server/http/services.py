@@ -17,6 +17,7 @@ from protocol.requests import AnyRequest
 from server.engagement.engagement import Engagement
 from server.http.rates import Rate
 from server.passwords import Passwords
+from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
@@ -65,6 +66,7 @@ class Services(Struct, frozen=True, kw_only=True):
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
+    posting: Posting
     refresh_s: int
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()

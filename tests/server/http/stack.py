@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from random import Random
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,7 @@ from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
 from persistence.nodes.contract import Life
 from persistence.people.memory import MemoryPeople
+from persistence.pool import Pool
 from persistence.push.memory import MemoryDevices
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
@@ -53,6 +54,8 @@ from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
+from server.posts.posting import Posting
+from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
@@ -65,6 +68,18 @@ ORIGIN = "https://app.example.com"
 HOME = Life("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
+
+
+class NoPostgres:
+    """What only Postgres knows cannot be told here, which is a 503."""
+
+    async def acquire(self) -> None:
+        raise OSError("there is no Postgres here")
+
+
+def posting(pool: Pool) -> Posting:
+    """The posts of a database."""
+    return Posting(pool, Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}"))
 
 
 class Talks:
@@ -174,7 +189,7 @@ class Stack:
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
         watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
-        self.engagement = Engagement(EMPTY, watching)
+        self.engagement = Engagement(EMPTY, Showing(EMPTY, lambda viewer, media: media), watching)
         self.services = Services(
             people=self.people,
             graph=self.graph,
@@ -193,6 +208,7 @@ class Stack:
             monotonic=self.monotonic,
             random=self._random.randbytes,
             refresh_s=30 * 86_400,
+            posting=posting(cast(Pool, NoPostgres())),
             origins=frozenset([ORIGIN]),
         )
 
