@@ -52,9 +52,10 @@ def add_tus(app: web.Application, uploads: Uploads, admit: Admit) -> None:
     """Its routes; `admit` says who asks."""
     tus = Tus(uploads, admit)
     one = f"{PATH}/{{id:[1-9][0-9]{{0,17}}}}"
-    for path in (PATH, one):
-        app.router.add_route(hdrs.METH_OPTIONS, path, tus.discover)
+    # One path after the other: what is added in between would make a second resource of the same path.
+    app.router.add_route(hdrs.METH_OPTIONS, PATH, tus.discover)
     app.router.add_route(hdrs.METH_POST, PATH, tus.answering(tus.create))
+    app.router.add_route(hdrs.METH_OPTIONS, one, tus.discover)
     app.router.add_route(hdrs.METH_POST, one, tus.override)
     for method, answer in tus.methods.items():
         app.router.add_route(method, one, answer)
