@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse, ClientSession, web
 
 from actors.effects import Address
 from config.objects import Uploads as Granted
@@ -76,7 +77,7 @@ class Rig:
 class Uploader:
     """One person's client, as bare as can be: every answer is looked at by the test."""
 
-    def __init__(self, client: Client, token: str) -> None:
+    def __init__(self, client: Client | ClientSession, token: str) -> None:
         self.client = client
         self.headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
 
@@ -98,7 +99,7 @@ class Uploader:
     async def create(self, length: int, status: int = 201, **headers: str) -> str:
         """The path of a new upload."""
         answer = await self.ask("POST", "/v1/uploads", status, Upload_Length=str(length), **headers)
-        return str(answer["Location"])
+        return path_of(answer)
 
     async def patch(self, path: str, offset: int, body: Any, status: int = 204, **headers: str) -> Any:
         return await self.ask(
@@ -119,6 +120,13 @@ async def as_in_a_node(rig: Rig) -> AsyncIterator[int]:
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def path_of(answer: Mapping[str, str]) -> str:
+    """Where a new upload is, which is told as an absolute URL."""
+    where = urlsplit(answer["Location"])
+    assert where.scheme == "http"
+    return where.path
 
 
 def id_of(path: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from protocol.events import UploadMoved
 from protocol.media import MediaId
 from tests.server.http.stack import ORIGIN, Client
-from tests.server.uploads.rig import BODY, Rig, Uploader, checksum, id_of, picture
+from tests.server.uploads.rig import BODY, Rig, Uploader, checksum, id_of, path_of, picture
 
 
 async def test_the_server_says_what_it_can(client: Client) -> None:
@@ -67,11 +67,18 @@ async def test_a_file_may_come_with_its_creation(rig: Rig, ada: Uploader) -> Non
     asked = {"Upload_Length": "2000", "Content_Type": BODY}
     answer = await ada.ask("POST", "/v1/uploads", 201, content, **asked, **checksum(content, "sha256"))
     assert answer["Upload-Offset"] == "2000"
-    assert await rig.stored(id_of(answer["Location"])) == content
+    assert await rig.stored(id_of(path_of(answer))) == content
     answer = await ada.ask("POST", "/v1/uploads", 201, content[:500], **asked)
     assert answer["Upload-Offset"] == "500"
-    await ada.patch(answer["Location"], 500, content[500:])
-    assert await rig.stored(id_of(answer["Location"])) == content
+    await ada.patch(path_of(answer), 500, content[500:])
+    assert await rig.stored(id_of(path_of(answer))) == content
+
+
+async def test_where_an_upload_is_is_told_as_the_client_sees_it(ada: Uploader) -> None:
+    answer = await ada.ask("POST", "/v1/uploads", 201, Upload_Length="9", Host="t.example", X_Forwarded_Proto="https")
+    assert answer["Location"].startswith("https://t.example/v1/uploads/")
+    answer = await ada.ask("POST", "/v1/uploads", 201, Upload_Length="9", Host="t example<>")
+    assert answer["Location"].startswith("/v1/uploads/")
 
 
 async def test_a_wrong_offset_is_a_conflict_and_changes_nothing(ada: Uploader) -> None:

@@ -47,12 +47,14 @@ from .events import (
     SettingsChanged,
     Snapshot,
     Typing,
+    UploadMoved,
 )
 from .graph import Graph, People, Person, Relation
 from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
@@ -110,6 +112,8 @@ __all__ = [
     "Tokens",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
     "WrongUser",
     "log_in",
