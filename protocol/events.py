@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.trays import Tray, TrayStory
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -127,7 +128,20 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
         return ("typing", self.conversation, self.user)
 
 
-AnyLiveEvent = Typing
+class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
+    """Stories of `author` are there for me, are not any more, or were seen on a device of mine. `remove` without
+    stories is of all of theirs."""
+
+    change: Literal["add", "seen", "remove"]
+    author: UserId
+    stories: tuple[TrayStory, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("tray", self.change, self.author, *(story.id for story in self.stories))
+
+
+AnyLiveEvent = Typing | TrayChanged
 """The live events that go to users wherever their home is."""
 
 
@@ -230,3 +244,4 @@ class Snapshot(Struct, frozen=True, gc=False, tag_field="ev", tag="snapshot"):
     now: Millis
     next: str | UnsetType = UNSET
     notifications: Notifications | UnsetType = UNSET
+    tray: Tray | UnsetType = UNSET

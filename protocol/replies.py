@@ -9,6 +9,7 @@ from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 from protocol.notifications import Notifications
 from protocol.preferences import Preferences
+from protocol.trays import Tray
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -111,6 +112,7 @@ Ok = (
     | Notifications
     | Preferences
     | Watched
+    | Tray
     | Done
 )
 Result = Ok | Refusal

@@ -45,11 +45,16 @@ from protocol.requests import (
     Request,
     SeeNotifications,
     SendMessage,
+    ReactToStory,
+    SeeStory,
     SetPresence,
+    StoryTray,
     Sync,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.stories import STORY_ROUTES
+from protocol.trays import Tray
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -71,6 +76,9 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ChangePreferences: Preferences,
     WatchPresence: Watched,
     SetPresence: Done,
+    StoryTray: Tray,
+    SeeStory: Done,
+    ReactToStory: Sent,
 }
 """The `ok` of every op that is answered."""
 
@@ -200,6 +208,8 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *STORY_ROUTES,
+    _twin("GET", "/v1/stories/tray", "Whose stories there are for me now", StoryTray),
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",
