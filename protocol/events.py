@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.shares import Share
 from protocol.trays import Tray, TrayStory
 
 
@@ -28,8 +29,14 @@ class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="mess
     """Somebody said something; `reply_to` is the place of what it answers."""
 
     text: str | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
+
+    @property
+    def is_reaction(self) -> bool:
+        """It reacts to a story: a notification tells its author, and no push of a message."""
+        return self.share is not UNSET and self.share.reaction
 
 
 class ConversationChanged(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="conversation"):

@@ -21,6 +21,7 @@ from protocol.events import (
     SettingsChanged,
     Snapshot,
     Synced,
+    TrayChanged,
     Typing,
 )
 from protocol.ids import ConversationId, Millis, UserId
@@ -56,14 +57,18 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     Resume,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPresence,
 )
+from protocol.trays import ShownStory, StoryId, Tray, TrayEntry, TrayStory
 
 ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")
 TALK = ConversationId("497219442225451019")
@@ -101,6 +106,8 @@ _NOTIFICATION = NotificationChanged(
     updated_at=NOW,
     seen=False,
 )
+_STORY = TrayStory(StoryId("497219444004462593"), NOW, False)
+_TRAY = Tray([TrayEntry(BOB, "bob", (ShownStory(_STORY.id, NOW, close_friends=False, seen=False),), "Bob")])
 _QUIET = QuietHours("Europe/Berlin", 22 * 60, 7 * 60)
 
 REQUESTS: tuple[Struct, ...] = (
@@ -129,6 +136,9 @@ REQUESTS: tuple[Struct, ...] = (
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
+    StoryTray(id=20),
+    SeeStory(id=21, story=_STORY.id),
+    ReactToStory(id=22, story=_STORY.id, emoji="🔥", cid=CID),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )
@@ -145,6 +155,7 @@ ANSWERS: tuple[Struct, ...] = (
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
     Watched((Presence(BOB, "online", conversation=TALK),)),
+    _TRAY,
 )
 EVENTS: tuple[Struct, ...] = (
     _SAID,
@@ -156,6 +167,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    TrayChanged("add", BOB, (_STORY,)),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import CID, ID, ConversationId, UserId
 from protocol.preferences import PreferencesChange
+from protocol.shares import Share
 from protocol.trays import StoryId
 
 RequestId = Annotated[int, Meta(ge=1, le=2**31)]
@@ -143,19 +144,23 @@ class GetReceipts(Request, frozen=True, gc=False, tag="conversation.receipts"):
 
 
 class SendMessage(Request, frozen=True, gc=False, tag="message.send"):
-    """A message to a conversation; `after` is the `cid` of my send before it, which must come first."""
+    """A message of a text, a share or both; `after` is the `cid` of my send before it, which must come first."""
 
     conversation: Conversation
     cid: Cid
-    text: Text
+    text: Text | UnsetType = UNSET
     after: Cid | UnsetType = UNSET
     reply_to: Place | UnsetType = UNSET
     mentions: Annotated[list[User], Meta(max_length=MEMBERS)] | UnsetType = UNSET
     media: Later = UNSET
     voice: Later = UNSET
-    share: Later = UNSET
+    share: Share | UnsetType = UNSET
     view_once: Later = UNSET
     ciphertext: Later = UNSET
+
+    def __post_init__(self) -> None:
+        if self.text is UNSET and self.share is UNSET:
+            raise ValueError("text: a message needs one, or a share")
 
 
 class GetHistory(Request, frozen=True, gc=False, tag="message.history"):

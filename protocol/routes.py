@@ -42,11 +42,11 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     Request,
     SeeNotifications,
-    SendMessage,
-    ReactToStory,
     SeeStory,
+    SendMessage,
     SetPresence,
     StoryTray,
     Sync,
@@ -101,7 +101,9 @@ def _part(op: type[Request], name: str, left_out: frozenset[str]) -> type[Struct
             fields.append(
                 (field.name, field.type) if field.default is NODEFAULT else (field.name, field.type, field.default)
             )
-    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__)
+    # What cannot be said of one field alone is checked of the part as of the op.
+    checked = {"__post_init__": check} if (check := getattr(op, "__post_init__", None)) else {}
+    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__, namespace=checked)
 
 
 def _twin(method: Method, path: str, summary: str, *ops: type[Request], **more: Any) -> Route:

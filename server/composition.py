@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -27,6 +28,8 @@ from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.stories.moving import PostgresMovingStories
+from persistence.stories.postgres import PostgresStories
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
 from protocol.replies import Limits
@@ -49,10 +52,12 @@ from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.notifications.zones import offset_at
 from server.observe import Metrics
+from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.sharing import seen_share
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -62,6 +67,7 @@ from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
+from server.stories.stories import Stories
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.web import Door, Web
 
@@ -122,10 +128,30 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
+        outbox = PostgresOutbox(pools.outbox)
+        self.stories = Stories(
+            PostgresStories(pools.questions),
+            PostgresMovingStories(pools.questions, self._may_write),
+            outbox,
+            MediaAddresses([(key.kid, key.secret_bytes) for key in settings.tokens.keys], clock),
+            router.deliver,
+            conversations.open,
+        )
+        self.requests = Requests(
+            router.tell,
+            conversations,
+            people,
+            router.reply,
+            self.notifications.answering,
+            partial(seen_share, pools.questions),
+            self.stories.answering,
+        )
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
-        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            **self.stories.handlers,
+        }
+        self.outbox = Outbox(outbox, handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
@@ -189,6 +215,8 @@ class Node:
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
+            stories=self.stories.posting,
+            trays=self.stories.relating,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -211,6 +239,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.stories.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -264,7 +293,7 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works()]
+                    works += [*self.outbox.works(), *self.notifications.works(), *self.stories.works()]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

@@ -52,14 +52,20 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPresence,
 )
+from protocol.shares import Share
 from server.notifications.answering import Answering
+from server.stories.answering import Aimed
+from server.stories.answering import Answering as Stories
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -72,11 +78,14 @@ NEWEST = 20
 NO_SUCH_USER = Refusal("not_found", "there is no such user")
 ONLY_OPEN_OTHERS = Refusal("bad_request", "user: a conversation needs somebody else")
 TOO_MANY_MEMBERS = Refusal("bad_request", f"members: a conversation has at most {MEMBERS} members")
+NO_REACTION = Refusal("bad_request", "share.reaction: react to a story by story.react")
 NOT_HERE = Refusal("bad_request", "op: this one belongs to a socket")
 
 log = structlog.get_logger()
 
 Replying = Callable[[Asked, Result], None]
+Seen = Callable[[UserId, Share], Awaitable[bool]]
+"""Whether somebody may see what they share, now."""
 
 
 class _Question(NamedTuple):
@@ -100,20 +109,29 @@ class Requests:
         people: PeopleStore,
         reply: Replying,
         notifications: Answering | None = None,
+        seen: Seen | None = None,
+        stories: Stories | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, as in a simulation."""
+        """Without `notifications` or `stories` there are none to ask about, and without `seen` nothing to share, as in
+        a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
+        self._seen = seen
+        self._stories = stories
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
         """Start what is asked; exactly one reply to `asked` follows."""
         match request:
+            case SendMessage(share=Share(reaction=True)):
+                self._reply(asked, NO_REACTION)
+            case SendMessage(share=Share() as share):
+                self._question(partial(self._send, asked, user, request), lambda: self._sees(user, share))
             case SendMessage():
-                self._tell(conversation_address(request.conversation), Send(asked, user, request))
+                self._send(asked, user, request, True)
             case MarkRead():
                 self._tell(conversation_address(request.conversation), Read(asked, user, request.c))
             case ChangeSettings():
@@ -124,8 +142,34 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Decline(asked, user))
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
+            case ReactToStory():
+                self._question(partial(self._react, asked, user, request), lambda: self._aim(user, request))
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
+
+    def _react(self, asked: Asked, user: UserId, request: ReactToStory, aimed: Aimed | Refusal) -> None:
+        """A reaction is a message, and what its conversation answers is the answer."""
+        if isinstance(aimed, Refusal):
+            self._reply(asked, aimed)
+            return
+        share = Share("story", request.story, reaction=True)
+        said = SendMessage(
+            id=request.id, conversation=aimed.conversation, cid=request.cid, text=request.emoji, share=share
+        )
+        self._send(asked, user, said, aimed.visible)
+
+    async def _aim(self, user: UserId, request: ReactToStory) -> Aimed | Refusal:
+        return UNAVAILABLE if self._stories is None else await self._stories.aim(user, request)
+
+    def _send(self, asked: Asked, user: UserId, request: SendMessage, seen: bool | Refusal) -> None:
+        """Who shares what they do not see is refused by the conversation: only there is the cid looked up first."""
+        if isinstance(seen, Refusal):
+            self._reply(asked, seen)
+        else:
+            self._tell(conversation_address(request.conversation), Send(asked, user, request, not seen))
+
+    async def _sees(self, user: UserId, share: Share) -> bool | Refusal:
+        return UNAVAILABLE if self._seen is None else await self._seen(user, share)
 
     def typing(self, user: UserId, typing: Type) -> None:
         self._tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
@@ -228,9 +272,11 @@ class Requests:
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return NOT_HERE
+            case StoryTray() | SeeStory():
+                return UNAVAILABLE if self._stories is None else await self._stories.answer(user, request)
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack() | ReactToStory():
                 return NOT_HERE
             case _:
                 assert_never(request)
@@ -306,7 +352,8 @@ class Requests:
         page = await self._conversations.page(user, "inbox", None, NEWEST)
         now = await self._conversations.now()
         first = UNSET if self._notifications is None else await self._notifications.first_page(user)
-        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first)
+        tray = UNSET if self._stories is None else await self._stories.first_tray(user)
+        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first, tray)
 
 
 def _me(account: Account) -> Me:

@@ -71,7 +71,10 @@ class Due(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True, gc=False):
-    """A row of `push_job`; `body` is the MessagePack of `protocol.pushes.Content`."""
+    """A row of `push_job`; `body` is the MessagePack of `protocol.pushes.Content`.
+
+    It is in vain once all `notifications` that it tells of are seen or gone.
+    """
 
     user: UserId
     key: str
@@ -79,7 +82,7 @@ class Job(Struct, frozen=True, gc=False):
     collapse: str
     channels: tuple[str, ...]
     sender: UserId | None
-    notification: int | None
+    notifications: tuple[int, ...]
     body: bytes
     expires_at: Millis
 

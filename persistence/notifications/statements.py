@@ -93,11 +93,13 @@ left join account a on a.id = w.user_id"""
 NEXT_DUE = f"select min(due_at) - {_NOW} from notification where due_at is not null"
 COUNT_DUE = "select count(*) from notification where due_at is not null"
 PUSH = """
-insert into push_job (user_id, key, kind, collapse, channels, sender, notification, body, expires_at)
-select w.user_id, w.key, w.kind, w.collapse, string_to_array(w.channels, ' '), w.sender, w.notification, w.body,
+insert into push_job (user_id, key, kind, collapse, channels, sender, notification, summary, body, expires_at)
+select w.user_id, w.key, w.kind, w.collapse, string_to_array(w.channels, ' '), w.sender,
+  case when cardinality(n.ids) = 1 then n.ids[1] end, case when cardinality(n.ids) > 1 then n.ids end, w.body,
   to_timestamp(w.expires_at / 1000.0)
-from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[],
-  $9::bigint[]) w (user_id, key, kind, collapse, channels, sender, notification, body, expires_at)
+from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bytea[],
+  $9::bigint[]) w (user_id, key, kind, collapse, channels, sender, notifications, body, expires_at)
+cross join lateral (select string_to_array(w.notifications, ' ')::bigint[] as ids) n
 on conflict (user_id, key) do nothing"""
 
 # It waits for whoever decides about this person. What they changed meanwhile is judged as it stands then.

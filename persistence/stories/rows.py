@@ -1,5 +1,7 @@
 """Between structs and the rows of stories."""
 
+from typing import Literal
+
 import asyncpg
 from msgspec import UNSET, Struct
 
@@ -23,7 +25,7 @@ class Shown(Struct, frozen=True, gc=False):
 
     id: StoryId
     author: Author
-    state: str
+    state: Literal["processing", "rejected", "published"]
     close_friends: bool
     posted_at: Millis | None
     expires_at: Millis | None

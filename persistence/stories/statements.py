@@ -6,15 +6,13 @@ other. Times are whole milliseconds, so that who is told `expires_at` knows the 
 
 from persistence.graph.predicates import BLOCKED, BLOCKS, FOLLOWS, MUTED
 from persistence.privacy import STORY, STORY_AUDIENCE
+from persistence.tallies.fragments import APPEND, NEAR
 
 LIVE = 100
 """Stories of one author that are there at once."""
 NEWEST_VIEWERS = 1_000
 TRAY = 500
 """Authors in a tray: those with the newest stories."""
-
-VIEWS = "views"
-"""The kind of the tally of a story's views."""
 
 _MS = "(extract(epoch from {}) * 1000)::bigint"
 _MICROS = "(extract(epoch from {}) * 1000000)::bigint"
@@ -82,7 +80,7 @@ put as (
   insert into story_view (story, viewer{{column}}) select id, $1{{value}} from seen where author <> $1
   on conflict (story, viewer) do {{again}} returning story, {{fresh}} as fresh),
 counted as (
-  insert into tally_change (thing, kind, change) select story, '{VIEWS}', 1 from put where fresh)
+  {APPEND} select story, 'views', 1 from put where fresh)
 select """
 SEE = (
     _VIEW.format(column="", value="", again="nothing", fresh="true")
@@ -109,11 +107,8 @@ join account a on a.id = v.viewer
 where (v.at, v.viewer) < ({_AT.format("$3::bigint")}, $4::bigint)
   and not {BLOCKED.format(one="$1::bigint", other="v.viewer")}
 order by v.at desc, v.viewer desc limit $5"""
-# What is not folded into the total yet is a few seconds of views.
 VIEWED = f"""
-select x.newest, x.shown, coalesce((select total from tally where thing = s.id and kind = '{VIEWS}'), 0)
-  + coalesce((select sum(change) from (
-      select change from tally_change where thing = s.id and kind = '{VIEWS}' limit 10000) c), 0)
+select x.newest, x.shown, {NEAR.format(thing="s.id", kind="views")}
 from (select id from story where id = $2 and author = $1 and state <> 'deleted') s
 cross join lateral (
   select count(*) as newest, count(*) filter (where not {BLOCKED.format(one="$1::bigint", other="v.viewer")}) as shown
@@ -129,7 +124,8 @@ with live as materialized (
 select l.author, a.username, a.name, {MUTED.format(one="$1::bigint", other="l.author")} as muted, t.*
 from live l join account a on a.id = l.author
 cross join lateral (
-  select array_agg(x.id order by x.expires_at, x.id), array_agg({_MS.format("x.expires_at")} order by x.expires_at, x.id),
+  select array_agg(x.id order by x.expires_at, x.id),
+    array_agg({_MS.format("x.expires_at")} order by x.expires_at, x.id),
     array_agg(x.close_friends order by x.expires_at, x.id), array_agg(x.seen order by x.expires_at, x.id),
     bool_and(x.seen) as all_seen, max(x.expires_at) as newest
   from (select s.id, s.expires_at, s.close_friends,
@@ -199,6 +195,7 @@ HAS_ANY = f"select from story s where s.author = $1 and {_LIVE} limit 1"
 
 # A message of one person to another that shares a story of that other.
 ADDRESSED = """
-select w.n, s.author from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality w (story, conversation, sender, n)
+select w.n, s.author
+from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality w (story, conversation, sender, n)
 join story s on s.id = w.story and s.author <> w.sender
 join conversation k on k.id = w.conversation and s.author in (k.low, k.high) and w.sender in (k.low, k.high)"""

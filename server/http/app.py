@@ -20,6 +20,7 @@ from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import BODY_BYTES, read_body, read_place, read_query
 from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.stories import STORY_HANDLERS
 from server.http.twins import twin_handler
 from server.tokens import Caller, Expired
 
@@ -44,6 +45,7 @@ SIGNED_IN: Mapping[str, Handler] = {
     **GRAPH_HANDLERS,
     **HOME_HANDLERS,
     **DEVICE_HANDLERS,
+    **STORY_HANDLERS,
 }
 
 

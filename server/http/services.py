@@ -18,6 +18,8 @@ from server.http.rates import Rate
 from server.passwords import Passwords
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
+from server.stories.posting import Posting
+from server.stories.relating import Relating
 from server.tokens import Caller, Tokens
 
 Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
@@ -42,6 +44,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
     `related` is told that two people, or one and anybody, have become something else to each other, `fenced` which
     conversations have to learn of a block.
+    `stories` and `trays` are None where nothing of them is served.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -64,6 +67,8 @@ class Services(Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
     refresh_s: int
+    stories: Posting | None = None
+    trays: Relating | None = None
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()

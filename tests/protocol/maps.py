@@ -58,6 +58,8 @@ REQUIRED: dict[str, Map] = {
     "ack": {"epoch": text(64), "u": positions},
 }
 
+shares = st.fixed_dictionaries({"kind": st.sampled_from(["post", "story", "profile"]), "id": ids})
+
 OPTIONAL: dict[str, Map] = {
     "hello": {"resume": resumes, "follow": st.booleans(), "snapshot": st.booleans(), "background": st.booleans()},
     "sync": {"only": st.booleans(), "cursor": text(128)},
@@ -74,7 +76,7 @@ OPTIONAL: dict[str, Map] = {
         "send_receipts": st.booleans(),
         "draft": text(300),
     },
-    "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5)},
+    "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5), "share": shares},
     "presence.watch": {"conversation": ids},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
     "notification.list": {"before": text(128), "limit": st.integers(1, 50)},

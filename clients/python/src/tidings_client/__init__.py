@@ -45,10 +45,11 @@ from .events import (
     Receipt,
     SendEnded,
     SettingsChanged,
+    Share,
     Snapshot,
     Typing,
 )
-from .graph import Graph, People, Person, Relation
+from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
@@ -101,10 +102,12 @@ __all__ = [
     "Session",
     "Settings",
     "SettingsChanged",
+    "Share",
     "Snapshot",
     "Stopped",
     "Store",
     "Stored",
+    "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
