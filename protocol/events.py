@@ -136,8 +136,9 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
 
 
 class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
-    """Stories of `author` are there for me, are not any more, or were seen on a device of mine. `remove` without
-    stories is of all of theirs."""
+    """Live: stories of `author` are there for me, are not any more, or were seen on a device of mine.
+
+    `remove` without stories is of all of theirs."""
 
     change: Literal["add", "seen", "remove"]
     author: UserId

@@ -34,8 +34,10 @@ class TrayEntry(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Tray(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Whom I follow and who has stories, me first; then authors with something that I have not seen, then the others,
-    each the newest first; at the end those whom I mute. `more`: the rest has no room here."""
+    """Whose stories there are for me: my own, and those of whom I follow.
+
+    I am first; then come authors with something that I have not seen, then the others, each the newest first; at the
+    end those whom I mute. `more`: the rest has no room here."""
 
     items: list[TrayEntry]
     more: bool = False

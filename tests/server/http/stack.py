@@ -41,13 +41,17 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPresence,
 )
+from protocol.trays import Tray
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
 from server.push.endpoints import EndpointRules
@@ -91,8 +95,12 @@ class Talks:
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
-            case SeeNotifications():
+            case SeeNotifications() | SeeStory():
                 return Done()
+            case StoryTray():
+                return Tray([])
+            case ReactToStory():
+                return Sent(1, Millis(EPOCH))
             case ChangePreferences():
                 return DEFAULTS if request.set is UNSET else changed(DEFAULTS, request.set)
             case _ if request.conversation not in self.logs:

@@ -47,6 +47,10 @@ from .events import (
     SettingsChanged,
     Share,
     Snapshot,
+    Tray,
+    TrayChanged,
+    TrayEntry,
+    TrayStory,
     Typing,
 )
 from .graph import Graph, People, Person, Relation, Suggested
@@ -54,6 +58,7 @@ from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .stories import Stories, Story, StoryPage, StoryTray, Viewer, Viewers
 
 __all__ = [
     "AuthenticationFailed",
@@ -107,13 +112,23 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Stories",
+    "Story",
+    "StoryPage",
+    "StoryTray",
     "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
+    "Tray",
+    "TrayChanged",
+    "TrayEntry",
+    "TrayStory",
     "Typing",
     "Unsent",
     "VersionRefused",
+    "Viewer",
+    "Viewers",
     "WrongUser",
     "log_in",
     "new_cid",
