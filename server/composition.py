@@ -31,6 +31,8 @@ from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.stories.moving import PostgresMovingStories
+from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
@@ -82,6 +84,7 @@ from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
+from server.stories.stories import Stories
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
@@ -155,6 +158,15 @@ class Node:
                 lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
             ),
         )
+        outbox = PostgresOutbox(pools.outbox)
+        self.stories = Stories(
+            PostgresStories(pools.questions),
+            PostgresMovingStories(pools.questions, self._may_write),
+            outbox,
+            self.media_addresses,
+            router.deliver,
+            conversations.open,
+        )
         self.requests = Requests(
             router.tell,
             conversations,
@@ -163,6 +175,7 @@ class Node:
             self.notifications.answering,
             partial(seen_share, pools.questions),
             self.engagement.watching,
+            self.stories.answering,
         )
         self._posting = Posting(pools.questions, self.showing)
         self.clearing = Clearing(pools.questions)
@@ -170,8 +183,9 @@ class Node:
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
             "publishing": (MEDIA, Publishing(pools.questions).settled),
+            **self.stories.handlers,
         }
-        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        self.outbox = Outbox(outbox, handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
@@ -260,6 +274,8 @@ class Node:
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
             posting=self._posting,
+            stories=self.stories.posting,
+            trays=self.stories.relating,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -286,6 +302,7 @@ class Node:
         self.engagement.expose(self.metrics)
         self.clearing.expose(self.metrics)
         self.metrics.families.append(self.pipeline.figures.collect)
+        self.stories.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -345,6 +362,7 @@ class Node:
                         *self.notifications.works(),
                         *self.uploads.works(),
                         *self.pipeline.works(),
+                        *self.stories.works(),
                         self.clearing.run(),
                     ]
                     tasks += [courier, *map(group.create_task, works)]

@@ -23,6 +23,7 @@ from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import BODY_BYTES, read_body, read_place, read_query
 from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.stories import STORY_HANDLERS
 from server.http.tus import add_tus
 from server.http.twins import twin_handler
 from server.http.uploads import UPLOAD_HANDLERS
@@ -52,6 +53,7 @@ SIGNED_IN: Mapping[str, Handler] = {
     **DEVICE_HANDLERS,
     **POST_HANDLERS,
     **UPLOAD_HANDLERS,
+    **STORY_HANDLERS,
 }
 
 

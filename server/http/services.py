@@ -21,6 +21,8 @@ from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
+from server.stories.posting import Posting as StoryPosting
+from server.stories.relating import Relating
 from server.tokens import Caller, Tokens
 from server.uploads.uploads import Uploads
 
@@ -48,6 +50,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
     `related` is told that two people, or one and anybody, have become something else to each other, `fenced` which
     conversations have to learn of a block.
+    `stories` and `trays` are None where nothing of them is served.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -74,6 +77,8 @@ class Services(Struct, frozen=True, kw_only=True):
     random: Callable[[int], bytes]
     posting: Posting
     refresh_s: int
+    stories: StoryPosting | None = None
+    trays: Relating | None = None
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()

@@ -47,14 +47,18 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPosts,
     WatchPresence,
 )
+from protocol.trays import Tray
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
@@ -112,8 +116,12 @@ class Talks:
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
-            case SeeNotifications():
+            case SeeNotifications() | SeeStory():
                 return Done()
+            case StoryTray():
+                return Tray([])
+            case ReactToStory():
+                return Sent(1, Millis(EPOCH))
             case ChangePreferences():
                 return DEFAULTS if request.set is UNSET else changed(DEFAULTS, request.set)
             case _ if request.conversation not in self.logs:

@@ -47,6 +47,10 @@ from .events import (
     SettingsChanged,
     Share,
     Snapshot,
+    Tray,
+    TrayChanged,
+    TrayEntry,
+    TrayStory,
     Typing,
     UploadMoved,
 )
@@ -56,6 +60,7 @@ from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .stories import Stories, Story, StoryPage, StoryTray, Viewer, Viewers
 from .uploads import Uploads
 
 __all__ = [
@@ -114,15 +119,25 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Stories",
+    "Story",
+    "StoryPage",
+    "StoryTray",
     "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
+    "Tray",
+    "TrayChanged",
+    "TrayEntry",
+    "TrayStory",
     "Typing",
     "Unsent",
     "UploadMoved",
     "Uploads",
     "VersionRefused",
+    "Viewer",
+    "Viewers",
     "WrongUser",
     "log_in",
     "new_cid",

@@ -25,7 +25,7 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event, Notifications, Presence, Share, read_presence
+from .events import Conversation, Event, Notifications, Presence, Share, Tray, read_presence, read_tray
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
 from .reading import map_of, maps_of
@@ -267,6 +267,21 @@ class Client:
     async def background(self, on: bool) -> None:
         """The application went to the background: no live events, rarer pings, pushes armed. Kept over reconnects."""
         await self._running.background(on)
+
+    async def tray(self) -> Tray:
+        """Whose stories there are for me now."""
+        return read_tray(await self.request("story.tray"))
+
+    async def see_story(self, story: str) -> None:
+        """I have seen it. Raises Refused (`not_found`) if it is not there for me any more."""
+        await self.request("story.seen", story=story)
+
+    async def react(self, story: str, emoji: str, *, cid: str | None = None) -> str:
+        """React to somebody's story, which is a message to them; returns its `cid`, with which a repeat says it once.
+        Raises Refused (`not_found`) if the story is not there for me any more."""
+        cid = cid or new_cid()
+        await self.request("story.react", story=story, emoji=emoji, cid=cid)
+        return cid
 
     async def request(self, op: str, **fields: Any) -> dict[str, Any]:
         """Any other operation of the contract; returns its `ok`. What creates needs a `cid` (`new_cid()`)."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from .errors import TidingsError
-from .reading import Body, int_of, int_or_none, map_of, text_of, text_or_none, texts_of
+from .reading import Body, bool_of, int_of, int_or_none, map_of, maps_of, text_of, text_or_none, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,46 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class TrayStory:
+    """A story in a tray; from `expires_at` (milliseconds since 1970) on it is not there any more."""
+
+    id: str
+    expires_at: int
+    close_friends: bool
+    seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrayEntry:
+    """The stories of one author, the oldest first. `muted`: I do not want to hear of them."""
+
+    author: str
+    username: str
+    name: str | None
+    stories: tuple[TrayStory, ...]
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tray:
+    """Whose stories there are for me, in the server's order: takes the place of what the client has. `more`: there are
+    further ones."""
+
+    entries: tuple[TrayEntry, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrayChanged:
+    """Stories of an author are there (`add`), are not any more (`remove`; without stories: all of theirs), or were
+    `seen` on a device of mine."""
+
+    change: str
+    author: str
+    stories: tuple[TrayStory, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
 
@@ -312,6 +352,8 @@ Event: TypeAlias = (
     | NotificationsSeen
     | Notifications
     | Presence
+    | Tray
+    | TrayChanged
     | Other
     | ConversationState
     | Snapshot
@@ -404,6 +446,27 @@ def read_presence(body: Body) -> Presence:
     return Presence(text_of(body, "user"), text_of(body, "state"), active_at, conversation)
 
 
+def read_tray(body: Body) -> Tray:
+    """The answer of `story.tray`, and what stands in a snapshot."""
+    return Tray(tuple(_tray_entry(item) for item in maps_of(body, "items")), body.get("more") is True)
+
+
+def _tray_entry(said: Body) -> TrayEntry:
+    author, username, name = text_of(said, "author"), text_of(said, "username"), text_or_none(said, "name")
+    return TrayEntry(author, username, name, _tray_stories(said), said.get("muted") is True)
+
+
+def _tray_stories(said: Body) -> tuple[TrayStory, ...]:
+    return tuple(
+        TrayStory(text_of(one, "id"), int_of(one, "expires_at"), bool_of(one, "close_friends"), one.get("seen") is True)
+        for one in maps_of(said, "stories")
+    )
+
+
+def _tray_changed(said: Body) -> Event:
+    return TrayChanged(text_of(said, "change"), text_of(said, "author"), _tray_stories(said))
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -418,4 +481,5 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
     "presence": read_presence,
+    "tray": _tray_changed,
 }
