@@ -26,8 +26,8 @@ async def test_a_wrong_offset_changes_nothing(node: Watched) -> None:
         await ada.patch(path, 0, picture(40))
         for offset in (0, 39, 41, 100, 2**40):
             await ada.patch(path, offset, b"secret", 409)
-        for offset in ("-1", "0x28", "40 ", "٤٠", "1e1", "9" * 30):
-            await ada.ask("PATCH", path, 204 if offset == "40 " else 400, b"", Upload_Offset=offset, Content_Type=BODY)
+        for said in ("-1", "0x28", "40 ", "٤٠", "1e1", "9" * 30):
+            await ada.ask("PATCH", path, 204 if said == "40 " else 400, b"", Upload_Offset=said, Content_Type=BODY)
         assert await ada.offset(path) == 40
 
 

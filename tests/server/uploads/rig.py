@@ -82,13 +82,13 @@ class Uploader:
         self.headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
 
     @asynccontextmanager
-    async def asked(self, method: str, path: str, body: Any = None, **headers: str) -> AsyncIterator[ClientResponse]:
+    async def asked(self, method: str, path: str, body: Any = None, /, **headers: str) -> AsyncIterator[ClientResponse]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.client.request(method, path, data=body, headers={**self.headers, **named}) as response:
             await response.read()
             yield response
 
-    async def ask(self, method: str, path: str, status: int, body: Any = None, **headers: str) -> Any:
+    async def ask(self, method: str, path: str, status: int, body: Any = None, /, **headers: str) -> Any:
         """The headers of an answer that has this status; of a refusal, its document."""
         async with self.asked(method, path, body, **headers) as response:
             text = await response.text()
@@ -101,7 +101,7 @@ class Uploader:
         answer = await self.ask("POST", "/v1/uploads", status, Upload_Length=str(length), **headers)
         return path_of(answer)
 
-    async def patch(self, path: str, offset: int, body: Any, status: int = 204, **headers: str) -> Any:
+    async def patch(self, path: str, offset: int, body: Any, status: int = 204, /, **headers: str) -> Any:
         return await self.ask(
             "PATCH", path, status, body, Upload_Offset=str(offset), **{"Content_Type": BODY, **headers}
         )

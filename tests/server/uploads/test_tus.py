@@ -86,8 +86,8 @@ async def test_a_wrong_offset_is_a_conflict_and_changes_nothing(ada: Uploader) -
     await ada.patch(path, 0, picture(50))
     for offset in (0, 49, 51, 100, 10**14):
         assert (await ada.patch(path, offset, b"x", 409))["code"] == "conflict_state"
-    for offset in ("", "-1", "5x", "1e3", "9" * 20):
-        answer = await ada.ask("PATCH", path, 400, b"x", Upload_Offset=offset, Content_Type=BODY)
+    for said in ("", "-1", "5x", "1e3", "9" * 20):
+        answer = await ada.ask("PATCH", path, 400, b"x", Upload_Offset=said, Content_Type=BODY)
         assert "Upload-Offset" in answer["detail"]
     assert await ada.offset(path) == 50
 
@@ -283,7 +283,7 @@ async def test_owners_are_told_how_far_it_is(rig: Rig, ada: Uploader) -> None:
     await ada.patch(path, 0, slowly())
     events = [event for _, event in rig.told]
     assert events[-1] == UploadMoved(upload, "received", 100, MediaId(upload))
-    percents = [event.percent for event in events[:-1]]
+    percents = [event.percent for event in events[:-1] if isinstance(event.percent, int)]
     assert percents
     assert percents == sorted(set(percents))
     # At most one in a second: the eight parts took 4.2 s.
