@@ -49,7 +49,7 @@ from .events import (
     Typing,
     UploadMoved,
 )
-from .graph import Graph, People, Person, Relation
+from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
@@ -107,6 +107,7 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
