@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import struct
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +35,17 @@ BODY = "application/offset+octet-stream"
 def picture(size: int) -> bytes:
     """So many bytes that begin like a picture."""
     return (JPEG + bytes(range(256)) * (size // 256 + 1))[:size]
+
+
+def png() -> bytes:
+    """A whole picture, which a pipeline makes something of without a word."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = b"".join(b"\0" + bytes((row * 9 + column) % 256 for column in range(64 * 3)) for row in range(64))
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def checksum(body: bytes, algorithm: str = "sha1") -> dict[str, str]:
@@ -82,13 +95,13 @@ class Uploader:
         self.headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
 
     @asynccontextmanager
-    async def asked(self, method: str, path: str, body: Any = None, **headers: str) -> AsyncIterator[ClientResponse]:
+    async def asked(self, method: str, path: str, body: Any = None, /, **headers: str) -> AsyncIterator[ClientResponse]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.client.request(method, path, data=body, headers={**self.headers, **named}) as response:
             await response.read()
             yield response
 
-    async def ask(self, method: str, path: str, status: int, body: Any = None, **headers: str) -> Any:
+    async def ask(self, method: str, path: str, status: int, body: Any = None, /, **headers: str) -> Any:
         """The headers of an answer that has this status; of a refusal, its document."""
         async with self.asked(method, path, body, **headers) as response:
             text = await response.text()
@@ -101,7 +114,7 @@ class Uploader:
         answer = await self.ask("POST", "/v1/uploads", status, Upload_Length=str(length), **headers)
         return path_of(answer)
 
-    async def patch(self, path: str, offset: int, body: Any, status: int = 204, **headers: str) -> Any:
+    async def patch(self, path: str, offset: int, body: Any, status: int = 204, /, **headers: str) -> Any:
         return await self.ask(
             "PATCH", path, status, body, Upload_Offset=str(offset), **{"Content_Type": BODY, **headers}
         )

@@ -14,6 +14,7 @@ from tusclient.client import TusClient
 
 from tests.server.running import Installation
 from tests.server.uploads.rig import picture
+from tests.server.wire import session
 from tidings_client import Login, Refused, Tokens, Uploads
 
 HERE = Path(__file__).parent / "node"
@@ -64,7 +65,7 @@ async def test_aiotus_uploads(person: Person) -> None:
     )
     assert where is not None
     assert await person.received(where.path.rpartition("/")[2]) == len(CONTENT)
-    assert (await aiotus.metadata(where, headers=person.headers))["filename"] == b"x.jpg"
+    assert await aiotus.metadata(where, headers=person.headers) == {"filename": b"x.jpg"}
 
 
 async def test_the_sdk_uploads_tells_how_far_it_is_and_resumes(person: Person, tmp_path: Path) -> None:
@@ -93,6 +94,14 @@ async def test_the_sdk_uploads_tells_how_far_it_is_and_resumes(person: Person, t
     await uploads.cancel(begun[1])
     with pytest.raises(Refused):
         await uploads.resume(begun[1], CONTENT)
+
+
+async def test_owners_hear_on_their_sockets_how_far_it_is(person: Person) -> None:
+    async with session(f"ws{person.url.removeprefix('http')}/v1/socket", person.tokens.access_token) as (wire, _):
+        upload = await Uploads(Login(person.url, person.tokens)).upload(CONTENT)
+        while (event := await wire.event("upload"))["percent"] != 100:
+            continue
+    assert event == {"ev": "upload", "upload": upload, "state": "received", "percent": 100, "media": upload}
 
 
 @pytest.mark.verify

@@ -8,6 +8,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any, Final
 
 from .addresses import http_url
@@ -74,7 +75,7 @@ def _transferred(request: urllib.request.Request) -> tuple[int, Mapping[str, str
         raise ConnectionError(f"the answer of {request.full_url} broke off: {error!r}") from error
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lower(headers: Message) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 

@@ -34,16 +34,18 @@ Progress = Callable[[int, int], None]
 
 
 class Uploads:
-    """Uploads of one login. `chunk` bytes go by one request, with a checksum each.
+    """Uploads of one login. `chunk` bytes go by one request, with a checksum each; after trouble it pauses for
+    `pause_s`, then longer and longer.
 
     All methods raise Refused (`too_large`, `forbidden`: too much for one day; `bad_request`: no picture; `not_found`:
     there is no such upload, or it has expired), AuthenticationFailed, OSError when the server was away for too long,
     and Malformed.
     """
 
-    def __init__(self, login: Login, *, chunk: int = CHUNK) -> None:
+    def __init__(self, login: Login, *, chunk: int = CHUNK, pause_s: float = PAUSE_S) -> None:
         self._login = login
         self._chunk = chunk
+        self._pause_s = pause_s
 
     async def upload(
         self,
@@ -115,7 +117,7 @@ class Uploads:
                 fruitless = 0
                 continue
             fruitless += 1
-            await asyncio.sleep(random.uniform(0.5, 1) * min(PAUSE_S * 2 ** (fruitless - 1), LONGEST_PAUSE_S))
+            await asyncio.sleep(random.uniform(0.5, 1) * min(self._pause_s * 2 ** (fruitless - 1), LONGEST_PAUSE_S))
             try:
                 offset = await self._offset(upload)
             except OSError:
