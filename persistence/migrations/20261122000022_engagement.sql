@@ -8,14 +8,15 @@ create table tally (
     kind text not null,
     total bigint not null,
     primary key (thing, kind)
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 create table tally_change (
     id bigint generated always as identity primary key,
     thing bigint not null,
     kind text not null,
     change int not null
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-create index tally_change_thing on tally_change (thing, kind);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+-- The latest first: those are not folded yet, while what was folded is still found in the index for a while.
+create index tally_change_thing on tally_change (thing, kind, id);
 
 create table post_like (
     post bigint not null,

@@ -47,12 +47,14 @@ from .events import (
     SettingsChanged,
     Snapshot,
     Typing,
+    UploadMoved,
 )
-from .graph import Graph, People, Person, Relation
+from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
@@ -105,11 +107,14 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
     "WrongUser",
     "log_in",

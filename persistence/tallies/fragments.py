@@ -1,0 +1,21 @@
+"""How statements count, and read what was counted: fragments for those of other aggregates.
+
+Whoever changes an edge appends, in the same statement, what that changes of a total: `APPEND` before a query of rows
+(thing, kind, change), or `values`. No row that others write is touched, so nothing waits. `FOLDED` and `EXACT` are SQL
+expressions of type bigint, filled in as `FOLDED.format(thing="p.id", kind="likes")`.
+"""
+
+from typing import Literal
+
+Kind = Literal["likes", "comments", "saves", "followers", "following", "posts"]
+"""What is counted of a thing: a post, a comment, or a person."""
+
+APPEND = "insert into tally_change (thing, kind, change)"
+
+FOLDED = "coalesce((select total from tally where thing = {thing} and kind = '{kind}'), 0)"
+"""The total as of the last fold, at most 5 s ago: one look by primary key."""
+
+EXACT = f"""({FOLDED} + coalesce((select sum(change) from tally_change
+    where thing = {{thing}} and kind = '{{kind}}'), 0)::bigint)"""
+"""The total as of the statement that reads it. It reads each change since the last fold, of which a hot thing has
+thousands: for things of which only few happen in a second, and for checks."""
