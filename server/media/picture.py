@@ -5,6 +5,7 @@ Runs in a worker's child process alone (`server.media.confinement`).
 """
 
 import math
+import re
 
 import numpy as np
 import pi_heif  # type: ignore[import-untyped]  # it ships no types
@@ -22,6 +23,8 @@ MOST_PIXELS = 120_000_000
 pi_heif.options.DECODE_THREADS = 1
 _VIPS_KINDS = {"avif": "heif"}
 _HEIF_FAULTS = (ValueError, EOFError, RuntimeError, SyntaxError, OSError)
+# As libvips, libjpeg and libheif say it.
+_NO_MEMORY = re.compile("(out of|insufficient) memory|memory alloc", re.IGNORECASE)
 _NCLX_P3 = 12
 """Display P3, as colour primaries are numbered in ISO/IEC 23091-2."""
 
@@ -60,7 +63,7 @@ def shown(data: bytes) -> pyvips.Image:
 
 
 def _unfit(fault: Exception) -> UnfitError:
-    return UnfitError("too large" if "memory" in str(fault).lower() else "broken")
+    return UnfitError("too large" if _NO_MEMORY.search(str(fault)) else "broken")
 
 
 def _whole(length: float) -> int:

@@ -131,9 +131,6 @@ class Processing:
         return msgspec.structs.replace(done, **found)
 
     async def _assemble(self, job: Claimed) -> None:
-        if await self._objects.size(original_key(job.media)) == job.bytes:
-            # Brought in whole, or assembled by somebody who could not say so any more.
-            return
         try:
             await assemble(self._objects, job.media, original_key(job.media), job.bytes)
         except IncompleteError as fault:
