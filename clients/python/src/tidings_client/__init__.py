@@ -48,6 +48,7 @@ from .events import (
     Share,
     Snapshot,
     Typing,
+    UploadMoved,
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
@@ -55,6 +56,7 @@ from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
@@ -118,6 +120,8 @@ __all__ = [
     "Tokens",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
     "WrongUser",
     "log_in",
