@@ -213,7 +213,7 @@ class Node:
         kept = self._settings.objects
         names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
         self.objects = open_objects(*map(str, names))
-        self.upload_progress = Progress(self.cluster.router.deliver)
+        self.upload_progress = Progress(self.cluster.router.deliver, lambda: self.pipeline.wake())
         store = PostgresUploads(pools.questions)
         self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
 

@@ -56,7 +56,11 @@ def shown(data: bytes) -> pyvips.Image:
         # From here on it is small: what follows may look at any pixel at any time.
         return _in_srgb(image.copy_memory()).autorot().copy_memory()
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
+
+
+def _unfit(fault: Exception) -> UnfitError:
+    return UnfitError("too large" if "memory" in str(fault).lower() else "broken")
 
 
 def _whole(length: float) -> int:
@@ -76,7 +80,7 @@ def _opened(data: bytes, kind: Kind, shrink: int = 1) -> pyvips.Image:
         load = f"{_VIPS_KINDS.get(kind, kind)}load_buffer"
         return pyvips.Operation.call(load, data, access="sequential", fail_on="truncated", **options)
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
 
 
 def _opened_heic(data: bytes) -> pyvips.Image:
@@ -87,7 +91,7 @@ def _opened_heic(data: bytes) -> pyvips.Image:
     try:
         rows = np.frombuffer(image.data, np.uint8).reshape(-1, image.stride)[:height, : width * bands]
     except _HEIF_FAULTS as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
     opened = pyvips.Image.new_from_memory(rows.tobytes(), width, height, bands, "uchar").copy(interpretation="srgb")
     profile = info.get("icc_profile")
     if not profile and (info.get("nclx_profile") or {}).get("color_primaries") == _NCLX_P3:
