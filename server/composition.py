@@ -144,8 +144,10 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.showing = Showing(pools.questions, self.media_addresses.url)
         self.engagement = Engagement(
             pools.questions,
+            self.showing,
             Watching(
                 pools.questions,
                 self.gateway.find,
@@ -162,7 +164,6 @@ class Node:
             partial(seen_share, pools.questions),
             self.engagement.watching,
         )
-        self.showing = Showing(pools.questions, self.media_addresses.url)
         self._posting = Posting(pools.questions, self.showing)
         self.clearing = Clearing(pools.questions)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)

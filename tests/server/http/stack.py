@@ -191,7 +191,7 @@ class Stack:
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
         watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
-        self.engagement = Engagement(EMPTY, watching)
+        self.engagement = Engagement(EMPTY, Showing(EMPTY, lambda viewer, media: media), watching)
         self.services = Services(
             people=self.people,
             graph=self.graph,
