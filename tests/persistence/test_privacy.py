@@ -53,7 +53,8 @@ class Maker:
             case "story":
                 await self._story(id, thing, id)
             case "comment":
-                await self._insert("comment", id=id, post=within, author=WHO[thing.state], cid=str(id), digest=b"")
+                bare = {"cid": str(id), "digest": b"", "told": [], "mentioned": []}
+                await self._insert("comment", id=id, post=within, author=WHO[thing.state], **bare)
                 if thing.state == "deleted":
                     await self._connection.execute(
                         "update comment set deleted_at = statement_timestamp() where id = $1", id
