@@ -18,6 +18,7 @@ from protocol.events import (
     Snapshot,
     Synced,
     Typing,
+    UploadMoved,
 )
 from protocol.examples import EXAMPLES
 from protocol.requests import AnyRequest
@@ -33,6 +34,7 @@ DURABLE: tuple[type[Struct], ...] = get_args(DurableEvent)
 EVENTS: tuple[type[Struct], ...] = (
     *DURABLE,
     Typing,
+    UploadMoved,
     PresenceChanged,
     PostCounted,
     PostRemoved,

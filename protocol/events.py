@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from protocol.counts import PostCount
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import MediaId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
 from protocol.posts import PostId
@@ -131,7 +132,23 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
         return ("typing", self.conversation, self.user)
 
 
-AnyLiveEvent = Typing
+class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=True):
+    """How far something of mine is on its way to be shown.
+
+    While it is `received`, `percent` of it is here; when it is whole it is `media`, under the same id.
+    """
+
+    upload: str
+    state: Literal["received", "processing", "ready", "rejected"]
+    percent: int | UnsetType = UNSET
+    media: MediaId | UnsetType = UNSET
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("upload", self.upload)
+
+
+AnyLiveEvent = Typing | UploadMoved
 """The live events that go to users wherever their home is."""
 
 

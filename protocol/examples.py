@@ -25,6 +25,7 @@ from protocol.events import (
     Snapshot,
     Synced,
     Typing,
+    UploadMoved,
 )
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notifications
@@ -165,6 +166,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    UploadMoved("497219443001221120", "received", 40),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

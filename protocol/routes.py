@@ -54,6 +54,7 @@ from protocol.requests import (
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -207,8 +208,9 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
-    *ENGAGEMENT_ROUTES,
     *POST_ROUTES,
+    *UPLOAD_ROUTES,
+    *ENGAGEMENT_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

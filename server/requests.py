@@ -108,15 +108,15 @@ class Requests:
         seen: Seen | None = None,
         watching: Watching | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, without `seen` nothing to share, and without `watching`
-        no posts to watch, as in a simulation."""
+        """Without `notifications` there are none to ask about, nor posts to look at without `watching`, and without
+        `seen` nothing to share, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
-        self._watching = watching
         self._seen = seen
+        self._watching = watching
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:

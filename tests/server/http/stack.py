@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
 from typing import Any, assert_never, cast
 
@@ -13,12 +14,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
+from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
+from persistence.media.postgres import PostgresMedia
 from persistence.nodes.contract import Life
+from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
 from persistence.pool import Pool
 from persistence.push.memory import MemoryDevices
+from persistence.uploads.postgres import PostgresUploads
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
@@ -53,12 +58,16 @@ from protocol.requests import (
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
+from server.media.addresses import MediaAddresses
+from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
 from tests.server.http.empty import EMPTY
 
 KEY = ("1", b"k" * 32)
@@ -68,13 +77,6 @@ ORIGIN = "https://app.example.com"
 HOME = Life("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
-
-
-class NoPostgres:
-    """What only Postgres knows cannot be told here, which is a 503."""
-
-    async def acquire(self) -> None:
-        raise OSError("there is no Postgres here")
 
 
 def posting(pool: Pool) -> Posting:
@@ -203,12 +205,25 @@ class Stack:
             engagement=self.engagement,
             ask=self.talks.ask,
             home=lambda user: self.home,
+            # Those by tus are tested on a database; direct ones are refused before it is asked.
+            uploads=Uploads(
+                LocalObjects(Path("/nowhere")),
+                PostgresUploads(cast(Pool, None)),
+                Progress(lambda audience, event: None),
+                Granted(),
+                self.monotonic,
+            ),
+            media=Pictures(
+                MediaAddresses([KEY], self.clock),
+                PostgresMedia(cast(Pool, None)),
+                LocalObjects(Path("/nowhere")),
+            ),
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,
             random=self._random.randbytes,
             refresh_s=30 * 86_400,
-            posting=posting(cast(Pool, NoPostgres())),
+            posting=posting(EMPTY),
             origins=frozenset([ORIGIN]),
         )
 

@@ -48,12 +48,15 @@ from .events import (
     Share,
     Snapshot,
     Typing,
+    UploadMoved,
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
@@ -73,6 +76,7 @@ __all__ = [
     "Login",
     "Malformed",
     "Marks",
+    "Media",
     "Member",
     "MemberChanged",
     "MemoryStore",
@@ -89,6 +93,9 @@ __all__ = [
     "Page",
     "People",
     "Person",
+    "Post",
+    "PostPage",
+    "Posts",
     "Presence",
     "ProtocolFault",
     "QueueFull",
@@ -113,6 +120,8 @@ __all__ = [
     "Tokens",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
     "WrongUser",
     "log_in",
