@@ -208,6 +208,22 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class PostCount:
+    """Totals of a post on screen, at most some seconds old. Live: may be missed, the next one makes up for it."""
+
+    post: str
+    likes: int
+    comments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostRemoved:
+    """A post on screen is gone, or not for me any more. Live: may be missed."""
+
+    post: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
 
@@ -312,6 +328,8 @@ Event: TypeAlias = (
     | NotificationsSeen
     | Notifications
     | Presence
+    | PostCount
+    | PostRemoved
     | Other
     | ConversationState
     | Snapshot
@@ -404,6 +422,15 @@ def read_presence(body: Body) -> Presence:
     return Presence(text_of(body, "user"), text_of(body, "state"), active_at, conversation)
 
 
+def read_post_count(body: Body) -> PostCount:
+    """The event `post.count`, or one of the posts that `post.watch` answers with."""
+    return PostCount(text_of(body, "post"), int_of(body, "likes"), int_of(body, "comments"))
+
+
+def _post_removed(body: Body) -> Event:
+    return PostRemoved(text_of(body, "post"))
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -418,4 +445,6 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
     "presence": read_presence,
+    "post.count": read_post_count,
+    "post.removed": _post_removed,
 }
