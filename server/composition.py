@@ -155,7 +155,7 @@ class Node:
                 pools.questions,
                 self.gateway.find,
                 self.gateway.write,
-                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+                lambda: self.gateway.load.sheds >= Sheds.PRESENCE,
             ),
         )
         outbox = PostgresOutbox(pools.outbox)

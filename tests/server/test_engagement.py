@@ -15,6 +15,7 @@ from protocol.posts import PostId
 from tests.persistence.engaging import counted, post, relate
 from tests.server.running import Installation
 from tests.server.wire import Map, session
+from tidings_client import Client, Engagement, Login, PostCount, Refused, Tokens
 
 People = list[dict[str, str]]
 
@@ -132,3 +133,29 @@ async def test_likes_of_many_at_once_are_each_answered_right(site: Site, pool: P
     await asyncio.gather(*(tap(person) for person in itertools.islice(people, 12)))
     counts = await counted(pool, id)
     assert counts.likes == counts.edges == 12
+
+
+async def test_the_sdk_likes_comments_and_watches(installation: Installation, pool: Pool, people: People) -> None:
+    ada, ben = people[3:5]
+    id = await post(pool, UserId(ada["user"]))
+    login = Login(installation.url, Tokens(ben["user"], ben["access_token"], "", 900))
+    engagement = Engagement(login)
+    async with Client(installation.url, token=ben["access_token"]) as client:
+        assert await client.watch_posts([id, "99"]) == (PostCount(id, 0, 0),)
+        assert (await engagement.like(id)).liked
+        assert (await engagement.save(id)).saved
+        made = await engagement.comment(id, "hello", cid="one")
+        assert (await engagement.comment(id, "hello", cid="one")).dup
+        answer = await engagement.comment(id, "and?", parent=made.id)
+        assert (await engagement.like_comment(answer.id)).likes == 1
+        assert [one.comments for one in (await engagement.comments(id)).items] == [1]
+        assert [one.id for one in (await engagement.replies(made.id)).items] == [answer.id]
+        assert [person.user for person in (await engagement.likers(id)).items] == [ben["user"]]
+        assert [saved.id for saved in (await engagement.saved()).items] == [id]
+        async for event in client.events():
+            if isinstance(event, PostCount) and event == PostCount(id, 1, 2):
+                break
+        await engagement.delete_comment(made.id)
+        assert (await engagement.comments(id)).items == ()
+        with pytest.raises(Refused):
+            await engagement.like("99")

@@ -8,6 +8,7 @@ from .accounts import Login, Tokens, log_in, refresh, sign_up
 from .client import Client, new_cid
 from .conversations import History, Marks, Page, Sent
 from .devices import Devices
+from .engagement import Comment, CommentMarks, Comments, Engagement, PostMarks
 from .errors import (
     AuthenticationFailed,
     Closed,
@@ -40,6 +41,8 @@ from .events import (
     Offline,
     Online,
     Other,
+    PostCount,
+    PostRemoved,
     Presence,
     Read,
     Receipt,
@@ -68,10 +71,14 @@ __all__ = [
     "Change",
     "Client",
     "Closed",
+    "Comment",
+    "CommentMarks",
+    "Comments",
     "Conversation",
     "ConversationGone",
     "ConversationState",
     "Devices",
+    "Engagement",
     "Entry",
     "Event",
     "FileStore",
@@ -99,7 +106,10 @@ __all__ = [
     "People",
     "Person",
     "Post",
+    "PostCount",
+    "PostMarks",
     "PostPage",
+    "PostRemoved",
     "Posts",
     "Presence",
     "ProtocolFault",

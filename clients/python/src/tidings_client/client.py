@@ -25,7 +25,18 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event, Notifications, Presence, Share, Tray, read_presence, read_tray
+from .events import (
+    Conversation,
+    Event,
+    Notifications,
+    PostCount,
+    Presence,
+    Share,
+    Tray,
+    read_post_count,
+    read_presence,
+    read_tray,
+)
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
 from .reading import map_of, maps_of
@@ -227,6 +238,12 @@ class Client:
             fields["conversation"] = conversation
         answer = await self.request("presence.watch", **fields)
         return tuple(read_presence(person) for person in maps_of(answer, "users"))
+
+    async def watch_posts(self, posts: Iterable[str]) -> tuple[PostCount, ...]:
+        """The posts on screen, at most 50, in place of those before: the totals of those that I may see, and
+        `PostCount` or `PostRemoved` whenever that changes. Ends with the connection: watch again upon `Online`."""
+        answer = await self.request("post.watch", posts=list(posts))
+        return tuple(read_post_count(count) for count in maps_of(answer, "posts"))
 
     async def set_visible(self, visible: bool) -> None:
         """Whether others see when I am here, until it is set again. Who is not visible sees nobody either."""

@@ -248,6 +248,22 @@ class TrayChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PostCount:
+    """Totals of a post on screen, at most some seconds old. Live: may be missed, the next one makes up for it."""
+
+    post: str
+    likes: int
+    comments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostRemoved:
+    """A post on screen is gone, or not for me any more. Live: may be missed."""
+
+    post: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event this version does not know, as it came."""
 
@@ -354,6 +370,8 @@ Event: TypeAlias = (
     | Presence
     | Tray
     | TrayChanged
+    | PostCount
+    | PostRemoved
     | Other
     | ConversationState
     | Snapshot
@@ -467,6 +485,15 @@ def _tray_changed(said: Body) -> Event:
     return TrayChanged(text_of(said, "change"), text_of(said, "author"), _tray_stories(said))
 
 
+def read_post_count(body: Body) -> PostCount:
+    """The event `post.count`, or one of the posts that `post.watch` answers with."""
+    return PostCount(text_of(body, "post"), int_of(body, "likes"), int_of(body, "comments"))
+
+
+def _post_removed(body: Body) -> Event:
+    return PostRemoved(text_of(body, "post"))
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -482,4 +509,6 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "notification.seen": _notifications_seen,
     "presence": read_presence,
     "tray": _tray_changed,
+    "post.count": read_post_count,
+    "post.removed": _post_removed,
 }
