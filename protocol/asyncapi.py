@@ -8,7 +8,19 @@ from msgspec import Struct
 from protocol import errors
 from protocol.codec import BY_SUBPROTOCOL
 from protocol.errors import Close, Refusal
-from protocol.events import Continuity, DurableEvent, Ping, PresenceChanged, Snapshot, Synced, TrayChanged, Typing
+from protocol.events import (
+    Continuity,
+    DurableEvent,
+    Ping,
+    PostCounted,
+    PostRemoved,
+    PresenceChanged,
+    Snapshot,
+    Synced,
+    TrayChanged,
+    Typing,
+    UploadMoved,
+)
 from protocol.examples import EXAMPLES
 from protocol.requests import AnyRequest
 from protocol.routes import ANSWERS
@@ -20,7 +32,19 @@ _REFUSED = "refused"
 
 REQUESTS: tuple[type[Any], ...] = get_args(AnyRequest)
 DURABLE: tuple[type[Struct], ...] = get_args(DurableEvent)
-EVENTS: tuple[type[Struct], ...] = (*DURABLE, Typing, TrayChanged, PresenceChanged, Synced, Ping, Continuity, Snapshot)
+EVENTS: tuple[type[Struct], ...] = (
+    *DURABLE,
+    Typing,
+    TrayChanged,
+    UploadMoved,
+    PresenceChanged,
+    PostCounted,
+    PostRemoved,
+    Synced,
+    Ping,
+    Continuity,
+    Snapshot,
+)
 
 
 def asyncapi() -> dict[str, Any]:

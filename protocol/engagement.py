@@ -131,7 +131,7 @@ ENGAGEMENT_ROUTES: tuple[Route, ...] = (
     _mark("like_comment", "PUT", f"{_COMMENT}/like", "Like a comment", CommentMarks),
     _mark("unlike_comment", "DELETE", f"{_COMMENT}/like", "Like it no more", CommentMarks),
     _list("likers", f"{_POST}/likes", "Who likes a post, the newest first", People, PeopleQuery, "not_found"),
-    _list("saved", "/v1/me/saved", "What I saved, the newest first", Posts, PeopleQuery),
+    _list("saved", "/v1/me/saved", "What I saved, the latest first", Posts, CommentsQuery),
     _list("comments", f"{_POST}/comments", "Threads of a post, the newest first", Comments, CommentsQuery, "not_found"),
     _list(
         "replies", f"{_COMMENT}/replies", "A thread's answers, the oldest first", Comments, RepliesQuery, "not_found"

@@ -8,9 +8,12 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from protocol.counts import PostCount
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import MediaId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.posts import PostId
 from protocol.shares import Share
 from protocol.trays import Tray, TrayStory
 
@@ -149,7 +152,23 @@ class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
         return ("tray", self.change, self.author, *(story.id for story in self.stories))
 
 
-AnyLiveEvent = Typing | TrayChanged
+class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=True):
+    """How far something of mine is on its way to be shown.
+
+    While it is `received`, `percent` of it is here; when it is whole it is `media`, under the same id.
+    """
+
+    upload: str
+    state: Literal["received", "processing", "ready", "rejected"]
+    percent: int | UnsetType = UNSET
+    media: MediaId | UnsetType = UNSET
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("upload", self.upload)
+
+
+AnyLiveEvent = Typing | UploadMoved | TrayChanged
 """The live events that go to users wherever their home is."""
 
 
@@ -164,6 +183,16 @@ class Presence(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class PresenceChanged(Presence, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="presence"):
     """Live: somebody whom I watch came, went, or looks at one of our conversations."""
+
+
+class PostCounted(PostCount, frozen=True, gc=False, tag_field="ev", tag="post.count"):
+    """Live: totals of a post on screen have changed."""
+
+
+class PostRemoved(Struct, frozen=True, gc=False, tag_field="ev", tag="post.removed"):
+    """Live: a post on screen was deleted or archived, or is not for me any more."""
+
+    post: PostId
 
 
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from protocol.counts import PostCount, PostCounts
 from protocol.events import (
     Continuity,
     Conversation,
@@ -14,6 +15,8 @@ from protocol.events import (
     NotificationGone,
     NotificationsSeen,
     Ping,
+    PostCounted,
+    PostRemoved,
     Presence,
     PresenceChanged,
     ReadMoved,
@@ -23,9 +26,11 @@ from protocol.events import (
     Synced,
     TrayChanged,
     Typing,
+    UploadMoved,
 )
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notifications
+from protocol.posts import PostId
 from protocol.preferences import Muted, Preferences, PreferencesChange, QuietHours
 from protocol.replies import (
     Conversations,
@@ -66,6 +71,7 @@ from protocol.requests import (
     StoryTray,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.trays import ShownStory, StoryId, Tray, TrayEntry, TrayStory
@@ -134,6 +140,7 @@ REQUESTS: tuple[Struct, ...] = (
     ListNotifications(id=15),
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
+    WatchPosts(id=27, posts=[PostId("7")]),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
     StoryTray(id=20),
@@ -154,6 +161,9 @@ ANSWERS: tuple[Struct, ...] = (
     History([_SAID], False),
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
+    PostCounts((PostCount(PostId("7"), 3, 1),)),
+    PostCounted(PostId("7"), 4, 1),
+    PostRemoved(PostId("7")),
     Watched((Presence(BOB, "online", conversation=TALK),)),
     _TRAY,
 )
@@ -167,6 +177,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    UploadMoved("497219443001221120", "received", 40),
     TrayChanged("add", BOB, (_STORY,)),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import CID, ID, ConversationId, UserId
+from protocol.posts import PostId
 from protocol.preferences import PreferencesChange
 from protocol.shares import Share
 from protocol.trays import StoryId
@@ -30,6 +31,7 @@ Later = Annotated[UnsetType, Meta(description="not possible yet: refused", extra
 
 MEMBERS = 256
 WATCHED = 200
+POSTS_WATCHED = 50
 
 
 def read_later(_: type, value: object) -> UnsetType:
@@ -205,6 +207,12 @@ class WatchPresence(Request, frozen=True, gc=False, tag="presence.watch"):
     conversation: Conversation | UnsetType = UNSET
 
 
+class WatchPosts(Request, frozen=True, gc=False, tag="post.watch"):
+    """The posts on this connection's screen, in place of those before: I hear when their totals change."""
+
+    posts: Annotated[list[Annotated[PostId, ID]], Meta(max_length=POSTS_WATCHED)]
+
+
 class SetPresence(Request, frozen=True, gc=False, tag="presence.set"):
     """Whether others may see when I am here. Who is not visible sees nobody either."""
 
@@ -263,6 +271,7 @@ Asking = (
     | ChangePreferences
     | WatchPresence
     | SetPresence
+    | WatchPosts
     | StoryTray
     | SeeStory
     | ReactToStory

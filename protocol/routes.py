@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.counts import PostCounts
 from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
+from protocol.engagement import ENGAGEMENT_ROUTES
 from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
@@ -25,6 +27,7 @@ from protocol.people import (
     SignUp,
     SocketRoute,
 )
+from protocol.posting import POST_ROUTES
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
@@ -50,11 +53,13 @@ from protocol.requests import (
     SetPresence,
     StoryTray,
     Sync,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
 from protocol.stories import STORY_ROUTES
 from protocol.trays import Tray
+from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -76,6 +81,7 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ChangePreferences: Preferences,
     WatchPresence: Watched,
     SetPresence: Done,
+    WatchPosts: PostCounts,
     StoryTray: Tray,
     SeeStory: Done,
     ReactToStory: Sent,
@@ -210,6 +216,9 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *POST_ROUTES,
+    *UPLOAD_ROUTES,
+    *ENGAGEMENT_ROUTES,
     *STORY_ROUTES,
     _twin("GET", "/v1/stories/tray", "Whose stories there are for me now", StoryTray),
     # A retry registers the same token again and is answered with the same id: it takes no cid.

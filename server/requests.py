@@ -60,9 +60,11 @@ from protocol.requests import (
     StoryTray,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.shares import Share
+from server.engagement.watching import Watching
 from server.notifications.answering import Answering
 from server.stories.answering import Aimed
 from server.stories.answering import Answering as Stories
@@ -110,16 +112,17 @@ class Requests:
         reply: Replying,
         notifications: Answering | None = None,
         seen: Seen | None = None,
+        watching: Watching | None = None,
         stories: Stories | None = None,
     ) -> None:
-        """Without `notifications` or `stories` there are none to ask about, and without `seen` nothing to share, as in
-        a simulation."""
+        """Without them there is nothing to ask about, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
         self._seen = seen
+        self._watching = watching
         self._stories = stories
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
@@ -140,6 +143,8 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Accept(asked, user))
             case DeclineConversation():
                 self._tell(conversation_address(request.conversation), Decline(asked, user))
+            case WatchPosts():
+                self._watch(user, asked, request)
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case ReactToStory():
@@ -272,14 +277,33 @@ class Requests:
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return NOT_HERE
+            case ReactToStory():
+                return NOT_HERE
             case StoryTray() | SeeStory():
                 return UNAVAILABLE if self._stories is None else await self._stories.answer(user, request)
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack() | ReactToStory():
+            case (
+                Hello()
+                | Background()
+                | WatchPresence()
+                | SetPresence()
+                | WatchPosts()
+                | Type()
+                | Ack()
+                | ReactToStory()
+            ):
                 return NOT_HERE
             case _:
                 assert_never(request)
+
+    def _watch(self, user: UserId, asked: Asked, request: WatchPosts) -> None:
+        """The latest counts, also when an earlier one is still being answered."""
+        answer = self._watching and self._watching.watch(user, asked.connection, request.posts)
+        if answer:
+            self._question(partial(self._reply, asked), answer)
+        else:
+            self._reply(asked, NOT_HERE)
 
     async def _missing(self, user: UserId, others: Collection[UserId]) -> bool:
         """Some of the others do not exist for this user. The same is asked for those who do not and those who block."""

@@ -18,7 +18,7 @@ from protocol.stories import NewStory
 from protocol.trays import StoryId
 from server.media.addresses import MediaAddresses
 from server.stories.answering import Answering
-from server.stories.posting import Posting
+from server.stories.posting import StoryPosting
 from server.stories.showing import Showing
 from server.stories.telling import Telling
 
@@ -49,7 +49,7 @@ class StoryGround:
         self.addresses = MediaAddresses([("1", b"k" * 32)], lambda: Millis(skew_ms))
         self.telling = Telling(self.moving, self._deliver, self._add)
         self.answering = Answering(self.store, lambda user, event: self._hear([user], event), self._open)
-        self.posting = Posting(self.store, Showing(self.addresses))
+        self.posting = StoryPosting(self.store, Showing(self.addresses))
 
     def _deliver(self, audience: Iterable[tuple[str, str | int]], event: TrayChanged) -> None:
         self._hear([str(key) for _, key in audience], event)

@@ -95,9 +95,11 @@ class Closed(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """Some groups of one person, those that changed last first. `next` is the place where it goes on."""
+    """Some groups of one person, those that changed last first, and as whom they read them: `locale` and `badge` as
+    of `Reader`. `next` is the place where it goes on."""
 
-    reader: Reader
+    locale: str | None
+    badge: int
     sights: list[Sight]
     next: tuple[Millis, int] | None
 

@@ -7,10 +7,10 @@ Runs in a worker's child process alone (`server.media.confinement`).
 import math
 
 import numpy as np
-import pi_heif
-import pyvips
-from msgspec import Struct
+import pi_heif  # type: ignore[import-untyped]  # it ships no types
+import pyvips  # type: ignore[import-untyped]  # it ships no types
 
+from server.media.findings import Inspected
 from server.media.sniffing import HEAD_BYTES, Kind, is_whole, sniffed
 
 WIDEST, TALLEST = 2_048, 8_192
@@ -28,14 +28,6 @@ _NCLX_P3 = 12
 
 class UnfitError(Exception):
     """Nothing can be made of these bytes. The message is the reason that is kept, one of a few."""
-
-
-class Inspected(Struct, frozen=True, gc=False):
-    """What the head of a file says: its kind, and how large it is when it stands upright."""
-
-    kind: Kind
-    width: int
-    height: int
 
 
 def inspected(data: bytes) -> Inspected:
@@ -64,7 +56,11 @@ def shown(data: bytes) -> pyvips.Image:
         # From here on it is small: what follows may look at any pixel at any time.
         return _in_srgb(image.copy_memory()).autorot().copy_memory()
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
+
+
+def _unfit(fault: Exception) -> UnfitError:
+    return UnfitError("too large" if "memory" in str(fault).lower() else "broken")
 
 
 def _whole(length: float) -> int:
@@ -84,7 +80,7 @@ def _opened(data: bytes, kind: Kind, shrink: int = 1) -> pyvips.Image:
         load = f"{_VIPS_KINDS.get(kind, kind)}load_buffer"
         return pyvips.Operation.call(load, data, access="sequential", fail_on="truncated", **options)
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
 
 
 def _opened_heic(data: bytes) -> pyvips.Image:
@@ -95,7 +91,7 @@ def _opened_heic(data: bytes) -> pyvips.Image:
     try:
         rows = np.frombuffer(image.data, np.uint8).reshape(-1, image.stride)[:height, : width * bands]
     except _HEIF_FAULTS as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
     opened = pyvips.Image.new_from_memory(rows.tobytes(), width, height, bands, "uchar").copy(interpretation="srgb")
     profile = info.get("icc_profile")
     if not profile and (info.get("nclx_profile") or {}).get("color_primaries") == _NCLX_P3:

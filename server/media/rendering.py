@@ -4,38 +4,16 @@ Each variant is made of the next larger one. What it costs, and what more or les
 """
 
 import numpy as np
-import pyvips
-from msgspec import Struct
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+from numpy.typing import NDArray
 
-from protocol.media import Variant
 from server.media import perceptual
 from server.media import thumbhash as thumbhashes
+from server.media.findings import Hashed, Pair, Rendered
 from server.media.picture import shown
 from server.media.variants import SQUARE, kept
 
 JPEG_QUALITY, WEBP_QUALITY, WEBP_EFFORT = 80, 75, 2
-
-
-class Pair(Struct, frozen=True, gc=False):
-    """One variant in both formats."""
-
-    jpg: bytes
-    webp: bytes
-
-
-class Rendered(Struct, frozen=True, gc=False):
-    """The variants that are kept, and the size of the largest."""
-
-    width: int
-    height: int
-    variants: dict[Variant, Pair]
-
-
-class Hashed(Struct, frozen=True, gc=False):
-    """`perceptual` is None for a picture too plain to be known again."""
-
-    thumbhash: bytes
-    perceptual: bytes | None
 
 
 def rendered(data: bytes) -> Rendered:
@@ -75,5 +53,6 @@ def _squared(image: pyvips.Image) -> pyvips.Image:
     return _resized(middle, min(1.0, int(SQUARE) / side))
 
 
-def _pixels(image: pyvips.Image, longest: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return _resized(image, min(1.0, longest / max(image.width, image.height))).numpy()
+def _pixels(image: pyvips.Image, longest: int) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = _resized(image, min(1.0, longest / max(image.width, image.height))).numpy()
+    return pixels

@@ -34,7 +34,7 @@ def sniffed(head: bytes) -> Kind | None:
 
 
 def _branded(box: bytes) -> Kind | None:
-    """By the brands of an ISO base media file (ISO/IEC 14496-12 §4.3): the major one, then those it is compatible with."""
+    """By the brands of an ISO base media file (ISO/IEC 14496-12 §4.3): the major one, and those compatible."""
     brands = {box[8:12], *(box[place : place + 4] for place in range(16, len(box), 4))}
     if brands & _AVIF:
         return "avif"
@@ -48,10 +48,10 @@ def is_whole(data: bytes) -> bool:
         size, header = int.from_bytes(data[place : place + 4]), 8
         if size == 1:
             size, header = int.from_bytes(data[place + 8 : place + 16]), 16
-        elif size == 0:
+        elif size == 0 and len(data) - place >= header:
             # The last box may go on to the end.
             return True
-        if size < header:
+        if size < header or len(data) - place < header:
             return False
         place += size
     return place == len(data)

@@ -38,7 +38,8 @@ def thumbhash(rgb: NDArray[np.uint8]) -> bytes:
     )
     waves = [*light_waves, *yellow_waves, *red_waves]
     pairs = zip(waves[::2], [*waves[1::2], 0] if len(waves) % 2 else waves[1::2], strict=True)
-    return head.to_bytes(3, "little") + shape.to_bytes(2, "little") + bytes(low | high << 4 for low, high in pairs)
+    packed = bytes(low | high << 4 for low, high in pairs)
+    return int(head).to_bytes(3, "little") + int(shape).to_bytes(2, "little") + packed
 
 
 def _channel(values: Floats, across: int, down: int) -> tuple[float, list[int], float]:

@@ -25,6 +25,11 @@ def object_key(media: str, variant: Variant, format: str) -> str:
     return f"media/{media}/{variant}.{format}"
 
 
+def archive_key(media: str) -> str:
+    """Where the original lies when all is done."""
+    return f"cold/{media}"
+
+
 def original_key(media: str) -> str:
     """Where the pieces of the upload are put together."""
     return f"original/{media}"

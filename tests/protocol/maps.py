@@ -57,6 +57,7 @@ REQUIRED: dict[str, Map] = {
     "story.tray": {},
     "story.seen": {"story": ids},
     "story.react": {"story": ids, "emoji": st.sampled_from(["🔥", "❤️", "x"]), "cid": cids},
+    "post.watch": {"posts": st.lists(ids, max_size=5)},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }

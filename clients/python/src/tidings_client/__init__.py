@@ -52,13 +52,16 @@ from .events import (
     TrayEntry,
     TrayStory,
     Typing,
+    UploadMoved,
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
 from .stories import Stories, Story, StoryPage, StoryTray, Viewer, Viewers
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
@@ -78,6 +81,7 @@ __all__ = [
     "Login",
     "Malformed",
     "Marks",
+    "Media",
     "Member",
     "MemberChanged",
     "MemoryStore",
@@ -94,6 +98,9 @@ __all__ = [
     "Page",
     "People",
     "Person",
+    "Post",
+    "PostPage",
+    "Posts",
     "Presence",
     "ProtocolFault",
     "QueueFull",
@@ -126,6 +133,8 @@ __all__ = [
     "TrayStory",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
     "Viewer",
     "Viewers",

@@ -134,6 +134,17 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadMoved:
+    """How far an upload of mine is: `received` with how many `percent`, then `processing`, then `ready` or `rejected`.
+    It is `media` when it is whole. Live: may be missed."""
+
+    upload: str
+    state: str
+    percent: int | None
+    media: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """What some people did, as one; it takes the place of an earlier one with its `id`.
 
@@ -335,6 +346,7 @@ Event: TypeAlias = (
     | SettingsChanged
     | ConversationGone
     | Typing
+    | UploadMoved
     | Notification
     | NotificationGone
     | NotificationsSeen
@@ -415,6 +427,11 @@ def _typing(body: Body) -> Event:
     return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
 
 
+def _upload(body: Body) -> Event:
+    percent, media = int_or_none(body, "percent"), text_or_none(body, "media")
+    return UploadMoved(text_of(body, "upload"), text_of(body, "state"), percent, media)
+
+
 def _notification_gone(body: Body) -> Event:
     return NotificationGone(text_of(body, "id"), body.get("u"))
 
@@ -459,6 +476,7 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "settings": _settings,
     "conversation.gone": _gone,
     "typing": _typing,
+    "upload": _upload,
     "notification": read_notification,
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
