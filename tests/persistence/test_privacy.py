@@ -42,6 +42,7 @@ class Thing(Struct, frozen=True):
 
 
 def things() -> Iterator[Thing]:
+    yield Thing("profile")
     yield Thing("person")
     posts = [Thing("post", state) for state in POST_STATES]
     stories = [Thing("story", state, friends) for state in STORY_STATES for friends in (False, True)]
@@ -62,6 +63,8 @@ def expected(role: Role, private: bool, thing: Thing) -> bool:
     else:
         shown = not private or role in FOLLOWING
     match thing.kind:
+        case "profile":
+            return role != "blocked"
         case "person":
             return shown
         case "post":
@@ -113,7 +116,7 @@ class Maker:
         self.made: dict[Thing, int] = {}
 
     async def make(self, thing: Thing) -> int:
-        if thing.kind == "person":
+        if thing.kind in ("profile", "person"):
             self.made[thing] = AUTHOR
         if thing in self.made:
             return self.made[thing]
@@ -125,7 +128,8 @@ class Maker:
             case "story":
                 await self._story(id, thing, id)
             case "comment":
-                await self._insert("comment", id=id, post=within, author=WHO[thing.state], cid=str(id), digest=b"")
+                bare = {"cid": str(id), "digest": b"", "told": [], "mentioned": []}
+                await self._insert("comment", id=id, post=within, author=WHO[thing.state], **bare)
                 if thing.state == "deleted":
                     await self._connection.execute(
                         "update comment set deleted_at = statement_timestamp() where id = $1", id
