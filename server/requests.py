@@ -277,6 +277,8 @@ class Requests:
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return NOT_HERE
+            case ReactToStory():
+                return NOT_HERE
             case StoryTray() | SeeStory():
                 return UNAVAILABLE if self._stories is None else await self._stories.answer(user, request)
             case ListNotifications() | SeeNotifications() | ChangePreferences():

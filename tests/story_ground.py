@@ -14,11 +14,11 @@ from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from protocol.events import TrayChanged
 from protocol.ids import ConversationId, Millis, UserId
-from protocol.stories import NewStory
+from protocol.stories import NewStory, Story
 from protocol.trays import StoryId
 from server.media.addresses import MediaAddresses
 from server.stories.answering import Answering
-from server.stories.posting import Posting
+from server.stories.posting import StoryPosting
 from server.stories.showing import Showing
 from server.stories.telling import Telling
 
@@ -49,7 +49,12 @@ class StoryGround:
         self.addresses = MediaAddresses([("1", b"k" * 32)], lambda: Millis(skew_ms))
         self.telling = Telling(self.moving, self._deliver, self._add)
         self.answering = Answering(self.store, lambda user, event: self._hear([user], event), self._open)
-        self.posting = Posting(self.store, Showing(self.addresses))
+        self.posting = StoryPosting(self.store, Showing(self.addresses))
+
+    @property
+    def heard(self) -> list[tuple[set[str], str, str]]:
+        """Who was told, of what, of which story."""
+        return [(set(users), event.change, event.stories[0].id) for users, event in self.told]
 
     def _deliver(self, audience: Iterable[tuple[str, str | int]], event: TrayChanged) -> None:
         self._hear([str(key) for _, key in audience], event)
@@ -115,7 +120,7 @@ class StoryGround:
         """A story that is there at once, unless its picture is not ready."""
         new = NewStory(f"cid {next(_numbers)}", media or await self.picture(author), audience)  # type: ignore[arg-type]
         made = await self.posting.create(author, new)
-        assert hasattr(made, "posted_at"), made
+        assert isinstance(made, Story), made
         return made.id
 
     async def hear(self) -> None:

@@ -21,7 +21,7 @@ from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
-from server.stories.posting import Posting as StoryPosting
+from server.stories.posting import StoryPosting
 from server.stories.relating import Relating
 from server.tokens import Caller, Tokens
 from server.uploads.uploads import Uploads

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from protocol.errors import UNAVAILABLE
 from server.http.services import Answer, Call, Handler, Services
-from server.stories.posting import Posting
+from server.stories.posting import StoryPosting
 from server.tokens import Caller
 
 
-def _handler(answer: Callable[[Posting, Caller, Call], Awaitable[Answer]]) -> Handler:
+def _handler(answer: Callable[[StoryPosting, Caller, Call], Awaitable[Answer]]) -> Handler:
     async def handle(services: Services, caller: Caller, call: Call) -> Answer:
         return UNAVAILABLE if services.stories is None else await answer(services.stories, caller, call)
 

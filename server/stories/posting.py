@@ -26,7 +26,7 @@ _REFUSALS: dict[Refused, Refusal] = {
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Posting:
+class StoryPosting:
     """What a signed-in user asks over HTTP. Every method raises `UnavailableError`."""
 
     def __init__(self, store: PostgresStories, showing: Showing) -> None:

@@ -16,7 +16,7 @@ from server.observe import Metrics
 from server.outbox.consumer import Handler
 from server.stories.answering import Answering, Open
 from server.stories.ending import Ending
-from server.stories.posting import Posting
+from server.stories.posting import StoryPosting
 from server.stories.relating import Relating
 from server.stories.showing import Showing
 from server.stories.telling import Deliver, Telling
@@ -41,7 +41,7 @@ class Stories:
         self._ending = Ending(moving, self._telling.ended)
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
-        self.posting = Posting(stories, Showing(addresses))
+        self.posting = StoryPosting(stories, Showing(addresses))
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "stories": (STORY, self._telling.moved),
             "story_media": (MEDIA, self._telling.settled),

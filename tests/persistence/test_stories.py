@@ -221,7 +221,7 @@ async def test_seeing_counts_once_tells_my_devices_once_and_never_for_my_own(gro
     story = await ground.post(ada)
     for user in (bob, bob, ada):
         assert await ground.answering.answer(user, SeeStory(id=1, story=story)) != NO_SUCH_STORY
-    assert [(users, event.change, event.stories[0].id) for users, event in ground.told] == [({bob}, "seen", story)]
+    assert ground.heard == [({bob}, "seen", story)]
     viewers = await ground.posting.viewers(ada, story, PeopleQuery())
     assert not isinstance(viewers, Refusal)
     assert (viewers.count, viewers.exact, [one.user for one in viewers.items]) == (1, True, [bob])
@@ -277,8 +277,7 @@ async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground
     await ground.relate(muter, "mute", ada)
     everybody, friends = await ground.post(ada), await ground.post(ada, "close_friends")
     await ground.hear()
-    heard = [(users, event.change, event.stories[0].id) for users, event in ground.told]
-    assert heard == [
+    assert ground.heard == [
         ({ada}, "add", everybody),
         ({bob, eve}, "add", everybody),
         ({ada}, "add", friends),
@@ -289,8 +288,7 @@ async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground
     await ground.posting.delete(ada, everybody)
     await ground.posting.delete(ada, friends)
     await ground.hear()
-    heard = [(users, event.change, event.stories[0].id) for users, event in ground.told]
-    assert heard == [
+    assert ground.heard == [
         ({ada}, "remove", everybody),
         ({bob, eve, muter}, "remove", everybody),
         ({ada}, "remove", friends),
