@@ -107,7 +107,7 @@ class Pipeline:
                     await self._store.record(job, Steps(), LEASE_MS)
 
     async def _reject(self, job: Claimed, reason: str) -> None:
-        log.info("a picture is rejected", media=job.media, reason=reason)
+        log.debug("a picture is rejected", media=job.media, reason=reason)
         with suppress(OvertakenError):
             await self._processing.settle(job, Outcome("rejected", reason))
 
