@@ -3,7 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from persistence.uploads.postgres import Upload
+import pytest
+from msgspec import UNSET
+
+from persistence.faults import UnavailableError
+from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
 from server.uploads.refusals import ELSEWHERE, HELD
 from tests.server.uploads.rig import PIECE, Rig, picture
@@ -73,6 +77,34 @@ async def test_an_upload_that_ends_ends_its_writer(rig: Rig) -> None:
     assert await rig.objects.listed(f"upload/{upload.id}") == []
 
 
+class Unheard(PostgresUploads):
+    """Carries everything out; the answers to what counts bytes are lost."""
+
+    async def accept(self, upload: Upload, start: int, end: int, hold_ms: int) -> bool:
+        await super().accept(upload, start, end, hold_ms)
+        raise UnavailableError
+
+    async def finish(self, upload: Upload, start: int) -> bool:
+        await super().finish(upload, start)
+        raise UnavailableError
+
+
+async def test_what_counts_stays_though_the_answer_to_it_was_lost(rig: Rig) -> None:
+    content = picture(3 * PIECE)
+    upload = await rig.uploads.create(ADA, len(content), "")
+    assert isinstance(upload, Upload)
+    rig.store = Unheard(rig.pool)
+    rig.grant()
+    for start, end in ((0, PIECE), (PIECE, 2 * PIECE), (2 * PIECE, 3 * PIECE)):
+        with pytest.raises(UnavailableError):
+            await rig.uploads.write(upload.id, ADA, start, None, all_of(content[start:end]), None)
+        found = await rig.uploads.look(upload.id, ADA)
+        assert isinstance(found, Upload)
+        assert (found.received, found.held) == (end, False)
+    assert await rig.media(upload.id)
+    assert await rig.stored(upload.id) == content
+
+
 async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None:
     rig.grant(day_bytes=1_000, unfinished=5)
     await rig.pool.execute("insert into account (id, username) values (7168, 'ada') on conflict do nothing")
@@ -89,3 +121,21 @@ async def test_an_announcement_with_a_known_cid_is_the_same_one(rig: Rig) -> Non
     assert isinstance(first, Upload)
     assert isinstance(again, Upload)
     assert (again.id, again.known, first.known) == (first.id, True, False)
+
+
+async def test_owners_are_told_how_far_it_is_once_a_second_at_most(rig: Rig) -> None:
+    content = picture(4 * PIECE)
+    upload = await rig.uploads.create(ADA, len(content), "")
+    assert isinstance(upload, Upload)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), PIECE // 2):
+            yield content[start : start + PIECE // 2]
+            rig.stack.now_s += 0.6
+
+    await rig.uploads.write(upload.id, ADA, 0, None, slowly(), None)
+    assert [(event.state, event.percent, event.media) for _, event in rig.told] == [
+        *(("received", percent, UNSET) for percent in (37, 62, 87)),
+        ("received", 100, upload.id),
+    ]
+    assert {user for user, _ in rig.told} == {ADA}

@@ -7,8 +7,6 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from protocol.events import UploadMoved
-from protocol.media import MediaId
 from tests.server.http.stack import ORIGIN, Client
 from tests.server.uploads.rig import BODY, Rig, Uploader, checksum, id_of, path_of, picture
 
@@ -265,30 +263,6 @@ async def test_while_one_writes_another_one_is_locked_out(rig: Rig, ada: Uploade
         go.set()
         assert (await first)["Upload-Offset"] == "3000"
     assert await rig.stored(id_of(path)) == content
-
-
-async def test_owners_are_told_how_far_it_is(rig: Rig, ada: Uploader) -> None:
-    content = picture(4_000)
-    path = await ada.create(len(content))
-    upload = id_of(path)
-
-    async def slowly() -> AsyncIterator[bytes]:
-        for start in range(0, 4_000, 500):
-            yield content[start : start + 500]
-            while await rig.pool.fetchval("select held_until is null from upload"):
-                pass
-            await asyncio.sleep(0.01)
-            rig.stack.now_s += 0.6
-
-    await ada.patch(path, 0, slowly())
-    events = [event for _, event in rig.told]
-    assert events[-1] == UploadMoved(upload, "received", 100, MediaId(upload))
-    percents = [event.percent for event in events[:-1] if isinstance(event.percent, int)]
-    assert percents
-    assert percents == sorted(set(percents))
-    # At most one in a second: the eight parts took 4.2 s.
-    assert len(percents) <= 4
-    assert {event.media for event in events[:-1]} == {events[0].media}
 
 
 async def test_a_browser_of_an_allowed_origin_may_speak_tus(client: Client) -> None:
