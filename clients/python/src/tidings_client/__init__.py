@@ -51,6 +51,7 @@ from .events import (
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .pictures import picture
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -119,6 +120,7 @@ __all__ = [
     "WrongUser",
     "log_in",
     "new_cid",
+    "picture",
     "refresh",
     "sign_up",
 ]
