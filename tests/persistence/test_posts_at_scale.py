@@ -13,7 +13,7 @@ from tests.persistence.plans import plan, work
 VIEWER, FRIENDS, POSTS_EACH, PAGE = 1, 200, 50, 50
 SIZES = [20_000, pytest.param(500_000, marks=pytest.mark.verify)]
 EACH = 40
-"""Rows handled for a post with three pictures: 28."""
+"""Rows handled for a post with three pictures: 22."""
 
 
 @pytest.mark.parametrize("likes", SIZES)
