@@ -43,6 +43,7 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.media.addresses import MediaAddresses
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -145,6 +146,7 @@ class Node:
         settings = self._settings
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         self._tokens = Tokens(keys, settings.tokens.access_s, clock)
+        self.media_addresses = MediaAddresses(keys, clock)
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
