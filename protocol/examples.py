@@ -6,6 +6,7 @@ from protocol.events import (
     Continuity,
     Conversation,
     ConversationChanged,
+    FeedNew,
     Me,
     Member,
     MemberSettings,
@@ -16,6 +17,7 @@ from protocol.events import (
     Ping,
     Presence,
     PresenceChanged,
+    Preview,
     ReadMoved,
     ReceiptMoved,
     SettingsChanged,
@@ -24,7 +26,9 @@ from protocol.events import (
     Typing,
 )
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import Media, MediaId
 from protocol.notifications import Notifications
+from protocol.posts import Author, Post, PostId, Posts
 from protocol.preferences import Muted, Preferences, PreferencesChange, QuietHours
 from protocol.replies import (
     Conversations,
@@ -49,6 +53,7 @@ from protocol.requests import (
     DeclineConversation,
     Device,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -103,6 +108,13 @@ _NOTIFICATION = NotificationChanged(
 )
 _QUIET = QuietHours("Europe/Berlin", 22 * 60, 7 * 60)
 
+_PICTURE = Media(
+    MediaId("497219443226440000"), 2048, 1536, "/v1/media/497219443226440000/{variant}?viewer=1&until=2&signature=x"
+)
+_POST = Post(
+    id=PostId("497219443226450000"), author=Author(BOB, "bob"), at=NOW, media=(_PICTURE,), caption="Harbour", likes=3
+)
+
 REQUESTS: tuple[Struct, ...] = (
     Hello(
         id=1,
@@ -127,6 +139,7 @@ REQUESTS: tuple[Struct, ...] = (
     ListNotifications(id=15),
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
+    GetFeed(id=20, mode="latest"),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
     Type(TALK, "text"),
@@ -144,6 +157,7 @@ ANSWERS: tuple[Struct, ...] = (
     History([_SAID], False),
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
+    Posts([_POST]),
     Watched((Presence(BOB, "online", conversation=TALK),)),
 )
 EVENTS: tuple[Struct, ...] = (
@@ -156,6 +170,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    FeedNew(BOB, "497219443226450000", NOW, Preview(2048, 1536, caption="Harbour")),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

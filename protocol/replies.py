@@ -8,6 +8,7 @@ from protocol.errors import Refusal
 from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 from protocol.notifications import Notifications
+from protocol.posts import Posts
 from protocol.preferences import Preferences
 
 
@@ -110,6 +111,7 @@ Ok = (
     | SyncPage
     | Notifications
     | Preferences
+    | Posts
     | Watched
     | Done
 )

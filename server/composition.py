@@ -4,7 +4,7 @@ import asyncio
 import gc
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from random import SystemRandom
 
@@ -17,6 +17,9 @@ from actors.user_commands import Policy
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
+from persistence.feed.lists import FeedLists
+from persistence.feed.postgres import FeedStore
+from persistence.feed.statements import FEED
 from persistence.graph.postgres import PostgresGraph
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
@@ -24,11 +27,13 @@ from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
+from persistence.posts.reading import read_posts
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
+from protocol.posts import POST, Post, PostId
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -36,6 +41,8 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
+from server.feed.feed import Feed
+from server.feed.pages import Show
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -49,10 +56,12 @@ from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.notifications.zones import offset_at
 from server.observe import Metrics
+from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.showing import shown
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -117,14 +126,33 @@ class Node:
         conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
         self.committer = Committer([lane.commit for lane in lanes], self.metrics)
-        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
+        lists = FeedLists(pools.redis) if pools.redis else None
+        self.feed = Feed(
+            FeedStore(pools.questions),
+            lists,
+            self._in_feed(pools),
+            router,
+            self.gateway.load,
+            self._user,
+            settings.feed.fanout_followers,
+            clock,
+            time.monotonic,
+        )
+        users = UserKind(
+            self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, self.feed.appeared
+        )
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
+        self.requests = Requests(
+            router.tell, conversations, people, router.reply, self.notifications.answering, self.feed.answer
+        )
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            "feed": (POST, self.feed.fanning),
+        }
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
@@ -161,6 +189,15 @@ class Node:
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
 
+    def _in_feed(self, pools: Pools) -> Show:
+        """The posts of those asked for that belong into a user's feed."""
+        addresses = self.media_addresses
+
+        async def show(user: UserId, ids: Sequence[PostId]) -> list[Post]:
+            return [shown(user, one, addresses.url) for one in await read_posts(pools.questions, user, ids, FEED)]
+
+        return show
+
     def _may_write(self) -> bool:
         return self.cluster.membership.held
 
@@ -168,13 +205,17 @@ class Node:
         activation = self.host.population.get(user_address(user))
         return activation.actor if activation and isinstance(activation.actor, User) else None
 
+    def _related(self, a: UserId, b: UserId | None) -> None:
+        self.presence.related(a, b)
+        self.feed.related(a, b)
+
     def _services(self) -> Services:
         settings = self._settings
         vapid = make_vapid(settings.push, clock)
         return Services(
             people=self._people,
             graph=self._graph,
-            related=self.presence.related,
+            related=self._related,
             fenced=self.requests.fenced,
             devices=self._devices_of,
             endpoints=self._endpoints,
@@ -211,6 +252,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.feed.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -264,7 +306,7 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works()]
+                    works += [*self.outbox.works(), *self.notifications.works(), *self.feed.works()]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

@@ -45,6 +45,7 @@ from protocol.requests import (
     CreateConversation,
     DeclineConversation,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -100,13 +101,15 @@ class Requests:
         people: PeopleStore,
         reply: Replying,
         notifications: Answering | None = None,
+        feed: Callable[[UserId, GetFeed], Awaitable[Result]] | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, as in a simulation."""
+        """Without `notifications` or `feed` there are none to ask about, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
+        self._feed = feed
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
@@ -230,6 +233,8 @@ class Requests:
                 return NOT_HERE
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
+            case GetFeed():
+                return UNAVAILABLE if self._feed is None else await self._feed(user, request)
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 return NOT_HERE
             case _:
