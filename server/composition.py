@@ -4,7 +4,7 @@ import asyncio
 import gc
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from random import SystemRandom
 
@@ -19,7 +19,6 @@ from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
-from persistence.feed.statements import FEED
 from persistence.graph.postgres import PostgresGraph
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
@@ -27,13 +26,12 @@ from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
-from persistence.posts.reading import read_posts
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
-from protocol.posts import POST, Post, PostId
+from protocol.posts import POST
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -42,7 +40,6 @@ from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.feed.feed import Feed
-from server.feed.pages import Show
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -61,7 +58,6 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
-from server.posts.showing import shown
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -130,7 +126,7 @@ class Node:
         self.feed = Feed(
             FeedStore(pools.questions),
             lists,
-            self._in_feed(pools),
+            self.media_addresses.url,
             router,
             self.gateway.load,
             self._user,
@@ -188,15 +184,6 @@ class Node:
             metrics=self.metrics,
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
-
-    def _in_feed(self, pools: Pools) -> Show:
-        """The posts of those asked for that belong into a user's feed."""
-        addresses = self.media_addresses
-
-        async def show(user: UserId, ids: Sequence[PostId]) -> list[Post]:
-            return [shown(user, one, addresses.url) for one in await read_posts(pools.questions, user, ids, FEED)]
-
-        return show
 
     def _may_write(self) -> bool:
         return self.cluster.membership.held

@@ -9,6 +9,7 @@ from persistence.feed import statements
 from persistence.feed.lists import MOST, Marker
 from persistence.feed.places import NEWEST, Place
 from persistence.pool import Pool, fetch
+from persistence.posts.reading import Shown, read_posts
 from protocol.ids import UserId
 from protocol.posts import PostId
 
@@ -97,6 +98,11 @@ class FeedStore:
             found[author].append(Place(at, id))
         return found
 
+    async def posts(self, user: UserId, posts: Sequence[PostId]) -> list[Shown]:
+        """Those that belong into the user's feed now, in the order asked for."""
+        found = await read_posts(self._pool, user, posts, statements.FEED)
+        return [post for post in found if post.state == "published"]
+
     async def features(self, user: UserId, posts: Sequence[int]) -> dict[int, Features]:
         """What a ranker is given, by post."""
         rows = await fetch(self._pool, WITHIN_S, statements.FEATURES, int(user), posts)
@@ -127,7 +133,8 @@ class FeedStore:
 
     async def followers(self, fanout: Fanout, after: tuple[datetime, int], count: int) -> Followers:
         """The next followers of its author."""
-        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWERS, fanout.place.id, *after, count, not fanout.told)
+        asked = fanout.place.id, *after, count, not fanout.told, int(fanout.author)
+        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWERS, *asked)
         users = [UserId(str(row[1])) for row in rows]
         told = [user for user, row in zip(users, rows, strict=True) if row[2]]
         return Followers(users, told, (rows[-1][0], rows[-1][1]) if len(rows) == count else None)

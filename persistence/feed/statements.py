@@ -8,11 +8,14 @@ MICROS = "(extract(epoch from {}) * 1000000)::bigint"
 _AT = "timestamptz 'epoch' + {} * interval '1 microsecond'"
 
 _BODY, _ORDER = READ.rsplit("\norder by ", 1)
-FEED = f"""{_BODY} and p.state = 'published'
+FEED = f"""{_BODY}
   and (p.author = $1 or {FOLLOWS.format(one="$1::bigint", other="p.author")})
   and not {MUTED.format(one="$1::bigint", other="p.author")}
 order by {_ORDER}"""
-"""`READ`, of those only that belong into my feed: what I do or others do takes effect with the next reading."""
+"""`READ`, of those only that belong into my feed: what I do or others do takes effect with the next reading.
+
+That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
+reads them all, by the index of the published ones."""
 
 # The newest edge to somebody I follow, and the version of the celebrities.
 STANDING = f"""
@@ -70,7 +73,8 @@ from asked"""
 
 TAKE = """
 insert into fanout (post, author)
-select p.id, p.author from unnest($1::bigint[]) w (id) join post p on p.id = w.id and p.state = 'published'
+select p.id, p.author from unnest($1::bigint[]) w (id)
+cross join lateral (select id, author, state from post where id = w.id offset 0) p where p.state = 'published'
 on conflict do nothing"""
 
 # Posts whose fan-out is due. Only what is new is told: of a backlog, and of what comes out of the archive, it is not.
@@ -120,9 +124,12 @@ def _told(user: str) -> str:
 
 FOLLOWERS = f"""
 select f.at, f.follower, $5 and {_told("f.follower")}
-from post p
-join follow f on f.followee = p.author and f.requested = false and (f.at, f.follower) > ($2, $3)
-where p.id = $1 order by f.at, f.follower limit $4"""
+from (
+  select f.at, f.follower from follow f
+  where f.followee = $6 and f.requested = false and (f.at, f.follower) > ($2, $3)
+  order by f.at, f.follower limit $4) f
+join post p on p.id = $1
+order by f.at, f.follower"""
 
 # Those of these users who follow the author, each with whether they are to be told of the post.
 AUDIENCE = f"""

@@ -14,11 +14,12 @@ from protocol.posts import Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
-from server.feed.pages import Pages, Show
+from server.feed.pages import Pages
 from server.feed.ranking import rank
 from server.feed.telling import Telling
 from server.load import Load, Sheds
 from server.observe import Metrics
+from server.posts.showing import Url
 
 
 class Ways(Protocol):
@@ -43,7 +44,7 @@ class Feed:
         self,
         store: FeedStore,
         lists: FeedLists | None,
-        show: Show,
+        url: Url,
         ways: Ways,
         load: Load,
         user: Callable[[UserId], User | None],
@@ -53,7 +54,7 @@ class Feed:
     ) -> None:
         self._ways = ways
         self._candidates = Candidates(store, lists, now)
-        self._pages = Pages(self._candidates, store, lists, show, rank, clock, now)
+        self._pages = Pages(self._candidates, store, lists, url, rank, clock, now)
         self._telling = Telling(store, _Here(ways, user, load), now)
         self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
         ways.tell_feed(self._telling.interested, self._telling.interests.change)

@@ -7,7 +7,7 @@ the feed goes on below that place with the newest first.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import NamedTuple
@@ -22,10 +22,11 @@ from persistence.feed.postgres import FeedStore
 from protocol.codec import JSON
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
-from protocol.posts import Post, PostId, Posts
+from protocol.posts import Post, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.ranking import Candidate, Rank
+from server.posts.showing import Url, shown
 
 WINDOW = 150
 """The newest candidates, which are ranked."""
@@ -39,8 +40,6 @@ MORE = 2
 PAGE_BYTES = 200 * 1024
 
 NO_CURSOR = Refusal("bad_request", "before: not a cursor of this feed")
-
-Show = Callable[[UserId, Sequence[PostId]], Awaitable[list[Post]]]
 
 _LATEST = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
 _RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
@@ -56,7 +55,7 @@ class _Ranked(NamedTuple):
 
 
 class Pages:
-    """`show` reads the posts that belong into a user's feed; `clock` is milliseconds since 1970, `now` monotonic
+    """`url` makes the addresses of pictures; `clock` is milliseconds since 1970, `now` monotonic
     seconds. `fallbacks` counts ranked pages that had to be in the order of time."""
 
     def __init__(
@@ -64,7 +63,7 @@ class Pages:
         candidates: Candidates,
         store: FeedStore,
         lists: FeedLists | None,
-        show: Show,
+        url: Url,
         rank: Rank,
         clock: Callable[[], Millis],
         now: Callable[[], float],
@@ -73,7 +72,7 @@ class Pages:
         self._candidates = candidates
         self._store = store
         self._lists = lists
-        self._show = show
+        self._url = url
         self._rank = rank
         self._clock = clock
         self._now = now
@@ -107,10 +106,11 @@ class Pages:
     async def _fill(self, user: UserId, page: "_Page", places: Sequence[Place]) -> Sequence[Place]:
         """Put those that are shown on the page while it has room; the places that were looked at."""
         asked = places[: page.room + MORE]
-        shown = {post.id: post for post in await self._show(user, [place.post for place in asked])}
+        posts = await self._store.posts(user, [place.post for place in asked])
+        known = {post.id: post for post in posts}
         for number, place in enumerate(asked):
-            post = shown.get(place.post)
-            if post and not page.take(post):
+            post = known.get(place.post)
+            if post and not page.take(shown(user, post, self._url)):
                 return asked[:number]
         return asked
 

@@ -3,24 +3,21 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
 
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
-from persistence.feed.statements import FEED
 from persistence.pool import Pool, open_pool
-from persistence.posts.reading import read_posts
 from persistence.redis import open_redis
 from protocol.ids import Millis, UserId
-from protocol.posts import Post, PostId
+from protocol.media import MediaId
 from server.embedded import EmbeddedValkey
 from server.feed.candidates import Candidates
-from server.feed.pages import Pages, Show
+from server.feed.pages import Pages
 from server.feed.ranking import rank
-from server.posts.showing import shown
 from tests.server.feed.stage import People
 
 
@@ -82,13 +79,11 @@ def candidates(store: FeedStore, lists: FeedLists, clock: Clock) -> Candidates:
     return Candidates(store, lists, clock)
 
 
-def show_from(pool: Pool) -> Show:
-    async def show(user: UserId, ids: Sequence[PostId]) -> list[Post]:
-        return [shown(user, one, lambda viewer, media: "{variant}") for one in await read_posts(pool, user, ids, FEED)]
-
-    return show
+def url(viewer: UserId, media: MediaId) -> str:
+    """An address like any other."""
+    return f"/v1/media/{media}/{{variant}}?viewer={viewer}"
 
 
 @pytest.fixture
-def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, pool: Pool, clock: Clock) -> Pages:
-    return Pages(candidates, store, lists, show_from(pool), rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> Pages:
+    return Pages(candidates, store, lists, url, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
