@@ -6,7 +6,7 @@ import asyncio
 from array import array
 from statistics import median
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -38,8 +38,9 @@ class Follower(Client):
 
     def stall(self) -> None:
         """Read nothing more."""
-        assert isinstance(self.transport, asyncio.Transport)
-        self.transport.pause_reading()
+        # uvloop's are no `asyncio.Transport` by their class.
+        transport: Any = self.transport
+        transport.pause_reading()
 
     def happened(self, frame: Frame) -> None:
         if frame.ev == "feed.new":
