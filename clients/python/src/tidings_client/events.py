@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from .errors import TidingsError
-from .reading import Body, int_of, int_or_none, text_of, text_or_none, texts_of
+from .reading import Body, int_of, int_or_none, map_of, text_of, text_or_none, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,20 @@ class Notification:
     def after_seen(self) -> Notification:
         """The same, seen."""
         return replace(self, seen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedNew:
+    """Live: somebody whom I follow has posted at `at`. `width` and `height` are of its first picture, `thumbhash` is
+    bytes, or padded base64 where the session speaks JSON; `caption` is its beginning."""
+
+    author: str
+    post: str
+    at: int
+    width: int
+    height: int
+    thumbhash: bytes | str | None
+    caption: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +292,7 @@ Event: TypeAlias = (
     | SettingsChanged
     | ConversationGone
     | Typing
+    | FeedNew
     | Notification
     | NotificationGone
     | NotificationsSeen
@@ -356,6 +371,20 @@ def _typing(body: Body) -> Event:
     return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
 
 
+def _feed_new(body: Body) -> Event:
+    preview = map_of(body, "preview")
+    thumbhash = preview.get("thumbhash")
+    return FeedNew(
+        author=text_of(body, "author"),
+        post=text_of(body, "post"),
+        at=int_of(body, "at"),
+        width=int_of(preview, "width"),
+        height=int_of(preview, "height"),
+        thumbhash=thumbhash if isinstance(thumbhash, (bytes, str)) else None,
+        caption=text_or_none(preview, "caption"),
+    )
+
+
 def _notification_gone(body: Body) -> Event:
     return NotificationGone(text_of(body, "id"), body.get("u"))
 
@@ -379,6 +408,7 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "settings": _settings,
     "conversation.gone": _gone,
     "typing": _typing,
+    "feed.new": _feed_new,
     "notification": read_notification,
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
