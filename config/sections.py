@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from config.objects import Media, Objects, Uploads
 from config.push import Push
 from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, RedisUrl, SigningKey, SocketUrl
 
@@ -123,5 +124,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway: Gateway = Gateway()
     actors: Actors = Actors()
     push: Push = Push()
+    objects: Objects = Objects()
+    uploads: Uploads = Uploads()
+    media: Media = Media()
     feed: Feed = Feed()
     log: Log = Log()

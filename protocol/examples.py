@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from protocol.counts import PostCount, PostCounts
 from protocol.events import (
     Continuity,
     Conversation,
@@ -15,6 +16,8 @@ from protocol.events import (
     NotificationGone,
     NotificationsSeen,
     Ping,
+    PostCounted,
+    PostRemoved,
     Presence,
     PresenceChanged,
     Preview,
@@ -24,6 +27,7 @@ from protocol.events import (
     Snapshot,
     Synced,
     Typing,
+    UploadMoved,
 )
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.media import Media, MediaId
@@ -67,6 +71,7 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
 
@@ -140,6 +145,7 @@ REQUESTS: tuple[Struct, ...] = (
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
     GetFeed(id=20, mode="latest"),
+    WatchPosts(id=27, posts=[PostId("7")]),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
     Type(TALK, "text"),
@@ -158,6 +164,9 @@ ANSWERS: tuple[Struct, ...] = (
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
     Posts([_POST]),
+    PostCounts((PostCount(PostId("7"), 3, 1),)),
+    PostCounted(PostId("7"), 4, 1),
+    PostRemoved(PostId("7")),
     Watched((Presence(BOB, "online", conversation=TALK),)),
 )
 EVENTS: tuple[Struct, ...] = (
@@ -171,6 +180,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
     FeedNew(BOB, "497219443226450000", NOW, Preview(2048, 1536, caption="Harbour")),
+    UploadMoved("497219443001221120", "received", 40),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

@@ -40,6 +40,22 @@ class People(Struct, frozen=True, gc=False):
     next: str | UnsetType = UNSET
 
 
+class Suggested(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Somebody whom I may want to follow: `common` of those whom I follow do, among them the up to three of `by`."""
+
+    user: UserId
+    username: str
+    common: int
+    by: tuple[UserId, ...]
+    name: str | UnsetType = UNSET
+
+
+class Suggestions(Struct, frozen=True, gc=False):
+    """Those with most in common first."""
+
+    items: list[Suggested]
+
+
 Cursor = Annotated[
     str,
     Meta(
@@ -54,6 +70,12 @@ class PeopleQuery(Struct, frozen=True, gc=False):
 
     before: Cursor | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class SuggestionsQuery(Struct, frozen=True, gc=False):
+    """How many at most."""
+
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
 
 
 def _deed(name: str, method: Method, path: str, summary: str, *refusals: Code) -> Route:
@@ -108,6 +130,27 @@ GRAPH_ROUTES: tuple[Route, ...] = (
     _deed("accept", "PUT", _REQUEST, "Accept the request of `id` to follow me"),
     _deed("decline", "DELETE", _REQUEST, "Decline the request of `id` to follow me; they are not told"),
     _deed("remove", "DELETE", "/v1/me/followers/{id}", "Have `id` follow me no more; they are not told"),
+    *(
+        Route(
+            name=f"user.{names}",
+            method="GET",
+            path=f"{_THEM}/{names}",
+            summary=f"{summary}, the newest first; of somebody private only for who follows them",
+            answer=People,
+            place=ById,
+            query=PeopleQuery,
+            refusals=("not_found",),
+        )
+        for names, summary in (("followers", "Who follows somebody"), ("following", "Whom somebody follows"))
+    ),
+    Route(
+        name="graph.suggestions",
+        method="GET",
+        path="/v1/me/suggestions",
+        summary="Whom I may want to follow: those whom the people I follow do",
+        answer=Suggestions,
+        query=SuggestionsQuery,
+    ),
     _people("followers", "followers", "Who follows me"),
     _people("following", "following", "Whom I follow"),
     _people("requests", "follow-requests", "Who waits for me to accept"),

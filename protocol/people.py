@@ -91,12 +91,16 @@ class MyProfile(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Profile(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What anybody who is signed in may see of somebody. `private`: who wants to follow them has to ask."""
+    """What anybody who is signed in may see of somebody. `private`: who wants to follow them has to ask, and sees no
+    more than this until then. `followers` and `following` are exact, `posts` are those that are published."""
 
     id: UserId
     username: str
     name: str | UnsetType = UNSET
     private: bool = False
+    followers: int = 0
+    following: int = 0
+    posts: int = 0
 
 
 class ProfilePatch(Struct, frozen=True, gc=False):

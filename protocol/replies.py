@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.counts import PostCounts
 from protocol.errors import Refusal
 from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
@@ -113,6 +114,7 @@ Ok = (
     | Preferences
     | Posts
     | Watched
+    | PostCounts
     | Done
 )
 Result = Ok | Refusal

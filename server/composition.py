@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -20,17 +21,22 @@ from persistence.faults import UnavailableError
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from persistence.graph.postgres import PostgresGraph
+from persistence.media.likeness import PostgresLikeness
+from persistence.media.postgres import PostgresMedia
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
+from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
+from protocol.media import MEDIA
 from protocol.posts import POST
 from protocol.replies import Limits
 from server.admission import Admission
@@ -39,6 +45,8 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.feed.feed import Feed
 from server.gateway import Gateway
 from server.host import Host
@@ -47,7 +55,13 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.load import Sheds
 from server.media.addresses import MediaAddresses
+from server.media.moderation import BlockedPictures
+from server.media.pictures import Pictures
+from server.media.pipeline import Pipeline
+from server.media.steps import Processing
+from server.media.workers import Confines
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -58,6 +72,11 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.clearing import Clearing
+from server.posts.posting import Posting
+from server.posts.publishing import Publishing
+from server.posts.sharing import seen_share
+from server.posts.showing import Showing
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -68,6 +87,8 @@ from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
 from server.web import Door, Web
 
 DRAIN_S = 8.0
@@ -141,26 +162,49 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(
-            router.tell, conversations, people, router.reply, self.notifications.answering, self.feed.answer
+        self.engagement = Engagement(
+            pools.questions,
+            Watching(
+                pools.questions,
+                self.gateway.find,
+                self.gateway.write,
+                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+            ),
         )
+        self.requests = Requests(
+            router.tell,
+            conversations,
+            people,
+            router.reply,
+            self.notifications.answering,
+            partial(seen_share, pools.questions),
+            self.engagement.watching,
+            self.feed.answer,
+        )
+        self.showing = Showing(pools.questions, self.media_addresses.url)
+        self._posting = Posting(pools.questions, self.showing)
+        self.clearing = Clearing(pools.questions)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
             "feed": (POST, self.feed.fanning),
+            "publishing": (MEDIA, Publishing(pools.questions).settled),
         }
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
         standings_of = RedisPresence(pools.redis) if pools.redis else None
-        self.presence = Presence(standings_of, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        sights = PostgresSights(pools.questions)
+        self.presence = Presence(standings_of, sights, membership, self.gateway.load, clock, time.monotonic)
         self.presence.join(
             lambda: standings(self.host.population),
             lambda address, see: self.host.tell(address, see, activate=False),
         )
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
+        self._make_uploads(pools)
+        self._make_pictures(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
@@ -184,6 +228,24 @@ class Node:
             metrics=self.metrics,
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
+
+    def _make_uploads(self, pools: Pools) -> None:
+        kept = self._settings.objects
+        names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
+        self.objects = open_objects(*map(str, names))
+        self.upload_progress = Progress(self.cluster.router.deliver)
+        store = PostgresUploads(pools.questions)
+        self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
+
+    def _make_pictures(self, pools: Pools) -> None:
+        kept, granted = self._settings.objects, self._settings.media
+        names = (kept.cold_url, kept.endpoint, kept.region, kept.key, kept.secret)
+        cold = open_objects(*map(str, names)) if kept.cold_url else self.objects
+        media, likeness = PostgresMedia(pools.questions, self._may_write), PostgresLikeness(pools.questions)
+        moderate = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, self.objects, cold, moderate, self.upload_progress.tell)
+        self.pipeline = Pipeline(media, processing, granted.workers, Confines(granted.memory_bytes))
+        self.pictures = Pictures(self.media_addresses, media, self.objects)
 
     def _may_write(self) -> bool:
         return self.cluster.membership.held
@@ -210,13 +272,17 @@ class Node:
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
+            uploads=self.uploads,
+            media=self.pictures,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
+            posting=self._posting,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -240,6 +306,10 @@ class Node:
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
         self.feed.expose(self.metrics)
+        self.uploads.expose(self.metrics)
+        self.engagement.expose(self.metrics)
+        self.clearing.expose(self.metrics)
+        self.metrics.families.append(self.pipeline.figures.collect)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -281,6 +351,7 @@ class Node:
                     self.bus.run(),
                     *self.cluster.works(),
                     *self.presence.works(),
+                    *self.engagement.works(),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -293,7 +364,14 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works(), *self.feed.works()]
+                    works += [
+                        *self.outbox.works(),
+                        *self.notifications.works(),
+                        *self.feed.works(),
+                        *self.uploads.works(),
+                        *self.pipeline.works(),
+                        self.clearing.run(),
+                    ]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

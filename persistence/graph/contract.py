@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol
 
-from protocol.graph import People, Relation
+from protocol.graph import People, Relation, Suggested
 from protocol.ids import ConversationId, UserId
 from protocol.people import Profile
 
@@ -29,6 +29,9 @@ following; `befriend` and `unfriend` are about my list of close friends."""
 
 Names = Literal["followers", "following", "requests", "block", "mute", "restrict", "close_friend"]
 """My lists: `requests` are those that wait for me."""
+
+Others = Literal["followers", "following"]
+"""Lists of anybody's."""
 
 Refused = Literal["absent", "blocked", "no request", "full"]
 """Why a deed is not done. `absent`: no such person, or one who blocks me. `blocked`: I block them. `no request`: none
@@ -65,6 +68,16 @@ class GraphStore(Protocol):
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
         """People on a list of mine, the newest first, without those who block me. Raises ValueError: no cursor."""
 
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
+        """A list of somebody's as `viewer` may see it, without those who block or are blocked. None: `user` is nobody
+        for them, or shows it only to who follows. Raises ValueError: no cursor."""
+
+    async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
+        """Whom those follow whom I follow, and I do not, the most common first: from the VIA newest of mine and the
+        VIA newest of each of theirs."""
+
     async def profile(self, viewer: UserId, id: UserId) -> Profile | None:
         """Somebody as `viewer` sees them. None: no such person, or one who blocks the viewer."""
 
@@ -78,5 +91,7 @@ class GraphStore(Protocol):
         """
 
 
+VIA = 50
+"""How many people, and how many of each, suggestions are looked for among."""
 ACCEPTED_AT_ONCE = 500
 """How many waiting requests one transaction accepts when somebody is no more private."""

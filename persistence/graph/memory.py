@@ -1,17 +1,19 @@
 """The graph in memory: for tests, and for reading what the Postgres store must do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import get_args
 
 import msgspec
 from msgspec import UNSET
 
 from persistence.conversations.database import Database, Transaction
 from persistence.conversations.views import cursor, read_cursor
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Kind, Names, Refused
-from persistence.graph.decision import Edge, Standing, activities, decide, grown, shown
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Kind, Names, Others, Refused
+from persistence.graph.decision import Edge, Relationship, activities, decide, grown, shown
 from persistence.people.contract import Account
 from protocol.activity import Activity
-from protocol.graph import People, Person, Relation
+from protocol.graph import People, Person, Relation, Suggested
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.people import Profile
 
@@ -27,10 +29,10 @@ class GraphTables:
         self.relations: dict[tuple[UserId, Kind, UserId], Millis] = {}
         self.outbox: list[Activity] = []
 
-    def standing(self, me: UserId, them: UserId) -> Standing | None:
+    def relationship(self, me: UserId, them: UserId) -> Relationship | None:
         if (account := self.accounts.get(them)) is None:
             return None
-        return Standing(
+        return Relationship(
             account.private,
             self.blocks(them, me),
             frozenset(kind for kind in _KINDS if (me, kind, them) in self.relations),
@@ -43,12 +45,20 @@ class GraphTables:
         """As the predicate BLOCKS."""
         return (one, "block", other) in self.relations
 
-    def put(self, me: UserId, them: UserId, standing: Standing, now: Millis) -> None:
-        self.put_edge(me, them, standing.forth, now)
-        self.put_edge(them, me, standing.back, now)
+    def apart(self, one: UserId, other: UserId) -> bool:
+        """As the predicate BLOCKED."""
+        return self.blocks(one, other) or self.blocks(other, one)
+
+    def follows(self, one: UserId, other: UserId) -> bool:
+        """As the predicate FOLLOWS."""
+        return self.edges.get((one, other), ("requested", 0))[0] != "requested"
+
+    def put(self, me: UserId, them: UserId, relationship: Relationship, now: Millis) -> None:
+        self.put_edge(me, them, relationship.forth, now)
+        self.put_edge(them, me, relationship.back, now)
         for kind in _KINDS:
-            self._relate(me, kind, them, now if kind in standing.mine else None)
-        self._relate(them, "close_friend", me, now if standing.befriended else None)
+            self._relate(me, kind, them, now if kind in relationship.mine else None)
+        self._relate(them, "close_friend", me, now if relationship.befriended else None)
 
     def put_edge(self, follower: UserId, followee: UserId, edge: Edge | None, now: Millis) -> None:
         if edge is None:
@@ -95,10 +105,10 @@ class MemoryGraph:
     async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
         async def change(transaction: Transaction) -> Relation | Refused:
             await transaction.lock(sorted((("graph", int(me)), ("graph", int(them)))))
-            before, now = self._tables.standing(me, them), self._database.now()
+            before, now = self._tables.relationship(me, them), self._database.now()
             after = decide(before, deed)
-            if before is None or not isinstance(after, Standing):
-                return "absent" if isinstance(after, Standing) else after
+            if before is None or not isinstance(after, Relationship):
+                return "absent" if isinstance(after, Relationship) else after
             names = grown(before, after)
             if names and self._tables.count(me, names) >= LIMITS[names]:
                 return "full"
@@ -137,19 +147,16 @@ class MemoryGraph:
         return all(user in members and not members[user].left_c for user in people)
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
-        standing = self._tables.standing(me, them)
-        return None if standing is None or standing.barred else shown(them, standing)
+        relationship = self._tables.relationship(me, them)
+        return None if relationship is None or relationship.barred else shown(them, relationship)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
+        listed = ((at, user) for at, user in self._tables.listed(me, names) if not self._tables.blocks(user, me))
+        return self._page(listed, before, limit)
+
+    def _page(self, listed: Iterable[tuple[Millis, UserId]], before: str | None, limit: int) -> People:
         end = (2**63, 2**63) if before is None else read_cursor(before)
-        everybody = sorted(
-            (
-                (at * 1_000, int(user))
-                for at, user in self._tables.listed(me, names)
-                if not self._tables.blocks(user, me)
-            ),
-            reverse=True,
-        )
+        everybody = sorted(((at * 1_000, int(user)) for at, user in listed), reverse=True)
         left = [(at, id) for at, id in everybody if (at, id) < (end[0], int(end[1]))]
         people = [self._person(at, UserId(str(id))) for at, id in left[:limit]]
         if len(left) <= limit:
@@ -160,11 +167,48 @@ class MemoryGraph:
         account = self._tables.accounts[id]
         return Person(id, account.username, Millis(at // 1_000), account.name or UNSET)
 
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
+        tables, account = self._tables, self._tables.accounts.get(user)
+        if account is None or (viewer != user and tables.apart(viewer, user)):
+            return None
+        if account.private and viewer != user and not tables.follows(viewer, user):
+            return None
+        listed = ((at, one) for at, one in tables.listed(user, names) if not tables.apart(one, viewer))
+        return self._page(listed, before, limit)
+
+    async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
+        tables = self._tables
+        via: dict[UserId, list[UserId]] = {}
+        for friend in self._newest_followed(me):
+            for one in self._newest_followed(friend):
+                via.setdefault(one, []).append(friend)
+        ranked = sorted(via, key=lambda one: (len(via[one]), int(one)), reverse=True)
+        open_to = (
+            one
+            for one in ranked
+            if one != me
+            and (me, one) not in tables.edges
+            and not tables.apart(me, one)
+            and not any((me, kind, one) in tables.relations for kind in ("mute", "restrict"))
+        )
+        return [self._suggested(one, via[one]) for one in islice(open_to, limit)]
+
+    def _newest_followed(self, user: UserId) -> list[UserId]:
+        listed = sorted(((at, int(one)) for at, one in self._tables.listed(user, "following")), reverse=True)
+        return [UserId(str(one)) for _, one in listed[:VIA]]
+
+    def _suggested(self, id: UserId, via: list[UserId]) -> Suggested:
+        account = self._tables.accounts[id]
+        return Suggested(id, account.username, len(via), tuple(via[:3]), account.name or UNSET)
+
     async def profile(self, viewer: UserId, id: UserId) -> Profile | None:
         account = self._tables.accounts.get(id)
         if account is None or self._tables.blocks(id, viewer):
             return None
-        return Profile(id, account.username, account.name or UNSET, account.private)
+        followers, following = (sum(1 for _ in self._tables.listed(id, names)) for names in get_args(Others))
+        return Profile(id, account.username, account.name or UNSET, account.private, followers, following)
 
     async def profile_named(self, viewer: UserId, username: str) -> Profile | None:
         named = (id for id, account in self._tables.accounts.items() if account.username.lower() == username.lower())
@@ -179,9 +223,9 @@ class MemoryGraph:
                 return True
             waiting = sorted(self._tables.listed(me, "requests"))[:ACCEPTED_AT_ONCE]
             for _, them in waiting:
-                before = Standing(back="requested")
+                before = Relationship(back="requested")
                 transaction.write(self._tables.put_edge, them, me, "accepted", now)
-                told = activities(me, them, before, Standing(back="accepted"), now)
+                told = activities(me, them, before, Relationship(back="accepted"), now)
                 transaction.write(self._tables.outbox.extend, told)
             return len(waiting) < ACCEPTED_AT_ONCE
 

@@ -5,25 +5,28 @@ from asyncpg.pool import PoolConnectionProxy
 
 from persistence.conversations.views import cursor, read_cursor
 from persistence.graph import rows
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Names, Refused
-from persistence.graph.decision import Standing, activities, decide, grown, shown
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Names, Others, Refused
+from persistence.graph.decision import Relationship, activities, counted, decide, grown, shown
 from persistence.graph.statements import (
     ALONE,
     APPLY,
     FENCE,
     FOLLOWED,
     MINE_FIRST,
+    OTHERS,
     PAGES,
     PROFILE,
     PROFILE_NAMED,
     RELATED,
+    RELATIONSHIP,
     SET_PRIVATE,
-    STANDING,
+    SHOWN,
+    SUGGESTED,
     THEIRS_FIRST,
     WAITING,
 )
 from persistence.pool import Pool, fetch, transaction
-from protocol.graph import People, Relation
+from protocol.graph import People, Relation, Suggested
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.people import Profile
 
@@ -42,11 +45,11 @@ class PostgresGraph:
     async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.execute(MINE_FIRST if int(me) < int(them) else THEIRS_FIRST, int(me), int(them))
-            [row] = await connection.fetch(STANDING, int(me), int(them))
-            before, now = rows.standing(row)
+            [row] = await connection.fetch(RELATIONSHIP, int(me), int(them))
+            before, now = rows.relationship(row)
             after = decide(before, deed)
-            if before is None or not isinstance(after, Standing):
-                return "absent" if isinstance(after, Standing) else after
+            if before is None or not isinstance(after, Relationship):
+                return "absent" if isinstance(after, Relationship) else after
             if after != before:
                 if await _is_full(connection, me, grown(before, after)):
                     return "full"
@@ -58,17 +61,27 @@ class PostgresGraph:
         return [ConversationId(str(row["id"])) for row in found]
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
-        [row] = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))
-        standing, _ = rows.standing(row)
-        return None if standing is None or standing.barred else shown(them, standing)
+        [row] = await fetch(self._pool, WITHIN_S, RELATIONSHIP, int(me), int(them))
+        relationship, _ = rows.relationship(row)
+        return None if relationship is None or relationship.barred else shown(them, relationship)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
         at, id = _FIRST_PAGE if before is None else read_cursor(before)
-        found = await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, int(id), limit + 1)
-        people = [rows.person(row) for row in found[:limit]]
-        if len(found) <= limit:
-            return People(people)
-        return People(people, cursor(found[limit - 1][0], ConversationId(people[-1].user)))
+        return _page(await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, int(id), limit + 1), limit)
+
+    async def others(
+        self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
+    ) -> People | None:
+        at, id = _FIRST_PAGE if before is None else read_cursor(before)
+        shown_to = await fetch(self._pool, WITHIN_S, SHOWN, int(viewer), int(user))
+        if not shown_to or not shown_to[0][0]:
+            return None
+        return _page(
+            await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, int(id), limit + 1), limit
+        )
+
+    async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
+        return [rows.suggested(row) for row in await fetch(self._pool, WITHIN_S, SUGGESTED, int(me), VIA, limit)]
 
     async def profile(self, viewer: UserId, id: UserId) -> Profile | None:
         found = await fetch(self._pool, WITHIN_S, PROFILE, int(viewer), int(id))
@@ -90,6 +103,13 @@ class PostgresGraph:
         return len(waiting) < ACCEPTED_AT_ONCE
 
 
+def _page(found: list[asyncpg.Record], limit: int) -> People:
+    people = [rows.person(row) for row in found[:limit]]
+    if len(found) <= limit:
+        return People(people)
+    return People(people, cursor(found[limit - 1][0], ConversationId(people[-1].user)))
+
+
 async def _is_full(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, names: Names | None) -> bool:
     if names is None:
         return False
@@ -99,14 +119,15 @@ async def _is_full(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId
     return bool(await connection.fetchval(RELATED, int(me), names, limit) >= limit)
 
 
-def _difference(me: UserId, them: UserId, before: Standing, after: Standing, now: Millis) -> list[object]:
-    was, becomes = (rows.relations_between(me, them, standing) for standing in (before, after))
+def _difference(me: UserId, them: UserId, before: Relationship, after: Relationship, now: Millis) -> list[object]:
+    was, becomes = (rows.relations_between(me, them, relationship) for relationship in (before, after))
     fenced = ("block" in before.mine) != ("block" in after.mine)
     return rows.arguments(
         rows.changed_edges(me, them, before, after),
         becomes - was,
         was - becomes,
         activities(me, them, before, after, now),
+        counted(me, them, before, after),
         (me, them) if fenced else None,
     )
 
@@ -114,6 +135,7 @@ def _difference(me: UserId, them: UserId, before: Standing, after: Standing, now
 def _acceptance(me: UserId, waiting: list[asyncpg.Record]) -> list[object]:
     followers = [UserId(str(row["follower"])) for row in waiting]
     now = Millis(waiting[0][0])
-    before, after = Standing(back="requested"), Standing(back="accepted")
+    before, after = Relationship(back="requested"), Relationship(back="accepted")
     told = [activity for them in followers for activity in activities(me, them, before, after, now)]
-    return rows.arguments([(them, me, "accepted") for them in followers], (), (), told, None)
+    counts = [count for them in followers for count in counted(me, them, before, after)]
+    return rows.arguments([(them, me, "accepted") for them in followers], (), (), told, counts, None)

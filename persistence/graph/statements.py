@@ -6,8 +6,10 @@ locks still stands when it is written. The locks are advisory: one that many fol
 written for it, and those who wait have their turn in order.
 """
 
-from persistence.graph.contract import Names
-from persistence.graph.predicates import BLOCKS
+from persistence.graph.contract import Names, Others
+from persistence.graph.predicates import BLOCKED, BLOCKS, SILENCED
+from persistence.privacy import PERSON
+from persistence.tallies.fragments import EXACT
 
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
 _MICROS = "(extract(epoch from {}) * 1000000)::bigint"
@@ -18,7 +20,7 @@ THEIRS_FIRST = "select pg_advisory_xact_lock_shared($2), pg_advisory_xact_lock($
 
 # A statement of its own after the locks, so that it sees what was committed while they were waited for. It looks for
 # as much whether they exist, block me or neither.
-STANDING = f"""
+RELATIONSHIP = f"""
 select {_NOW}, a.private,
   {BLOCKS.format(one="p.them", other="p.me")},
   array(select kind from relation where user_id = p.me
@@ -39,7 +41,7 @@ select {_NOW}, follower from follow where followee = $1 and requested = true ord
 SET_PRIVATE = "update account set private = $2 where id = $1 and private <> $2"
 
 # Edges to be there, edges to be gone, relations to be there, relations to be gone, what is told of it in this order,
-# and the pair whose conversation is to be loaded anew.
+# the pair whose conversation is to be loaded anew, and what it does to the numbers of both.
 APPLY = """
 with put as (
   insert into follow (follower, followee, requested, accepted)
@@ -57,7 +59,9 @@ dropped as (
   where (r.user_id, r.kind, r.target) = (w.user_id, w.kind, w.target)),
 told as (
   insert into outbox (topic, body)
-  select $13, w.body from unnest($14::bytea[]) with ordinality w (body, n) order by w.n)
+  select $13, w.body from unnest($14::bytea[]) with ordinality w (body, n) order by w.n),
+counted as (
+  insert into tally_change (thing, kind, change) select * from unnest($17::bigint[], $18::text[], $19::int[]))
 update conversation set fence = fence + 1 where low = $15 and high = $16"""
 
 # In the order of their ids, as whoever commits to several locks them.
@@ -97,8 +101,48 @@ PAGES: dict[Names, str] = {
     "close_friend": _relations("close_friend"),
 }
 
+# Numbers of a profile are exact: what is folded, and what waits for that.
 _PROFILE = f"""
-select a.id, a.username, a.name, a.private from account a
+select a.id, a.username, a.name, a.private, {EXACT.format(thing="a.id", kind="followers")},
+  {EXACT.format(thing="a.id", kind="following")}, {EXACT.format(thing="a.id", kind="posts")}
+from account a
 where {{found}} and not {BLOCKS.format(one="a.id", other="$1")}"""
+_THEIRS = """
+select {micros}, x.{them}, a.username, a.name
+from follow x join account a on a.id = x.{them}
+where x.{whose} = $2 and x.requested = false and (x.at, x.{them}) < ({end}, $4::bigint)
+  and not {blocked}
+order by x.at desc, x.{them} desc limit $5"""
+
+
+def _of(them: str, whose: str) -> str:
+    return _THEIRS.format(
+        micros=_MICROS.format("x.at"),
+        them=them,
+        whose=whose,
+        end=_END.replace("$2", "$3"),
+        blocked=BLOCKED.format(one=f"x.{them}", other="$1::bigint"),
+    )
+
+
+OTHERS: dict[Others, str] = {"followers": _of("follower", "followee"), "following": _of("followee", "follower")}
+SHOWN = f"select {PERSON.format(viewer='$1::bigint', author='a.id')} from account a where a.id = $2"
+
+# Of the newest whom I follow the newest whom they follow: 2,500 edges at most, however many there are.
+SUGGESTED = f"""
+select c.id, a.username, a.name, c.common, c.via[1:3]
+from (
+  select f.followee as id, count(*)::int as common, array_agg(m.followee order by m.at desc) as via
+  from (select followee, at from follow where follower = $1 and requested = false
+      order by at desc, followee desc limit $2) m
+  cross join lateral (select followee from follow where follower = m.followee and requested = false
+      order by at desc, followee desc limit $2) f
+  where f.followee <> $1 group by f.followee order by count(*) desc, f.followee desc) c
+join account a on a.id = c.id
+where not exists (select from follow where follower = $1 and followee = c.id offset 0)
+  and not {BLOCKED.format(one="c.id", other="$1::bigint")}
+  and not {SILENCED.format(one="$1::bigint", other="c.id")}
+order by c.common desc, c.id desc limit $3"""
+
 PROFILE = _PROFILE.format(found="a.id = $2")
 PROFILE_NAMED = _PROFILE.format(found="lower(a.username) = lower($2)")

@@ -6,14 +6,17 @@ from typing import get_args
 
 from msgspec import UNSET
 
-from persistence.graph.contract import LIMITS, Deed, Names, Refused
+from persistence.graph.contract import LIMITS, Deed, Names, Others, Refused
 from protocol.errors import Refusal
-from protocol.graph import PeopleQuery
+from protocol.graph import PeopleQuery, Suggestions
 from server.http.profiles import NO_SUCH_USER
 from server.http.services import Answer, Call, Handler, Services
 from server.tokens import Caller
 
 MYSELF = Refusal("bad_request", "id: that is you: name somebody else")
+
+# The same for who does not exist, who blocks me, and who shows their lists only to who follows them.
+NO_SUCH_LIST = Refusal("not_found", "there is no such user, or their lists are not for you")
 
 _REFUSALS: Mapping[Refused, Refusal] = {
     "absent": NO_SUCH_USER,
@@ -66,10 +69,22 @@ async def _list(names: Names, services: Services, caller: Caller, call: Call) ->
     return await services.graph.page(caller.user, names, before, query.limit)
 
 
+async def _list_of(names: Others, services: Services, caller: Caller, call: Call) -> Answer:
+    query: PeopleQuery = call.query
+    before = None if query.before is UNSET else query.before
+    return await services.graph.others(caller.user, call.place.id, names, before, query.limit) or NO_SUCH_LIST
+
+
+async def _suggest(services: Services, caller: Caller, call: Call) -> Answer:
+    return Suggestions(await services.graph.suggestions(caller.user, call.query.limit))
+
+
 _DEEDS: tuple[Deed, ...] = get_args(Deed)
 GRAPH_HANDLERS: Mapping[str, Handler] = {
     "graph.relation": _show_relation,
     **{f"graph.{deed}": partial(_do, deed) for deed in _DEEDS},
+    **{f"user.{names}": partial(_list_of, names) for names in get_args(Others)},
+    "graph.suggestions": _suggest,
     **{route: partial(_list, names) for route, names in _LISTS.items()},
 }
 """Each deed has the route of its name."""

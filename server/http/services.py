@@ -14,17 +14,22 @@ from protocol.errors import Refusal
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
+from server.engagement.engagement import Engagement
 from server.http.rates import Rate
+from server.media.pictures import Pictures
 from server.passwords import Passwords
+from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.uploads import Uploads
 
 Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
 
 
 class Rates(Struct, frozen=True, kw_only=True):
-    """How often one may ask: each login; each address without a login; and each address, each username, to get one.
+    """How often one may ask: each login; each address without a login; each address, each username, to get one; and
+    for pictures each viewer.
 
     The limit by username slows guessing from many addresses. Who wants to can use it up and so keep its owner from
     signing in anew; logins that exist are not touched, as exchanging a refresh token does not count.
@@ -34,6 +39,7 @@ class Rates(Struct, frozen=True, kw_only=True):
     address: Rate = Rate("address", 200, 20)
     sign_up: Rate = Rate("sign-up", 100, 0.1)
     sign_in: Rate = Rate("sign-in", 60, 1)
+    viewer: Rate = Rate("viewer", 2_000, 200)
     username: Rate = Rate("username", 10, 1 / 6)
 
 
@@ -56,13 +62,17 @@ class Services(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     revocations: Revocations
     ask: Ask
+    engagement: Engagement
     home: Callable[[UserId], Life]
     related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
+    uploads: Uploads
+    media: Pictures
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
+    posting: Posting
     refresh_s: int
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Kind, Names
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed, Kind, Names, Others
 from persistence.pool import open_pool
 from protocol.graph import Relation
 from protocol.ids import EPOCH, UserId
@@ -227,6 +227,102 @@ async def test_a_profile_is_not_there_for_who_is_blocked(ground: GraphGround, ad
     assert await ground.store.profile(ada, ben) is not None
     await do(ground, ada, "unblock", ben)
     assert await ground.store.profile(ben, ada) == seen
+
+
+async def numbers_of(ground: GraphGround, viewer: UserId, user: UserId) -> tuple[int, int]:
+    profile = await ground.store.profile(viewer, user)
+    assert profile is not None
+    return profile.followers, profile.following
+
+
+async def test_a_profile_counts_who_follows_and_no_request(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    await ground.store.set_private(cyd, True)
+    for them in (ben, cyd):
+        await do(ground, ada, "follow", them)
+    await do(ground, ada, "follow", ben)
+    await do(ground, ben, "follow", ada)
+    assert [await numbers_of(ground, ben, user) for user in (ada, ben, cyd)] == [(1, 1), (1, 1), (0, 0)]
+    await do(ground, cyd, "accept", ada)
+    assert [await numbers_of(ground, ben, user) for user in (ada, cyd)] == [(1, 2), (1, 0)]
+    await do(ground, ada, "block", ben)
+    await do(ground, cyd, "remove", ada)
+    assert [await numbers_of(ground, cyd, user) for user in (ada, ben, cyd)] == [(0, 0), (0, 0), (0, 0)]
+
+
+async def test_all_who_wait_are_counted_when_somebody_is_private_no_more(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    await ground.store.set_private(ada, True)
+    for one in (ben, cyd):
+        await do(ground, one, "follow", ada)
+    await ground.store.set_private(ada, False)
+    assert await numbers_of(ground, ben, ada) == (2, 0)
+    assert await numbers_of(ground, ben, cyd) == (0, 1)
+
+
+async def of(ground: GraphGround, viewer: UserId, user: UserId, names: Others) -> list[UserId] | None:
+    page = await ground.store.others(viewer, user, names, None, 100)
+    return None if page is None else [item.user for item in page.items]
+
+
+async def test_lists_of_somebody_leave_out_those_who_are_blocked_either_way(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    dan = await person(ground)
+    for one in (ben, cyd, dan):
+        await do(ground, one, "follow", ada)
+    assert await of(ground, ben, ada, "followers") == [dan, cyd, ben]
+    assert await of(ground, ada, ben, "following") == [ada]
+    await do(ground, ben, "block", cyd)
+    await do(ground, dan, "block", ben)
+    assert await of(ground, ben, ada, "followers") == [ben]
+    assert await of(ground, ada, ada, "followers") == [dan, cyd, ben]
+    assert await of(ground, ben, dan, "following") is await of(ground, ben, NOBODY, "followers") is None
+
+
+async def test_lists_of_somebody_private_are_for_who_follows_them(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    await do(ground, ben, "follow", ada)
+    await ground.store.set_private(ada, True)
+    await do(ground, cyd, "follow", ada)
+    assert await of(ground, ben, ada, "followers") == await of(ground, ada, ada, "followers") == [ben]
+    assert await of(ground, cyd, ada, "followers") is await of(ground, cyd, ada, "following") is None
+
+
+async def test_a_list_of_somebody_goes_on_where_a_page_ends(ground: GraphGround, ada: UserId) -> None:
+    fans = [await person(ground) for _ in range(5)]
+    for fan in fans:
+        await do(ground, fan, "follow", ada)
+    found, before = list[UserId](), None
+    while True:
+        page = await ground.store.others(fans[0], ada, "followers", before, 2)
+        assert page is not None
+        found += [item.user for item in page.items]
+        if page.next is UNSET:
+            break
+        before = page.next
+    assert found == fans[::-1]
+
+
+async def test_whom_most_of_mine_follow_is_suggested_first(
+    ground: GraphGround, ada: UserId, ben: UserId, cyd: UserId
+) -> None:
+    dan, eve, fay = [await person(ground) for _ in range(3)]
+    for one, other in ((ada, ben), (ada, cyd), (ben, dan), (ben, eve), (cyd, eve), (cyd, ben), (ben, ada), (cyd, fay)):
+        await do(ground, one, "follow", other)
+    first, *others = [(s.user, s.common) for s in await ground.store.suggestions(ada, 10)]
+    assert first == (eve, 2)
+    assert sorted(others) == sorted([(fay, 1), (dan, 1)])
+    assert set((await ground.store.suggestions(ada, 1))[0].by) == {ben, cyd}
+    await do(ground, eve, "block", ada)
+    await do(ground, ada, "mute", dan)
+    assert [s.user for s in await ground.store.suggestions(ada, 10)] == [fay]
+    await ground.store.set_private(fay, True)
+    await do(ground, ada, "follow", fay)
+    assert await ground.store.suggestions(ada, 10) == []
 
 
 async def test_a_profile_tells_who_has_to_be_asked(ground: GraphGround, ada: UserId, ben: UserId) -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persistence.graph.contract import Deed, Names
+from persistence.graph.contract import Deed, Names, Others
 from persistence.pool import open_pool
 from protocol.ids import UserId
 from tests.contracts.graph_grounds import GraphGround, MemoryGraphGround, PostgresGraphGround, person
 
-PEOPLE = 3
+PEOPLE = 4
 pairs = st.sampled_from([(one, other) for one in range(PEOPLE) for other in range(PEOPLE) if one != other])
 deeds = st.tuples(pairs, st.sampled_from(get_args(Deed)))
 turns = st.tuples(st.integers(0, PEOPLE - 1), st.booleans())
@@ -36,6 +36,8 @@ class Side:
                 return found
 
     def _number(self, part: Any) -> Any:
+        if isinstance(part, tuple):
+            return sorted(map(self._number, part))
         return self.people.index(UserId(part)) if part in self.people else part
 
     async def do(self, step: Any) -> Any:
@@ -53,7 +55,12 @@ class Side:
                 page = await self.ground.store.page(me, names, None, PEOPLE)
                 # Who was accepted in one moment stands by id, which each store draws.
                 found.append(sorted((self.plain(item) for item in page.items), key=str))
+            suggestions = await self.ground.store.suggestions(me, PEOPLE)
+            found.append(sorted((self.plain(item) for item in suggestions), key=str))
             for them in self.people:
+                for names in get_args(Others):
+                    theirs = await self.ground.store.others(me, them, names, None, PEOPLE)
+                    found.append(theirs and sorted((self.plain(item) for item in theirs.items), key=str))
                 if me != them:
                     found.append(self.plain(await self.ground.store.relation(me, them)))
                     found.append(self.plain(await self.ground.store.profile(me, them)))

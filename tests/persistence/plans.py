@@ -26,7 +26,7 @@ def _rows(step: dict[str, Any]) -> float:
 
 
 def _execution(name: str, arguments: Sequence[object]) -> str:
-    return f"execute {name} ({', '.join(map(_literal, arguments))})"
+    return f"execute {name} ({', '.join(map(_literal, arguments))})" if arguments else f"execute {name}"
 
 
 def _literal(value: object) -> str:

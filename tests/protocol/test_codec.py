@@ -27,6 +27,7 @@ from protocol.facts import Fact, Said
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import ErrReply
 from protocol.requests import Ack, AnyRequest, Hello, MarkRead, SendMessage, Type
+from protocol.shares import Share
 from tests.protocol import maps
 from tests.protocol.faults import FAULTS, HALF_READABLE, READ, SEND, UNREADABLE, packed
 
@@ -97,7 +98,8 @@ def test_a_missing_field_is_refused_by_name(codec: Codec, data: st.DataObject) -
     request = data.draw(maps.requests)
     envelope = [] if request["op"] in maps.WITHOUT_ID else ["op", "id"]
     field = data.draw(st.sampled_from([*envelope, *maps.REQUIRED[request["op"]]]))
-    rest = {key: value for key, value in request.items() if key != field}
+    # A share is as good as a text.
+    rest = {key: value for key, value in request.items() if key not in (field, "share")}
     id, code, message = refused(codec, packed(codec, rest))
     assert code == "bad_request"
     assert field in message
@@ -245,6 +247,7 @@ log_events: st.SearchStrategy[AnyLogEvent] = st.builds(
     MessageSent,
     **log,
     text=absent | maps.text(300),
+    share=absent | st.builds(Share, st.sampled_from(["post", "story", "profile"]), maps.ids),
     reply_to=absent | places,
     mentions=absent | st.lists(users, max_size=4).map(tuple),
 ) | st.builds(ConversationChanged, **log, title=absent | maps.text(100))

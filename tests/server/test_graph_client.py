@@ -50,6 +50,20 @@ async def test_pages_of_people_follow_each_other(enter: Enter) -> None:
     assert rest.next is None
 
 
+async def test_friends_of_friends_are_suggested_and_lists_of_others_are_read(enter: Enter) -> None:
+    (_, one), (tom, other), (lea, third) = [await enter(f"{name}.friends") for name in ("kim", "tom", "lea")]
+    mine = Graph(one)
+    await mine.follow(tom)
+    await Graph(other).follow(lea)
+    [suggested] = await mine.suggestions()
+    assert (suggested.user, suggested.common, suggested.by) == (lea, 1, (tom,))
+    assert [person.user for person in (await mine.people_of(tom, "following")).items] == [lea]
+    assert [person.user for person in (await mine.people_of(lea, "followers")).items] == [tom]
+    await Graph(third).set_private(True)
+    with pytest.raises(Refused, match="not_found"):
+        await mine.people_of(lea, "followers")
+
+
 async def test_who_is_blocked_is_told_that_nobody_is_there(enter: Enter) -> None:
     (ada, one), (eve, other) = await enter("ada.graph"), await enter("eve.graph")
     assert (await Graph(one).decide("block", eve)).blocked

@@ -22,13 +22,13 @@ DECISIONS = {
     "close-friend": ("close_friend", "close-friends"),
 }
 ABOUT_OTHERS = [
-    ("GET", "/v1/users/{}"),
     ("GET", "/v1/users/{}/relation"),
     *((method, f"/v1/users/{{}}/{word}") for method in ("PUT", "DELETE") for word in ("follow", *DECISIONS)),
     ("PUT", "/v1/me/follow-requests/{}"),
     ("DELETE", "/v1/me/follow-requests/{}"),
     ("DELETE", "/v1/me/followers/{}"),
 ]
+SHOWN_TO_OTHERS = [("GET", f"/v1/users/{{}}{path}") for path in ("", "/followers", "/following")]
 LISTS = ["followers", "following", "follow-requests", "blocked", "muted", "restricted", "close-friends"]
 
 
@@ -97,7 +97,7 @@ async def test_what_i_decide_about_somebody_is_set_listed_and_ended(ada: Person,
     assert await users(ada, path) == []
 
 
-@pytest.mark.parametrize(("method", "path"), ABOUT_OTHERS)
+@pytest.mark.parametrize(("method", "path"), ABOUT_OTHERS + SHOWN_TO_OTHERS)
 async def test_who_blocks_is_answered_like_who_does_not_exist(
     client: Client, ada: Person, eve: Person, method: str, path: str
 ) -> None:
@@ -135,7 +135,7 @@ async def test_who_blocks_has_to_unblock_first(ada: Person, bob: Person, word: s
     assert "unblock" in problem["detail"]
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in ABOUT_OTHERS if route[1] != "/v1/users/{}"])
+@pytest.mark.parametrize(("method", "path"), ABOUT_OTHERS)
 async def test_the_graph_is_about_others(ada: Person, method: str, path: str) -> None:
     problem = await ada.call(method, path.format(ada.user), status=400)
     assert problem["detail"].startswith("id: that is you")

@@ -16,6 +16,15 @@ from .reading import Body, int_of, int_or_none, map_of, text_of, text_or_none, t
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What a message points at: `kind` is `post`, `story` or `profile`. Whether its reader may see it is told by asking
+    for it."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message. `sender` is a user id, `at` milliseconds since 1970; `text` is None in tombstones and the like."""
 
@@ -27,6 +36,14 @@ class Message:
     text: str | None
     body: Body
     u: int | None = None
+
+    @property
+    def share(self) -> Share | None:
+        """What is shared, if anything."""
+        if self.body.get("share") is None:
+            return None
+        said = map_of(self.body, "share")
+        return Share(text_of(said, "kind"), text_of(said, "id"))
 
     @property
     def erased(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 from .accounts import Login
-from .reading import Body, bool_of, int_of, maps_of, text_of, text_or_none
+from .reading import Body, bool_of, int_of, maps_of, text_of, text_or_none, texts_of
 
 Decision = Literal["block", "mute", "restrict", "close-friend"]
 PeopleList = Literal["followers", "following", "follow-requests", "blocked", "muted", "restricted", "close-friends"]
@@ -45,6 +45,17 @@ class People:
 
     items: tuple[Person, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """Somebody whom I may want to follow: `common` of those whom I follow do, among them those of `by`."""
+
+    user: str
+    username: str
+    name: str | None
+    common: int
+    by: tuple[str, ...]
 
 
 class Graph:
@@ -90,6 +101,18 @@ class Graph:
         query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
         return _people(await self._login.call("GET", f"/v1/me/{which}?{query}"))
 
+    async def people_of(
+        self, user: str, which: Literal["followers", "following"], before: str | None = None, limit: int = PAGE
+    ) -> People:
+        """A page of who follows somebody, or of whom they follow; Refused (`not_found`) where that is not for me."""
+        query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
+        return _people(await self._login.call("GET", f"/v1/users/{quote(user, safe='')}/{which}?{query}"))
+
+    async def suggestions(self, limit: int = 20) -> tuple[Suggested, ...]:
+        """Whom I may want to follow, those with most in common first."""
+        said = await self._login.call("GET", f"/v1/me/suggestions?limit={limit}")
+        return tuple(_suggested(item) for item in maps_of(said, "items"))
+
     async def set_private(self, private: bool) -> None:
         """Whether who wants to follow me has to ask. No more private: all who wait are accepted."""
         await self._login.call("PATCH", "/v1/me", {"private": private})
@@ -109,6 +132,16 @@ class Graph:
 
 def _people(said: Body) -> People:
     return People(tuple(_person(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
+
+
+def _suggested(said: Body) -> Suggested:
+    return Suggested(
+        user=text_of(said, "user"),
+        username=text_of(said, "username"),
+        name=text_or_none(said, "name"),
+        common=int_of(said, "common"),
+        by=texts_of(said, "by"),
+    )
 
 
 def _person(said: Body) -> Person:
