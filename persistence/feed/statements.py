@@ -136,5 +136,4 @@ AUDIENCE = f"""
 select w.id, {_told("w.id")}
 from post p
 cross join unnest($2::bigint[]) w (id)
-join follow f on f.follower = w.id and f.followee = p.author and f.requested = false
-where p.id = $1"""
+where p.id = $1 and {FOLLOWS.format(one="w.id", other="p.author")}"""

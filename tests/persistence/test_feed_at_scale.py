@@ -62,6 +62,8 @@ async def _fill(url: str) -> None:
         select id, u from post, generate_series(1, 20) u where id < {POST + 1000}""",
         f"insert into follow (follower, followee) select {ME}, n from generate_series(10, {AUTHORS + 9}) n",
         f"insert into follow (follower, followee) select n, {FAMOUS} from generate_series(10000, {9_999 + FANS}) n",
+        """insert into follow (follower, followee)
+        select n, 100000 + k from generate_series(10000, 10099) n, generate_series(1, 200) k""",
         "insert into celebrity (author, celebrity, version) select n, true, n from generate_series(1000, 1005) n",
         "insert into celebrity (author, celebrity, version) select n, true, 1 from generate_series(2000, 9000) n",
         "insert into fanout (post, author, due_at, done_at) select id, author, null, now() from post offset 10",
