@@ -29,6 +29,7 @@ from .events import (
     ConversationState,
     Entry,
     Event,
+    FeedNew,
     LogEvent,
     Member,
     MemberChanged,
@@ -49,6 +50,7 @@ from .events import (
     Snapshot,
     Typing,
 )
+from .feed import Feed
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .posts import Media, Post, PostPage, Posts
@@ -67,6 +69,8 @@ __all__ = [
     "Devices",
     "Entry",
     "Event",
+    "Feed",
+    "FeedNew",
     "FileStore",
     "Graph",
     "History",
