@@ -149,6 +149,13 @@ class User:
         """Somebody has a screen before them: a device is connected and not in the background."""
         return any(session.connection and not session.background for session in self._sessions)
 
+    @property
+    def flowing(self) -> list[int] | None:
+        """The connections in the foreground, if all of them take what comes. None: some would have to be kept behind,
+        so that a live event has to be `Delivered`."""
+        here = [session for session in self._sessions if session.connection and not session.background]
+        return None if any(session.behind for session in here) else [session.connection for session in here]
+
     # -- devices come and go ------------------------------------------------------------------------------------
 
     def _attach(self, hello: Attach, now: Millis) -> list[Effect]:

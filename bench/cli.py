@@ -22,8 +22,10 @@ from bench.room import room
 from bench.rounds import Options, Run, run, summarise
 from bench.stage import Workload
 from bench.subject import Commands, RunError
+from bench.workloads.celebrity import Celebrity
 from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.fanout import Fanout
+from bench.workloads.feed import Feed
 from bench.workloads.held import Held
 from bench.workloads.idle import Idle
 from bench.workloads.likes import Likes
@@ -142,6 +144,27 @@ def likes(requests: int, people: int, seconds: float, nodes: int, **shared: Any)
 def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> None:
     """CPU per change of somebody whom 50 watch, told per change, and what is held back; 2 % a minute come or go."""
     conclude(Presence(connections, window_s=seconds, seed=shared["seed"]), nodes=nodes, **shared)
+
+
+@bench.command()
+@click.option("--readers", default=500, show_default=True, help="Users who read their feed, each following 100.")
+@click.option("--rate", default=50.0, show_default=True, help="Pages per second.")
+@click.option("--fans", default=9_999, show_default=True, help="Followers of the author whose posts are fanned out.")
+@NODES
+@measuring
+def feed(readers: int, rate: float, fans: int, nodes: int, **shared: Any) -> None:
+    """Pages of 50 posts, cold and warm, over sockets and HTTP; and how long a post takes into its followers' lists."""
+    conclude(Feed(readers, rate=rate, fans=fans, seed=shared["seed"]), nodes=nodes, **shared)
+
+
+@bench.command()
+@click.option("--online", type=click.IntRange(100, 18_980), default=10_000, show_default=True, help="Followers online.")
+@click.option("--followers", default=1_000_000, show_default=True, help="Of the author, in all.")
+@NODES
+@measuring
+def celebrity(online: int, followers: int, nodes: int, **shared: Any) -> None:
+    """How soon all who are online and follow somebody very many follow hear of a post, and what others feel of it."""
+    conclude(Celebrity(online, followers, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command("all")

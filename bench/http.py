@@ -33,6 +33,12 @@ class Line(asyncio.Protocol):
         if len(self._waiting) == 1:
             self._transport.write(request)
 
+    async def get(self, path: str, token: str) -> tuple[int, bytes]:
+        """Status and body, when they are there; status 0: the connection was lost."""
+        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self.ask(request("GET", path, token), lambda *said: answer.set_result(said))
+        return await answer
+
     def close(self) -> None:
         self._transport.close()
 

@@ -31,6 +31,7 @@ class Frame(msgspec.Struct, gc=False):
     cid: str = ""
     user: str = ""
     kind: str = ""
+    post: str = ""
 
 
 class Hello(msgspec.Struct, gc=False):

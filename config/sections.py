@@ -101,6 +101,12 @@ class Actors(Struct, frozen=True, kw_only=True):
     conversation_idle_ms: Annotated[int, Meta(ge=100, le=86_400_000)] = 30_000
 
 
+class Feed(Struct, frozen=True, kw_only=True):
+    """Whose posts go into each follower's list: authors with no more followers than that."""
+
+    fanout_followers: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
+
+
 class Log(Struct, frozen=True, kw_only=True):
     """What is written to the log."""
 
@@ -121,4 +127,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects: Objects = Objects()
     uploads: Uploads = Uploads()
     media: Media = Media()
+    feed: Feed = Feed()
     log: Log = Log()

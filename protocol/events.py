@@ -138,6 +138,29 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
         return ("typing", self.conversation, self.user)
 
 
+class Preview(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What can be drawn of a post before it is read: the first 100 code points of its caption, and its first picture.
+    It is the same for everybody, so there is no address in it."""
+
+    width: int
+    height: int
+    thumbhash: bytes | UnsetType = UNSET
+    caption: str | UnsetType = UNSET
+
+
+class FeedNew(LiveEvent, frozen=True, gc=False, tag="feed.new"):
+    """Somebody whom I follow has posted at `at`; `feed.page` has it."""
+
+    author: UserId
+    post: str
+    at: Millis
+    preview: Preview
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("feed.new", self.post)
+
+
 class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=True):
     """How far something of mine is on its way to be shown.
 
@@ -168,7 +191,7 @@ class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
         return ("tray", self.change, self.author, *(story.id for story in self.stories))
 
 
-AnyLiveEvent = Typing | UploadMoved | TrayChanged
+AnyLiveEvent = Typing | UploadMoved | TrayChanged | FeedNew
 """The live events that go to users wherever their home is."""
 
 

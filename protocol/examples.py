@@ -7,6 +7,7 @@ from protocol.events import (
     Continuity,
     Conversation,
     ConversationChanged,
+    FeedNew,
     Me,
     Member,
     MemberSettings,
@@ -19,6 +20,7 @@ from protocol.events import (
     PostRemoved,
     Presence,
     PresenceChanged,
+    Preview,
     ReadMoved,
     ReceiptMoved,
     SettingsChanged,
@@ -29,8 +31,9 @@ from protocol.events import (
     UploadMoved,
 )
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import Media, MediaId
 from protocol.notifications import Notifications
-from protocol.posts import PostId
+from protocol.posts import Author, Post, PostId, Posts
 from protocol.preferences import Muted, Preferences, PreferencesChange, QuietHours
 from protocol.replies import (
     Conversations,
@@ -55,6 +58,7 @@ from protocol.requests import (
     DeclineConversation,
     Device,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -116,6 +120,13 @@ _STORY = TrayStory(StoryId("497219444004462593"), NOW, False)
 _TRAY = Tray([TrayEntry(BOB, "bob", (ShownStory(_STORY.id, NOW, close_friends=False, seen=False),), "Bob")])
 _QUIET = QuietHours("Europe/Berlin", 22 * 60, 7 * 60)
 
+_PICTURE = Media(
+    MediaId("497219443226440000"), 2048, 1536, "/v1/media/497219443226440000/{variant}?viewer=1&until=2&signature=x"
+)
+_POST = Post(
+    id=PostId("497219443226450000"), author=Author(BOB, "bob"), at=NOW, media=(_PICTURE,), caption="Harbour", likes=3
+)
+
 REQUESTS: tuple[Struct, ...] = (
     Hello(
         id=1,
@@ -140,6 +151,7 @@ REQUESTS: tuple[Struct, ...] = (
     ListNotifications(id=15),
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
+    GetFeed(id=20, mode="latest"),
     WatchPosts(id=27, posts=[PostId("7")]),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
@@ -161,6 +173,7 @@ ANSWERS: tuple[Struct, ...] = (
     History([_SAID], False),
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
+    Posts([_POST]),
     PostCounts((PostCount(PostId("7"), 3, 1),)),
     PostCounted(PostId("7"), 4, 1),
     PostRemoved(PostId("7")),
@@ -177,6 +190,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    FeedNew(BOB, "497219443226450000", NOW, Preview(2048, 1536, caption="Harbour")),
     UploadMoved("497219443001221120", "received", 40),
     TrayChanged("add", BOB, (_STORY,)),
     PresenceChanged(BOB, "offline", NOW),

@@ -9,6 +9,7 @@ from protocol.errors import Refusal
 from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 from protocol.notifications import Notifications
+from protocol.posts import Posts
 from protocol.preferences import Preferences
 from protocol.trays import Tray
 
@@ -112,6 +113,7 @@ Ok = (
     | SyncPage
     | Notifications
     | Preferences
+    | Posts
     | Watched
     | PostCounts
     | Tray

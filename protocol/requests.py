@@ -200,6 +200,14 @@ class ChangePreferences(Request, frozen=True, gc=False, tag="notification.prefer
     set: PreferencesChange | UnsetType = UNSET
 
 
+class GetFeed(Request, frozen=True, gc=False, tag="feed.page"):
+    """Posts of those whom I follow, and mine; `before` is the `next` of the page before, in its mode."""
+
+    mode: Literal["latest", "ranked"] = "latest"
+    before: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=50)] = 20
+
+
 class WatchPresence(Request, frozen=True, gc=False, tag="presence.watch"):
     """Who is on screen, in place of those before; `conversation` is the one on screen, which its members may see."""
 
@@ -269,6 +277,7 @@ Asking = (
     | ListNotifications
     | SeeNotifications
     | ChangePreferences
+    | GetFeed
     | WatchPresence
     | SetPresence
     | WatchPosts

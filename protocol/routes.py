@@ -28,6 +28,7 @@ from protocol.people import (
     SocketRoute,
 )
 from protocol.posting import POST_ROUTES
+from protocol.posts import Posts
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
@@ -38,6 +39,7 @@ from protocol.requests import (
     CreateConversation,
     DeclineConversation,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -79,6 +81,7 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ListNotifications: Notifications,
     SeeNotifications: Done,
     ChangePreferences: Preferences,
+    GetFeed: Posts,
     WatchPresence: Watched,
     SetPresence: Done,
     WatchPosts: PostCounts,
@@ -306,6 +309,7 @@ ROUTES: tuple[Route, ...] = (
         ops=(ChangePreferences,),
     ),
     _twin("PUT", "/v1/notifications/preferences", "Change which notifications I want", ChangePreferences),
+    _twin("GET", "/v1/feed", "Posts of those whom I follow, and mine", GetFeed),
     _twin("POST", "/v1/sync", "What changed since these heads", Sync),
     Route(
         name="document.openapi",

@@ -18,6 +18,8 @@ from actors.user_commands import Policy
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
+from persistence.feed.lists import FeedLists
+from persistence.feed.postgres import FeedStore
 from persistence.graph.postgres import PostgresGraph
 from persistence.media.likeness import PostgresLikeness
 from persistence.media.postgres import PostgresMedia
@@ -37,6 +39,7 @@ from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
 from protocol.media import MEDIA
+from protocol.posts import POST
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -46,6 +49,7 @@ from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
+from server.feed.feed import Feed
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -142,7 +146,21 @@ class Node:
         conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
         self.committer = Committer([lane.commit for lane in lanes], self.metrics)
-        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
+        lists = FeedLists(pools.redis) if pools.redis else None
+        self.feed = Feed(
+            FeedStore(pools.questions),
+            lists,
+            self.media_addresses.url,
+            router,
+            self.gateway.load,
+            self._user,
+            settings.feed.fanout_followers,
+            clock,
+            time.monotonic,
+        )
+        users = UserKind(
+            self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, self.feed.appeared
+        )
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
@@ -176,12 +194,14 @@ class Node:
             partial(seen_share, pools.questions),
             self.engagement.watching,
             self.stories.answering,
+            self.feed.answer,
         )
         self._posting = Posting(pools.questions, self.showing)
         self.clearing = Clearing(pools.questions)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
+            "feed": (POST, self.feed.fanning),
             "publishing": (MEDIA, Publishing(pools.questions).settled),
             **self.stories.handlers,
         }
@@ -249,13 +269,17 @@ class Node:
         activation = self.host.population.get(user_address(user))
         return activation.actor if activation and isinstance(activation.actor, User) else None
 
+    def _related(self, a: UserId, b: UserId | None) -> None:
+        self.presence.related(a, b)
+        self.feed.related(a, b)
+
     def _services(self) -> Services:
         settings = self._settings
         vapid = make_vapid(settings.push, clock)
         return Services(
             people=self._people,
             graph=self._graph,
-            related=self.presence.related,
+            related=self._related,
             fenced=self.requests.fenced,
             devices=self._devices_of,
             endpoints=self._endpoints,
@@ -298,6 +322,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.feed.expose(self.metrics)
         self.uploads.expose(self.metrics)
         self.engagement.expose(self.metrics)
         self.clearing.expose(self.metrics)
@@ -360,6 +385,7 @@ class Node:
                     works += [
                         *self.outbox.works(),
                         *self.notifications.works(),
+                        *self.feed.works(),
                         *self.uploads.works(),
                         *self.pipeline.works(),
                         *self.stories.works(),

@@ -153,8 +153,14 @@ class UserKind:
     absent = UNAVAILABLE
 
     def __init__(
-        self, policy: Policy, new_epoch: Callable[[], str], attached: Callable[[UserId], Sequence[Reattach]]
+        self,
+        policy: Policy,
+        new_epoch: Callable[[], str],
+        attached: Callable[[UserId], Sequence[Reattach]],
+        appeared: Callable[[UserId], None] = lambda user: None,
     ) -> None:
+        """`appeared` hears of everybody who comes to life."""
+        self._appeared = appeared
         self._policy = policy
         self._new_epoch = new_epoch
         self._attached = attached
@@ -163,6 +169,7 @@ class UserKind:
         """Sockets that outlived an earlier actor go on with this one, in its new epoch."""
         user = UserId(str(address.key))
         first = tuple(self._attached(user)) if ticket else ()
+        self._appeared(user)
         return Activated(User(user, self._new_epoch(), self._policy), LIVED, first)
 
 

@@ -45,6 +45,7 @@ from protocol.requests import (
     CreateConversation,
     DeclineConversation,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -114,6 +115,7 @@ class Requests:
         seen: Seen | None = None,
         watching: Watching | None = None,
         stories: Stories | None = None,
+        feed: Callable[[UserId, GetFeed], Awaitable[Result]] | None = None,
     ) -> None:
         """Without them there is nothing to ask about, as in a simulation."""
         self._tell = tell
@@ -121,6 +123,7 @@ class Requests:
         self._people = people
         self._reply = reply
         self._notifications = notifications
+        self._feed = feed
         self._seen = seen
         self._watching = watching
         self._stories = stories
@@ -283,16 +286,9 @@ class Requests:
                 return UNAVAILABLE if self._stories is None else await self._stories.answer(user, request)
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case (
-                Hello()
-                | Background()
-                | WatchPresence()
-                | SetPresence()
-                | WatchPosts()
-                | Type()
-                | Ack()
-                | ReactToStory()
-            ):
+            case GetFeed():
+                return UNAVAILABLE if self._feed is None else await self._feed(user, request)
+            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
                 return NOT_HERE
             case _:
                 assert_never(request)

@@ -73,12 +73,14 @@ where {POST.format(viewer="$1::bigint", post="p")}
 order by w.place"""
 
 
-async def read_posts(pool: Pool, viewer: UserId, ids: Sequence[PostId]) -> list[Shown]:
+async def read_posts(pool: Pool, viewer: UserId, ids: Sequence[PostId], statement: str = READ) -> list[Shown]:
     """Those of these posts that `viewer` may see now, in the order asked for; the others are left out.
+
+    `statement` is READ, or one made of it that leaves out more.
 
     Raises `UnavailableError`.
     """
-    found = await fetch(pool, WITHIN_S, READ, int(viewer), list(map(int, ids))) if ids else []
+    found = await fetch(pool, WITHIN_S, statement, int(viewer), list(map(int, ids))) if ids else []
     return [_shown(*row) for row in found]
 
 

@@ -49,7 +49,23 @@ class Replied(Struct, frozen=True, gc=False, array_like=True, tag=3):
         return self.refused or self.sent or Done()
 
 
-Item = ToConversation | ToUsers | Replied
+class ToInterested(Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """A `feed.new` of somebody whom very many follow, as its MessagePack: each node knows who of those there do."""
+
+    body: bytes
+
+    def encoded(self) -> Encoded:
+        """Raises msgspec.MsgspecError."""
+        return Encoded(_event(self.body), self.body)
+
+
+class FollowsChanged(Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """This user, whose home is there, may follow somebody else than before."""
+
+    user: UserId
+
+
+Item = ToConversation | ToUsers | Replied | ToInterested | FollowsChanged
 
 
 class Frame(Struct, frozen=True, gc=False, array_like=True):

@@ -13,12 +13,21 @@ from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
+from protocol.events import FeedNew, MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Result
-from server.cluster.frames import HOPS, Item, Replied, ToConversation, ToUsers, replied
+from server.cluster.frames import (
+    HOPS,
+    FollowsChanged,
+    Item,
+    Replied,
+    ToConversation,
+    ToInterested,
+    ToUsers,
+    replied,
+)
 from server.cluster.links import Links
 from server.cluster.membership import Membership
 from server.cluster.told import Told
@@ -69,6 +78,27 @@ class Router:
     def tell_groups(self, touched: Callable[[UserId, Sequence[int]], None]) -> None:
         """Who hears which groups of a user changed whose home is here. Called once, before anything is routed."""
         self._touched = touched
+
+    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
+        """Who tells a `feed.new` to those here who are interested, and hears of whom a user here may follow anew.
+        Called once, before anything is routed."""
+        self._interested = interested
+        self._follows = follows
+
+    def to_interested(self, encoded: Encoded) -> None:
+        """To whoever is interested, on every node: one item for each."""
+        for node in self._membership.placement.nodes:
+            if node != self._membership.me:
+                self._links.send(node, ToInterested(encoded.msgpack))
+        self._interested(encoded)
+
+    def follows_changed(self, user: UserId) -> None:
+        """Whom this user follows has changed: their home looks again."""
+        home = self._membership.home(user)
+        if home is None:
+            self._follows(user)
+        else:
+            self._links.send(home.incarnation, FollowsChanged(user))
 
     def reply(self, request: Asked, result: Result) -> None:
         if not request.node:
@@ -126,6 +156,10 @@ class Router:
                 self._to_conversation(item.conversation, item.command, item.hops + 1)
             case Replied():
                 self._answered(item.asked, item.result)
+            case ToInterested():
+                self._interested(item.encoded())
+            case FollowsChanged():
+                self._follows(item.user)
             case _:
                 assert_never(item)
 
@@ -181,6 +215,8 @@ class Router:
                 self._presence.related(user, None)
 
     def _tell_users(self, users: Sequence[UserId], encoded: Encoded) -> None:
+        if type(encoded.event) is FeedNew and self._load.sheds >= Sheds.FEED:
+            return
         delivered = Delivered(encoded)
         for user in users:
             self._host.tell(user_address(user), delivered, activate=False)

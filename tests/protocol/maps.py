@@ -54,6 +54,7 @@ REQUIRED: dict[str, Map] = {
     "notification.preferences": {},
     "presence.watch": {"users": st.lists(ids, max_size=5)},
     "presence.set": {"visible": st.booleans()},
+    "feed.page": {},
     "post.watch": {"posts": st.lists(ids, max_size=5)},
     "story.tray": {},
     "story.seen": {"story": ids},
@@ -84,6 +85,7 @@ OPTIONAL: dict[str, Map] = {
     "presence.watch": {"conversation": ids},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
     "notification.list": {"before": text(128), "limit": st.integers(1, 50)},
+    "feed.page": {"mode": st.sampled_from(["latest", "ranked"]), "before": text(128), "limit": st.integers(1, 50)},
     "notification.preferences": {"set": preferences},
     "ack": {"heads": heads},
 }

@@ -74,6 +74,11 @@ class Wire:
             if "ev" in message and ev in (None, message["ev"]):
                 return message
 
+    def taken(self) -> list[Map]:
+        """The events that have come and were not asked for."""
+        events, self._events = self._events, []
+        return events
+
     async def until_synced(self) -> list[Map]:
         """Everything up to and with `synced`."""
         events = [await self.event()]

@@ -28,6 +28,7 @@ from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.notifications import Notifications
+from protocol.posts import Posts
 from protocol.preferences import DEFAULTS, changed
 from protocol.replies import Conversations, Done, History, Marks, Ok, Opened, Receipts, Sent, SyncPage
 from protocol.requests import (
@@ -40,6 +41,7 @@ from protocol.requests import (
     CreateConversation,
     DeclineConversation,
     GetConversation,
+    GetFeed,
     GetHistory,
     GetReceipts,
     Hello,
@@ -116,6 +118,8 @@ class Talks:
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
+            case GetFeed():
+                return Posts([])
             case SeeNotifications() | SeeStory():
                 return Done()
             case StoryTray():

@@ -30,6 +30,7 @@ from .events import (
     ConversationState,
     Entry,
     Event,
+    FeedNew,
     LogEvent,
     Member,
     MemberChanged,
@@ -57,6 +58,7 @@ from .events import (
     Typing,
     UploadMoved,
 )
+from .feed import Feed
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .pictures import picture
@@ -82,6 +84,8 @@ __all__ = [
     "Engagement",
     "Entry",
     "Event",
+    "Feed",
+    "FeedNew",
     "FileStore",
     "Graph",
     "History",

@@ -170,6 +170,20 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedNew:
+    """Live: somebody whom I follow has posted at `at`. `width` and `height` are of its first picture, `thumbhash` is
+    bytes, or padded base64 where the session speaks JSON; `caption` is its beginning."""
+
+    author: str
+    post: str
+    at: int
+    width: int
+    height: int
+    thumbhash: bytes | str | None
+    caption: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationGone:
     """Nothing is left of a notification."""
 
@@ -363,6 +377,7 @@ Event: TypeAlias = (
     | ConversationGone
     | Typing
     | UploadMoved
+    | FeedNew
     | Notification
     | NotificationGone
     | NotificationsSeen
@@ -450,6 +465,20 @@ def _upload(body: Body) -> Event:
     return UploadMoved(text_of(body, "upload"), text_of(body, "state"), percent, media)
 
 
+def _feed_new(body: Body) -> Event:
+    preview = map_of(body, "preview")
+    thumbhash = preview.get("thumbhash")
+    return FeedNew(
+        author=text_of(body, "author"),
+        post=text_of(body, "post"),
+        at=int_of(body, "at"),
+        width=int_of(preview, "width"),
+        height=int_of(preview, "height"),
+        thumbhash=thumbhash if isinstance(thumbhash, (bytes, str)) else None,
+        caption=text_or_none(preview, "caption"),
+    )
+
+
 def _notification_gone(body: Body) -> Event:
     return NotificationGone(text_of(body, "id"), body.get("u"))
 
@@ -504,6 +533,7 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "conversation.gone": _gone,
     "typing": _typing,
     "upload": _upload,
+    "feed.new": _feed_new,
     "notification": read_notification,
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,

@@ -1,0 +1,151 @@
+"""celebrity: somebody whom a million follow posts while thousands of them are online; nobody else may feel it."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from statistics import median
+from time import monotonic
+from typing import Any, ClassVar
+
+import msgspec
+
+from bench.client import Client
+from bench.crowd import Crowd
+from bench.load import SOCKETS_PER_PROCESS, Load
+from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
+from bench.metrics import read_sums
+from bench.posts import connect, crowd_after, follow, publish
+from bench.stage import Progress, Stage
+from bench.wire import Frame, User
+from bench.workloads.control import Control, harm
+
+CONNECT_RATE = 1_000.0
+STALLED = 0.01
+BYSTANDERS = 20
+DRAIN_S = 15.0
+WRITES = "tidings_feed_writes_total"
+
+
+class Follower(Client):
+    """Hears of posts; notes when, by the post's number."""
+
+    __slots__ = ("heard",)
+
+    def __init__(self, crowd: Crowd, user: User) -> None:
+        super().__init__(crowd, user, f"device-{user.user}")
+        self.heard: dict[str, float] = {}
+
+    def stall(self) -> None:
+        """Read nothing more."""
+        # uvloop's are no `asyncio.Transport` by their class.
+        transport: Any = self.transport
+        transport.pause_reading()
+
+    def happened(self, frame: Frame) -> None:
+        if frame.ev == "feed.new":
+            if frame.post in self.heard:
+                self.crowd.faults.add("told twice", frame.post)
+            self.heard[frame.post] = self.read_at
+
+
+class Celebrity(msgspec.Struct, frozen=True):
+    """`online` followers of one author, a hundredth of them stalled, of `followers` in all; a post every `every_s`.
+
+    Bystanders talk before and meanwhile at `talk` messages per second.
+    """
+
+    online: int = 10_000
+    followers: int = 1_000_000
+    posts: int = 10
+    every_s: float = 2.0
+    talk: float = 100.0
+    seed: int = 1
+
+    name: ClassVar[str] = "celebrity"
+    raised: ClassVar[dict[str, str]] = {}
+    needs_disk: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 100 <= self.online <= SOCKETS_PER_PROCESS - BYSTANDERS:
+            raise ValueError(f"online: 100 to {SOCKETS_PER_PROCESS - BYSTANDERS}")
+
+    def users_for(self, nodes: int) -> int:
+        return self.online + BYSTANDERS + 1
+
+    def quick(self) -> Celebrity:
+        return msgspec.structs.replace(self, online=1_000, followers=100_000, posts=3)
+
+    async def ours(self, stage: Stage, progress: Progress) -> Measured:
+        fans, star = stage.users[: self.online], stage.users[-1].user
+        database = await connect(stage.database)
+        try:
+            progress(f"{self.followers} follow")
+            await crowd_after(database, star, self.followers - self.online)
+            await follow(database, [(fan.user, star) for fan in fans])
+            await database.execute("vacuum analyze follow")
+            async with Load(stage) as load:
+                bystanders = stage.users[self.online : self.online + BYSTANDERS]
+                control = await Control.gather(load, bystanders, self.talk, self.seed, progress)
+                followers = [Follower(load.crowd, fan) for fan in fans]
+                progress(f"{len(followers)} connections")
+                await load.connect(followers, CONNECT_RATE)
+                stalled = followers[:: int(1 / STALLED)]
+                for one in stalled:
+                    one.stall()
+                listening = [one for one in followers if one not in set(stalled)]
+                progress("quiet")
+                before = await control.talk("before", self.every_s * self.posts)
+                writes, meter = await asyncio.to_thread(read_sums, stage), Meter(stage.nodes, stage.stores, stage.buses)
+                published = dict[str, float]()
+
+                async def post() -> None:
+                    for _ in range(self.posts):
+                        begun = monotonic()
+                        published[await publish(database, star)] = begun
+                        await asyncio.sleep(self.every_s)
+
+                progress("posts")
+                async with asyncio.TaskGroup() as group:
+                    posting = group.create_task(post())
+                    during = await control.talk("while posts are told", self.every_s * self.posts)
+                    await posting
+                figures = meter.per("follower told", self.posts * len(listening))
+                await self._all_heard(load, listening, published)
+                after = await asyncio.to_thread(read_sums, stage)
+                told = self._told(listening, published)
+                written = after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)
+                own = [Figure("writes for followers", "", written), harm(before, during)]
+                measured = together([before, during, told])
+                measured.figures = [*figures, *own, *measured.figures]
+                measured.faults = load.faults.lines()
+                return measured
+        finally:
+            await database.close()
+
+    async def _all_heard(self, load: Load, listening: list[Follower], published: dict[str, float]) -> None:
+        give_up = monotonic() + DRAIN_S
+        # Polled: an event would burden what is measured.
+        while any(len(one.heard) < len(published) for one in listening) and monotonic() < give_up:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        if missing := sum(len(published) - len(one.heard) for one in listening):
+            load.faults.add("not told", "of a post", missing)
+
+    def _told(self, listening: list[Follower], published: dict[str, float]) -> Measured:
+        times = [
+            sorted(one.heard[post] - begun for one in listening if post in one.heard)
+            for post, begun in published.items()
+        ]
+        times = [one for one in times if one]
+        series = {
+            "first told": array("d", (one[0] for one in times)),
+            "median told": array("d", (median(one) for one in times)),
+            "last told": array("d", (one[-1] for one in times)),
+            "last told after the first": array("d", (one[-1] - one[0] for one in times)),
+        }
+        return Measured(
+            [Figure("the first post, of which everybody here is asked about: last told", "ms", 1e3 * times[0][-1])],
+            [figure for name, seconds in series.items() for figure in latency_figures(name, seconds, 50, 100)],
+            lag_p99_ms=percentile_ms(array("d"), 99),
+            curves=[distribution("last told", series["last told"])],
+        )

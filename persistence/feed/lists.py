@@ -1,0 +1,144 @@
+"""Candidate lists in Redis or Valkey: one sorted set for each user who has read their feed in the last 30 days.
+
+A member is a place (`places.packed`), its score the time. On top, at infinity, stands one member more: `!` with the
+`Marker`, without which the list does not count, or `?` with the token of whoever is rebuilding it. So an empty list
+that was rebuilt differs from one that was lost; a fan-out adds to a list that is being rebuilt; and a list that was
+dropped or lost meanwhile is not taken for whole: what is rebuilt is only stored where the token still stands.
+"""
+
+import asyncio
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from persistence.faults import UnavailableError
+from persistence.feed.places import NEWEST, Place, packed, unpacked
+from persistence.redis import WITHIN_S, answering
+from protocol.ids import UserId
+
+LIST, RANKED = "tidings:feed:", "tidings:feed:ranked:"
+MOST = 500
+KEPT_S = 30 * 86_400
+REBUILT_WITHIN_S = 10
+RANKED_S = 900
+AT_ONCE = 500
+"""Lists that one call of a script adds to: Redis does nothing else meanwhile, for about a millisecond."""
+
+_ADD = """
+for _, key in ipairs(KEYS) do
+  if redis.call('exists', key) == 1 then
+    redis.call('zadd', key, ARGV[1], ARGV[2])
+    local over = redis.call('zcard', key) - tonumber(ARGV[3])
+    if over > 0 then redis.call('zremrangebyrank', key, 0, over - 1) end
+  end
+end"""
+_STORE = """
+if redis.call('zrem', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('zadd', KEYS[1], '+inf', ARGV[2])
+for n = 5, #ARGV, 2 do redis.call('zadd', KEYS[1], ARGV[n], ARGV[n + 1]) end
+local over = redis.call('zcard', KEYS[1]) - tonumber(ARGV[3])
+if over > 0 then redis.call('zremrangebyrank', KEYS[1], 0, over - 1) end
+redis.call('expire', KEYS[1], ARGV[4])
+return 1"""
+_MARK = """
+if redis.call('zrem', KEYS[1], ARGV[1]) == 1 then redis.call('zadd', KEYS[1], '+inf', ARGV[2]) end"""
+
+
+class Marker(Struct, frozen=True, gc=False, array_like=True):
+    """What a list was built from: the newest edge to somebody its owner follows, in microseconds, the version of the
+    celebrities that it heeds, and those of them whom the owner follows or is."""
+
+    newest: int
+    version: int
+    celebrities: tuple[int, ...]
+
+
+class Listed(Struct, frozen=True):
+    """Places before the one asked for, the newest first. `whole`: there are no others."""
+
+    marker: Marker
+    places: list[Place]
+    whole: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Marker).decode
+
+
+class FeedLists:
+    """Every method raises `UnavailableError`."""
+
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
+
+    async def read(self, user: UserId, before: Place, count: int) -> Listed | None:
+        """So many places; a list that is read is kept for another 30 days. None: there is no list that counts."""
+        key = LIST + user
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.zrange(key, 0, 0, desc=True)
+        top = min(before.at, NEWEST.at)
+        pipeline.zrange(key, top, 0, desc=True, byscore=True, offset=0, num=count + 1)
+        pipeline.expire(key, KEPT_S, gt=True)
+        marks, members, _ = await self._run(pipeline.execute())
+        if not marks or marks[0][:1] != b"!":
+            return None
+        with answering():
+            marker = _decode(marks[0][1:])
+        try:
+            places = unpacked(b"".join(members))
+        except struct.error as fault:
+            raise UnavailableError(f"a feed list cannot be read: {fault}") from fault
+        found = [place for place in places[:count] if place < before]
+        return Listed(marker, found, len(places) <= count)
+
+    async def add(self, place: Place, users: Sequence[UserId]) -> None:
+        """The post is a candidate of these, as far as they have a list; a repeat changes nothing."""
+        pipeline = self._client.pipeline(transaction=False)
+        for start in range(0, len(users), AT_ONCE):
+            keys = [LIST + user for user in users[start : start + AT_ONCE]]
+            pipeline.eval(_ADD, len(keys), *keys, place.at, packed(place), MOST + 1)
+        await self._run(pipeline.execute())
+
+    async def begin(self, user: UserId, token: str) -> None:
+        """From now on what is published is added to a list that `store` completes."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.delete(LIST + user)
+        pipeline.zadd(LIST + user, {"?" + token: "inf"})
+        pipeline.expire(LIST + user, REBUILT_WITHIN_S)
+        await self._run(pipeline.execute())
+
+    async def store(self, user: UserId, token: str, marker: Marker, places: Sequence[Place]) -> bool:
+        """The list that was begun with this token; False: it was dropped or lost, or somebody else began anew."""
+        members = [part for place in places for part in (place.at, packed(place))]
+        arguments = ["?" + token, b"!" + _encode(marker), MOST + 1, KEPT_S, *members]
+        return bool(await self._run(self._client.eval(_STORE, 1, LIST + user, *arguments)))
+
+    async def mark(self, user: UserId, old: Marker, new: Marker) -> None:
+        """The list heeds other celebrities, if it is still the one with the old marker."""
+        marks = b"!" + _encode(old), b"!" + _encode(new)
+        await self._run(self._client.eval(_MARK, 1, LIST + user, *marks))
+
+    async def drop(self, users: Sequence[UserId]) -> None:
+        """The next reading rebuilds."""
+        await self._run(self._client.delete(*[LIST + user for user in users]))
+
+    async def keep_order(self, user: UserId, token: str, places: Sequence[Place]) -> None:
+        """An order to be paged through under this token, for a quarter of an hour."""
+        await self._run(self._client.set(f"{RANKED}{user}:{token}", b"".join(map(packed, places)), ex=RANKED_S))
+
+    async def order(self, user: UserId, token: str) -> list[Place] | None:
+        """What was kept; None when it is gone."""
+        data = await self._run(self._client.get(f"{RANKED}{user}:{token}"))
+        try:
+            return None if data is None else unpacked(data)
+        except struct.error as fault:
+            raise UnavailableError(f"an order cannot be read: {fault}") from fault
+
+    async def _run(self, asking: Any) -> Any:
+        with answering():
+            async with asyncio.timeout(WITHIN_S):
+                return await asking

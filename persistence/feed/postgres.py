@@ -1,0 +1,176 @@
+"""Feeds in Postgres: what lists are rebuilt from, what a page is read by, and what is on its way to followers."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from persistence.feed import statements
+from persistence.feed.lists import MOST, Marker
+from persistence.feed.places import NEWEST, Place
+from persistence.pool import Pool, fetch
+from persistence.posts.reading import Shown, read_posts
+from protocol.ids import UserId
+from protocol.posts import PostId
+
+WITHIN_S = 2.0
+CANDIDATES = 20_000
+"""Posts that a rebuilding looks at, or 20 of each whom its user follows, whichever is more."""
+
+
+class Followed(Struct, frozen=True):
+    """Whom somebody follows, and themself, by how their posts come; `newest` is the newest edge, in microseconds."""
+
+    ordinary: list[int]
+    celebrities: tuple[int, ...]
+    newest: int
+
+
+class Features(Struct, frozen=True):
+    """What is known of a post, and of its author to one viewer: `affinity` is 0 for a stranger, 16 at most."""
+
+    id: int
+    author: int
+    likes: int
+    comments: int
+    affinity: int
+
+
+class Fanout(Struct, frozen=True):
+    """A post on its way. `after` is the follower up to whom it has come; `told`: who is online knows already."""
+
+    place: Place
+    author: UserId
+    after: tuple[datetime, int]
+    claim: int
+    told: bool
+    caption: str | None
+    width: int
+    height: int
+    thumbhash: bytes | None
+
+
+class Followers(Struct, frozen=True):
+    """A page of followers, and those of them who are to be told; `last` is where the next one begins, None: nowhere."""
+
+    users: list[UserId]
+    told: list[UserId]
+    last: tuple[datetime, int] | None
+
+
+class FeedStore:
+    """Every method raises `UnavailableError`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    async def standing(self, user: UserId) -> tuple[int, int]:
+        """The newest edge to somebody the user follows, in microseconds, and the version of the celebrities."""
+        [row] = await fetch(self._pool, WITHIN_S, statements.STANDING, int(user))
+        return row[0] or 0, row[1]
+
+    async def followed(self, user: UserId) -> Followed:
+        """Whom the user follows."""
+        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user))
+        ordinary = [row[0] for row in rows if not row[2]]
+        return Followed(ordinary, tuple(row[0] for row in rows if row[2]), max(row[1] for row in rows))
+
+    async def changed(self, user: UserId, version: int) -> dict[int, bool]:
+        """Who became a celebrity since that version, or is none any more, of those whom the user follows."""
+        return dict(map(tuple, await fetch(self._pool, WITHIN_S, statements.CHANGED, int(user), version)))
+
+    async def candidates(self, authors: Sequence[int], before: Place = NEWEST, count: int = MOST) -> list[Place]:
+        """The newest posts of all these together before a place, the newest first.
+
+        Of each author so many at most that the work is bounded: of one among 7,500 the 20 newest.
+        """
+        each = min(count, max(20, CANDIDATES // max(len(authors), 1)))
+        rows = await fetch(self._pool, WITHIN_S, statements.NEWEST_OF_ALL, authors, *before, each, count)
+        return [Place(row[1], row[2]) for row in rows]
+
+    async def newest(self, authors: Collection[int], before: Place, each: int) -> dict[int, list[Place]]:
+        """The newest posts of each author before a place, the newest first."""
+        rows = await fetch(self._pool, WITHIN_S, statements.NEWEST_OF, list(authors), *before, each)
+        found: dict[int, list[Place]] = {author: [] for author in authors}
+        for author, at, id in rows:
+            found[author].append(Place(at, id))
+        return found
+
+    async def posts(self, user: UserId, posts: Sequence[PostId]) -> list[Shown]:
+        """Those that belong into the user's feed now, in the order asked for."""
+        found = await read_posts(self._pool, user, posts, statements.FEED)
+        return [post for post in found if post.state == "published"]
+
+    async def features(self, user: UserId, posts: Sequence[int]) -> dict[int, Features]:
+        """What a ranker is given, by post."""
+        rows = await fetch(self._pool, WITHIN_S, statements.FEATURES, int(user), posts)
+        return {row[0]: Features(*row) for row in rows}
+
+    # -- fan-out ----------------------------------------------------------------------------------------------------
+
+    async def take(self, posts: Sequence[PostId]) -> None:
+        """These are to reach their authors' followers, each once."""
+        await fetch(self._pool, WITHIN_S, statements.TAKE, list(map(int, posts)))
+
+    async def claim(self, most: int) -> list[Fanout]:
+        """Posts that nobody else is busy with, for ten seconds from each move on."""
+        return [
+            Fanout(
+                Place(row["at"], row["post"]),
+                UserId(str(row["author"])),
+                (row["after_at"], row["after_follower"]),
+                row["claim"],
+                row["told"],
+                row["caption"],
+                row["width"] or 0,
+                row["height"] or 0,
+                row["thumbhash"],
+            )
+            for row in await fetch(self._pool, WITHIN_S, statements.CLAIM, most)
+        ]
+
+    async def followers(self, fanout: Fanout, after: tuple[datetime, int], count: int) -> Followers:
+        """The next followers of its author."""
+        asked = fanout.place.id, *after, count, not fanout.told, int(fanout.author)
+        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWERS, *asked)
+        users = [UserId(str(row[1])) for row in rows]
+        told = [user for user, row in zip(users, rows, strict=True) if row[2]]
+        return Followers(users, told, (rows[-1][0], rows[-1][1]) if len(rows) == count else None)
+
+    async def move_on(self, fanout: Fanout, after: tuple[datetime, int]) -> bool:
+        """All up to this follower are done with; False: somebody else has claimed it meanwhile."""
+        moved = fanout.place.id, fanout.claim, *after, fanout.told
+        return bool(await fetch(self._pool, WITHIN_S, statements.MOVE_ON, *moved))
+
+    async def rewind(self, fanout: Fanout, after: tuple[datetime, int]) -> None:
+        """Who is online was told; the lists after this follower could not be written and are tried again soon."""
+        await fetch(self._pool, WITHIN_S, statements.REWIND, fanout.place.id, fanout.claim, *after)
+
+    async def done(self, fanout: Fanout) -> None:
+        """Everybody has it."""
+        await fetch(self._pool, WITHIN_S, statements.DONE, fanout.place.id, fanout.claim)
+
+    async def forget(self) -> int:
+        """Drop some of what was done an hour ago. How many."""
+        return len(await fetch(self._pool, WITHIN_S, statements.FORGET))
+
+    async def count(self, author: UserId, most: int) -> tuple[int, bool]:
+        """Their followers, counted up to `most`, and whether they are a celebrity so far."""
+        [row] = await fetch(self._pool, WITHIN_S, statements.COUNT, int(author), most)
+        return row[0], row[1]
+
+    async def judge(self, author: UserId, celebrity: bool) -> None:
+        """From now on they are a celebrity, or are none any more."""
+        await fetch(self._pool, WITHIN_S, statements.JUDGE, int(author), celebrity)
+
+    async def audience(self, post: int, users: Sequence[UserId]) -> tuple[list[UserId], list[UserId]]:
+        """Those of these users who follow the post's author, and those of them who are to be told of it."""
+        rows = await fetch(self._pool, WITHIN_S, statements.AUDIENCE, post, list(map(int, users)))
+        return [UserId(str(row[0])) for row in rows], [UserId(str(row[0])) for row in rows if row[1]]
+
+
+def marker_of(followed: Followed, version: int) -> Marker:
+    """What a list that is built from this has to remember."""
+    return Marker(followed.newest, version, followed.celebrities)

@@ -1,0 +1,112 @@
+"""The feed of one life of a node: what reads, what fans out and what tells, wired together."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from actors.effects import Address
+from actors.user import User
+from persistence.feed.lists import FeedLists
+from persistence.feed.postgres import FeedStore
+from protocol.codec import Encoded
+from protocol.errors import Refusal
+from protocol.ids import Millis, UserId
+from protocol.posts import Posts
+from protocol.requests import GetFeed
+from server.feed.candidates import Candidates
+from server.feed.fanning import Fanning
+from server.feed.pages import Pages
+from server.feed.ranking import rank
+from server.feed.telling import Telling
+from server.load import Load, Sheds
+from server.observe import Metrics
+from server.posts.showing import Url
+
+
+class Ways(Protocol):
+    """How users are reached wherever their home is, and what a node is told for those at home there."""
+
+    def deliver(self, audience: tuple[Address, ...], body: Any) -> None: ...
+
+    def tell(self, address: Address, command: Any) -> None: ...
+
+    def to_interested(self, encoded: Encoded) -> None: ...
+
+    def follows_changed(self, user: UserId) -> None: ...
+
+    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None: ...
+
+
+class Feed:
+    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here;
+    `clock` is milliseconds since 1970, `now` monotonic seconds."""
+
+    def __init__(
+        self,
+        store: FeedStore,
+        lists: FeedLists | None,
+        url: Url,
+        ways: Ways,
+        load: Load,
+        user: Callable[[UserId], User | None],
+        fanout_followers: int,
+        clock: Callable[[], Millis],
+        now: Callable[[], float],
+    ) -> None:
+        self._ways = ways
+        self._candidates = Candidates(store, lists, now)
+        self._pages = Pages(self._candidates, store, lists, url, rank, clock, now)
+        self._telling = Telling(store, _Here(ways, user, load), now)
+        self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
+        ways.tell_feed(self._telling.interested, self._telling.interests.change)
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs as long as the node does."""
+        return [self.fanning.run(), self.fanning.forget(), self._telling.run(), self._telling.sweep()]
+
+    async def answer(self, user: UserId, request: GetFeed) -> Posts | Refusal:
+        """Raises `UnavailableError`."""
+        return await self._pages.page(user, request)
+
+    def appeared(self, user: UserId) -> None:
+        """Somebody has come to life here."""
+        self._telling.interests.appear(user)
+
+    def related(self, a: UserId, b: UserId | None) -> None:
+        """These two, or `a` and anybody, have become something else to each other."""
+        self._ways.follows_changed(a)
+        if b is not None:
+            self._ways.follows_changed(b)
+
+    def expose(self, metrics: Metrics) -> None:
+        """Have what it does be seen."""
+        candidates, pages, fanning, telling = self._candidates, self._pages, self.fanning, self._telling
+        metrics.gauges["tidings_feed_interests"] = (
+            "Pairs of a user here and a celebrity they are known to follow",
+            lambda: telling.interests.pairs,
+        )
+        metrics.counters |= {
+            "tidings_feed_fanouts": ("Posts that were put into the lists of followers", lambda: fanning.fanned_out),
+            "tidings_feed_celebrity_posts": ("Posts of celebrities, which no list gets", lambda: fanning.celebrated),
+            "tidings_feed_writes": ("Followers whose lists a post was given to", lambda: fanning.written),
+            "tidings_feed_lists_rebuilt": ("Lists rebuilt from Postgres", lambda: candidates.rebuilt),
+            "tidings_feed_straight": ("Pages read without Redis", lambda: candidates.straight),
+            "tidings_feed_ranker_fallbacks": ("Ranked pages in the order of time", lambda: pages.fallbacks),
+            "tidings_feed_told": ("Users who were told of a celebrity's post", lambda: telling.told),
+            "tidings_feed_let_go": (
+                "Posts of celebrities that were not told, of too much to do",
+                lambda: telling.let_go,
+            ),
+        }
+
+
+class _Here:
+    """The ways of `Telling`."""
+
+    def __init__(self, ways: Ways, user: Callable[[UserId], User | None], load: Load) -> None:
+        self.deliver = ways.deliver
+        self.tell = ways.tell
+        self.user = user
+        self._load = load
+
+    def sheds(self) -> bool:
+        return self._load.sheds >= Sheds.FEED

@@ -1,0 +1,208 @@
+"""Pages of the feed: the newest first, or ranked; without repeats, whatever is published meanwhile.
+
+A cursor of the newest is the place of the last post that was looked at. One of a ranked feed names the order that was
+made for its first page, how far one is in it, and the oldest place that it ranked: after it, or when the order is gone,
+the feed goes on below that place with the newest first.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from secrets import token_hex
+from typing import NamedTuple
+
+import structlog
+from msgspec import UNSET
+
+from persistence.faults import UnavailableError
+from persistence.feed.lists import FeedLists
+from persistence.feed.places import NEWEST, Place
+from persistence.feed.postgres import FeedStore
+from protocol.codec import JSON
+from protocol.errors import Refusal
+from protocol.ids import Millis, UserId
+from protocol.posts import Post, Posts
+from protocol.requests import GetFeed
+from server.feed.candidates import Candidates
+from server.feed.ranking import Candidate, Rank
+from server.posts.showing import Url, shown
+
+WINDOW = 150
+"""The newest candidates, which are ranked."""
+DEADLINE_S = 0.05
+PAUSE_S = 1.0
+"""After the ranker was too late nobody is ranked for so long: what is late already is not made later."""
+ROUNDS = 8
+"""How often more candidates are looked at when there are posts among them that are not shown."""
+MORE = 2
+"""Candidates that are read beyond those needed: mostly all are shown, now and then one is not."""
+PAGE_BYTES = 200 * 1024
+
+NO_CURSOR = Refusal("bad_request", "before: not a cursor of this feed")
+
+_LATEST = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
+_RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
+
+
+log = structlog.get_logger()
+
+
+class _Ranked(NamedTuple):
+    token: str
+    offset: int
+    floor: Place
+
+
+class Pages:
+    """`url` makes the addresses of pictures; `clock` is milliseconds since 1970, `now` monotonic
+    seconds. `fallbacks` counts ranked pages that had to be in the order of time."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        store: FeedStore,
+        lists: FeedLists | None,
+        url: Url,
+        rank: Rank,
+        clock: Callable[[], Millis],
+        now: Callable[[], float],
+    ) -> None:
+        self.fallbacks = 0
+        self._candidates = candidates
+        self._store = store
+        self._lists = lists
+        self._url = url
+        self._rank = rank
+        self._clock = clock
+        self._now = now
+        self._ranks_from = 0.0
+
+    async def page(self, user: UserId, request: GetFeed) -> Posts | Refusal:
+        """Raises `UnavailableError`."""
+        limit = request.limit
+        if request.before is UNSET:
+            return await (self._ranked if request.mode == "ranked" else self._latest)(user, NEWEST, limit)
+        cursor = _read_cursor(request.before)
+        if isinstance(cursor, _Ranked):
+            return await self._go_on(user, cursor, limit)
+        return NO_CURSOR if cursor is None else await self._latest(user, cursor, limit)
+
+    # -- the newest first -------------------------------------------------------------------------------------------
+
+    async def _latest(self, user: UserId, before: Place, limit: int) -> Posts:
+        page = _Page(limit)
+        for _ in range(ROUNDS):
+            source = await self._candidates.before(user, before, page.room + MORE)
+            looked = await self._fill(user, page, source.places)
+            if looked:
+                before = looked[-1]
+            if len(looked) == len(source.places) and source.whole:
+                return Posts(page.items)
+            if page.full or not looked:
+                break
+        return Posts(page.items, _latest_cursor(before))
+
+    async def _fill(self, user: UserId, page: "_Page", places: Sequence[Place]) -> Sequence[Place]:
+        """Put those that are shown on the page while it has room; the places that were looked at."""
+        asked = places[: page.room + MORE]
+        posts = await self._store.posts(user, [place.post for place in asked])
+        known = {post.id: post for post in posts}
+        for number, place in enumerate(asked):
+            post = known.get(place.post)
+            if post and not page.take(shown(user, post, self._url)):
+                return asked[:number]
+        return asked
+
+    # -- ranked -----------------------------------------------------------------------------------------------------
+
+    async def _ranked(self, user: UserId, before: Place, limit: int) -> Posts:
+        """The first page: the newest are ranked, and the order is kept for the pages after it."""
+        if self._lists is None or self._now() < self._ranks_from:
+            self.fallbacks += 1
+            return await self._latest(user, before, limit)
+        source = await self._candidates.before(user, before, WINDOW)
+        places = source.places[:WINDOW]
+        order, token = await self._ordered(user, places), token_hex(8)
+        try:
+            if order:
+                await self._lists.keep_order(user, token, order)
+        except UnavailableError:
+            order, self._ranks_from = None, self._now() + PAUSE_S
+        if not order:
+            self.fallbacks += bool(places)
+            return await self._latest(user, before, limit)
+        return await self._walk(user, _Ranked(token, 0, places[-1]), order, limit)
+
+    async def _ordered(self, user: UserId, places: Sequence[Place]) -> list[Place] | None:
+        """None when it takes too long, or the ranker fails."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                known = await self._store.features(user, [place.id for place in places])
+                given = ((place, known[place.id]) for place in places if place.id in known)
+                candidates = [Candidate(p, f.author, f.likes, f.comments, f.affinity) for p, f in given]
+                return [one.place for one in self._rank(candidates, self._clock() * 1_000)]
+        except (TimeoutError, UnavailableError):
+            self._ranks_from = self._now() + PAUSE_S
+        except Exception:
+            log.exception("the ranker failed")
+        return None
+
+    async def _go_on(self, user: UserId, cursor: "_Ranked", limit: int) -> Posts:
+        order: list[Place] | None = None
+        if self._lists:
+            with suppress(UnavailableError):
+                order = await self._lists.order(user, cursor.token)
+        if order is None:
+            self.fallbacks += 1
+            return await self._latest(user, cursor.floor, limit)
+        return await self._walk(user, cursor, order, limit)
+
+    async def _walk(self, user: UserId, cursor: "_Ranked", order: Sequence[Place], limit: int) -> Posts:
+        page, offset = _Page(limit), cursor.offset
+        while offset < len(order) and not page.full:
+            looked = await self._fill(user, page, order[offset:])
+            offset += len(looked)
+            if not looked:
+                break
+        after = cursor._replace(offset=offset)
+        return Posts(page.items, _ranked_cursor(after) if offset < len(order) else _latest_cursor(cursor.floor))
+
+
+class _Page:
+    """What is on a page so far."""
+
+    def __init__(self, limit: int) -> None:
+        self.items: list[Post] = []
+        self.room = limit
+        self._bytes = PAGE_BYTES
+
+    @property
+    def full(self) -> bool:
+        return self.room <= 0
+
+    def take(self, post: Post) -> bool:
+        """Put it on the page; False: there is no room for it."""
+        self._bytes -= len(JSON.encode(post))
+        if self.full or (self._bytes < 0 and self.items):
+            self.room = 0
+            return False
+        self.items.append(post)
+        self.room -= 1
+        return True
+
+
+def _latest_cursor(place: Place) -> str:
+    return f"{place.at}-{place.id}"
+
+
+def _ranked_cursor(ranked: _Ranked) -> str:
+    return f"{ranked.token}-{ranked.offset}-{ranked.floor.at}-{ranked.floor.id}"
+
+
+def _read_cursor(text: str) -> Place | _Ranked | None:
+    read = _LATEST.fullmatch(text) or _RANKED.fullmatch(text)
+    if not read or int(read[read.re.groups]) >= 2**63:
+        return None
+    place = Place(int(read[read.re.groups - 1]), int(read[read.re.groups]))
+    return place if read.re is _LATEST else _Ranked(read[1], int(read[2]), place)

@@ -1,0 +1,263 @@
+"""Pages of the feed on a real Postgres and Valkey: what belongs on them, in which order, and what makes them right."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from msgspec import UNSET
+from redis.asyncio import Redis
+
+from persistence.feed.lists import FeedLists
+from persistence.feed.postgres import FeedStore
+from persistence.pool import Pool
+from protocol.errors import Refusal
+from protocol.ids import UserId
+from protocol.posts import PostId, Posts
+from protocol.requests import GetFeed
+from server.feed.candidates import Candidates
+from server.feed.pages import Pages
+from server.feed.ranking import Candidate, rank
+from tests.server.feed.conftest import Clock, url
+from tests.server.feed.stage import START, People, place
+
+
+async def page(pages: Pages, user: UserId, **fields: object) -> Posts:
+    answer = await pages.page(user, GetFeed(id=1, **fields))  # type: ignore[arg-type]
+    assert isinstance(answer, Posts)
+    return answer
+
+
+async def ids(pages: Pages, user: UserId, **fields: object) -> list[PostId]:
+    """Of one page."""
+    return [post.id for post in (await page(pages, user, **fields)).items]
+
+
+async def walk(pages: Pages, user: UserId, **fields: object) -> list[PostId]:
+    """All pages."""
+    found, before = list[PostId](), UNSET
+    while True:
+        answer = await page(pages, user, before=before, **fields)
+        found += [post.id for post in answer.items]
+        if answer.next is UNSET:
+            return found
+        before = answer.next  # type: ignore[assignment]
+
+
+@pytest.fixture(params=["latest", "ranked"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_a_feed_has_the_posts_of_those_whom_one_follows_and_ones_own(pages: Pages, people: People) -> None:
+    me, friend, stranger = await people.people(3)
+    await people.follow(me, friend)
+    theirs = await people.post(friend, START, "hello")
+    await people.post(stranger, START + timedelta(seconds=1))
+    mine = await people.post(me, START + timedelta(seconds=2))
+    shown = (await page(pages, me)).items
+    assert [(post.id, post.author.user, post.caption) for post in shown] == [
+        (mine, me, UNSET),
+        (theirs, friend, "hello"),
+    ]
+
+
+async def test_pages_have_everything_once_and_in_its_order(pages: Pages, people: People, mode: str) -> None:
+    me, *friends = await people.people(4)
+    await people.follow(me, *friends)
+    made = [
+        post
+        for n, friend in enumerate(friends)
+        for post in await people.posts(friend, 9, START + n * timedelta(milliseconds=1))
+    ]
+    found = await walk(pages, me, mode=mode, limit=7)
+    assert sorted(found) == sorted(made)
+    if mode == "latest":
+        assert found == await ids(pages, me, limit=50)
+
+
+async def test_what_is_published_meanwhile_makes_no_repeats_and_no_gaps(
+    pages: Pages, people: People, lists: FeedLists, mode: str
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 20, START)
+    first = await page(pages, me, mode=mode, limit=8)
+    new = await people.post(friend, START + timedelta(hours=1))
+    await lists.add(place(new, START + timedelta(hours=1)), [me])
+    rest, before = list[PostId](), first.next
+    while before is not UNSET:
+        answer = await page(pages, me, mode=mode, limit=8, before=before)
+        rest, before = rest + [post.id for post in answer.items], answer.next
+    assert sorted([post.id for post in first.items] + rest) == sorted(made)
+    assert (await ids(pages, me, limit=1)) == [new]
+
+
+@pytest.mark.parametrize("ending", ["unfollow", "mute", "block", "blocked", "private", "delete", "archive"])
+async def test_what_ends_it_takes_effect_with_the_next_page(
+    pages: Pages, people: People, pool: Pool, ending: str, mode: str
+) -> None:
+    me, friend, other = await people.people(3)
+    await people.follow(me, friend, other)
+    gone, kept = await people.post(friend), await people.post(other)
+    assert set(await ids(pages, me, mode=mode)) == {gone, kept}
+    match ending:
+        case "unfollow":
+            await people.unfollow(me, friend)
+        case "mute":
+            await people.relate(me, "mute", friend)
+        case "block":
+            await people.relate(me, "block", friend)
+        case "blocked":
+            await people.relate(friend, "block", me)
+        case "private":
+            await people.unfollow(me, friend)
+            await pool.execute("update account set private = true where id = $1", int(friend))
+        case "delete":
+            await people.set_state(gone, "deleted")
+        case "archive":
+            await people.set_state(gone, "archived")
+    assert await ids(pages, me, mode=mode) == [kept]
+
+
+async def test_a_new_follow_counts_from_the_next_page_on(
+    pages: Pages, people: People, candidates: Candidates, pool: Pool
+) -> None:
+    me, friend, shy = await people.people(3)
+    theirs, hers = await people.post(friend, START), await people.post(shy, START + timedelta(seconds=1))
+    assert await ids(pages, me) == []
+    await people.follow(me, friend)
+    assert await ids(pages, me) == [theirs]
+    await pool.execute("insert into follow (follower, followee, requested) values ($1, $2, true)", int(me), int(shy))
+    assert await ids(pages, me) == [theirs]
+    await people.follow(me, shy)
+    assert await ids(pages, me) == [hers, theirs]
+    assert candidates.rebuilt == 3
+
+
+async def test_an_empty_list_that_was_rebuilt_is_not_rebuilt_again_and_a_lost_one_is(
+    pages: Pages, people: People, candidates: Candidates, redis: "Redis"
+) -> None:
+    me = await people.person()
+    for _ in range(3):
+        assert await ids(pages, me) == []
+    assert candidates.rebuilt == 1
+    await redis.flushall()
+    assert await ids(pages, me) == []
+    assert candidates.rebuilt == 2
+
+
+async def test_while_redis_is_away_or_none_is_there_pages_come_from_postgres(
+    people: People, store: FeedStore, pool: Pool, clock: Clock, mode: str
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 12, START)
+    async with Redis.from_url("unix:///nowhere") as nobody:
+        for lists in (FeedLists(nobody), None):
+            candidates = Candidates(store, lists, clock)
+            pages = Pages(candidates, store, lists, url, rank, lambda: 0, clock)  # type: ignore[arg-type, return-value]
+            assert await walk(pages, me, mode=mode, limit=5) == made[::-1]
+            assert candidates.rebuilt == 0
+            assert candidates.straight >= 3
+
+
+async def test_posts_of_celebrities_are_merged_whether_or_not_the_list_knows_of_their_rise(
+    pages: Pages, people: People, store: FeedStore, candidates: Candidates
+) -> None:
+    me, star, friend = await people.people(3)
+    await people.follow(me, star, friend)
+    old = await people.post(friend, START)
+    assert await ids(pages, me) == [old]
+    await store.judge(star, True)
+    theirs = await people.posts(star, 70, START + timedelta(seconds=1))
+    assert await walk(pages, me, limit=20) == [*theirs[::-1], old]
+    assert candidates.rebuilt == 1
+    await store.judge(star, False)
+    assert await walk(pages, me, limit=20) == [*theirs[::-1], old]
+    assert candidates.rebuilt == 2
+
+
+async def test_the_newest_of_a_celebrity_is_there_within_a_second(
+    pages: Pages, people: People, store: FeedStore, clock: Clock
+) -> None:
+    me, star = await people.people(2)
+    await people.follow(me, star)
+    await store.judge(star, True)
+    assert await ids(pages, me) == []
+    new = await people.post(star)
+    clock.now += 1
+    assert await ids(pages, me) == [new]
+
+
+async def test_an_order_that_is_gone_goes_on_below_what_it_ranked(
+    pages: Pages, people: People, redis: "Redis", candidates: Candidates
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 160, START)
+    first = await page(pages, me, mode="ranked", limit=50)
+    await redis.flushall()
+    second = await page(pages, me, mode="ranked", limit=50, before=first.next)
+    assert [post.id for post in second.items] == made[:10][::-1]
+    assert (second.next, pages.fallbacks) == (UNSET, 1)
+
+
+async def test_a_ranker_that_fails_or_takes_too_long_leaves_the_order_of_time(
+    candidates: Candidates, people: People, store: FeedStore, lists: FeedLists, pool: Pool, clock: Clock
+) -> None:
+    def failing(given: object, now: int) -> list[Candidate]:
+        raise ZeroDivisionError
+
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 5, START)
+    pages = Pages(candidates, store, lists, url, failing, lambda: 0, clock)  # type: ignore[arg-type, return-value]
+    assert await ids(pages, me, mode="ranked") == made[::-1]
+    assert pages.fallbacks == 1
+
+
+async def test_a_foreign_cursor_is_refused(pages: Pages, people: People) -> None:
+    me = await people.person()
+    for before in ("x", "1-2-3", f"1-{2**63}", "0123456789abcdef-1-2"):
+        assert isinstance(await pages.page(me, GetFeed(id=1, before=before)), Refusal)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_pages_hold_what_a_plain_reading_of_the_tables_finds_whatever_happens(
+    pages: Pages,
+    people: People,
+    store: FeedStore,
+    lists: FeedLists,
+    pool: Pool,
+    clock: Clock,
+    redis: "Redis",
+    seed: int,
+) -> None:
+    """Random follows, mutes, posts, rises, falls and losses; each page series against one query without any list."""
+    random = Random(seed)
+    everybody = await people.people(5)
+    me = everybody[0]
+    for step in range(40):
+        one = random.choice(everybody[1:])
+        match random.randrange(8):
+            case 0 | 1:
+                await people.follow(me, one)
+            case 2:
+                await people.unfollow(me, one)
+            case 3:
+                await store.judge(one, random.random() < 0.5)
+            case 4:
+                await redis.flushall()
+            case _:
+                at = START + timedelta(seconds=100 * seed + step)
+                post = await people.post(one, at)
+                if not (await store.count(one, 1))[1]:
+                    await lists.add(place(post, at), everybody)
+        clock.now += 1
+        rows = await pool.fetch(
+            """select p.id from post p where p.state = 'published' and (p.author = $1 or exists (
+              select from follow f where f.follower = $1 and f.followee = p.author))
+            order by p.published_at desc, p.id desc""",
+            int(me),
+        )
+        assert await walk(pages, me, limit=random.randint(1, 9)) == [str(row["id"]) for row in rows]
