@@ -6,6 +6,9 @@ SHELL := /bin/sh
 .PHONY: help run test verify check bench docs lock
 
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.tidings/tmp
+# Compiled once, whatever the environment says: a node starts in half the time, and tests start dozens.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.tidings/pyc
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1

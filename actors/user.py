@@ -80,6 +80,8 @@ class User:
         match command:
             case Delivered():
                 return self._deliver(command.encoded, now)
+            case See():
+                return self._see(command.encoded, now)
             case Acked():
                 return self._acked(command)
             case Attach():
@@ -102,8 +104,6 @@ class User:
                 return self._reattach(command)
             case Shed():
                 return self._shrink(command.ring_bytes, now)
-            case See():
-                return self._see(command.encoded, now)
             case Watch():
                 return self._presence.watch(command, self._sessions)
             case Looked():
@@ -253,7 +253,7 @@ class User:
         effects: list[Effect] = []
         for encoded in told:
             user = encoded.event.user  # type: ignore[attr-defined]
-            sessions = filter(None, map(self._sessions.of_connection, self._presence.audience(user)))
+            sessions = [session for session in self._sessions if self._presence.shows(session.connection, user)]
             effects += self._deliver_live(encoded, ("presence", user), sessions)
         return effects
 

@@ -76,7 +76,7 @@ class UserPresence(msgspec.Struct, gc=False, eq=False):
         return [Reply(looked.asked, looked.result)]
 
     def see(self, encoded: Encoded, now: Millis) -> Sequence[Encoded]:
-        """Somebody is seen like this: what is to be told of it now, to its `audience`; `wake` is for what waits."""
+        """Somebody is seen like this: what is to be told of it now; `wake` is for what waits."""
         told = self.watchers.see(encoded, now) if self.watchers else None
         return (told,) if told else ()
 
@@ -84,9 +84,9 @@ class UserPresence(msgspec.Struct, gc=False, eq=False):
         """What waited until now, like `see`."""
         return self.watchers.due(now) if self.watchers else ()
 
-    def audience(self, user: UserId) -> Sequence[int]:
-        """The connections that show this person."""
-        return self.watchers.audience(user) if self.watchers else ()
+    def shows(self, connection: int, user: UserId) -> bool:
+        """The connection shows this person."""
+        return self.watchers is not None and self.watchers.shows(connection, user)
 
     def wake(self) -> list[Effect]:
         """For what waits to be told."""

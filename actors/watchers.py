@@ -22,21 +22,22 @@ class Screen(Struct, frozen=True, gc=False):
 
 
 class Told(Struct, gc=False):
-    """What was said of one person last; `at` is when as an event, 0 for never. `waiting` is what is to be said next."""
+    """What was said of one person last; `at` is when as an event, 0 for never."""
 
     event: PresenceChanged | None = None
     at: Millis = Millis(0)
-    waiting: Encoded | None = None
 
 
 class Watchers:
     """`screens` is what each connection shows."""
 
-    __slots__ = ("_told", "screens")
+    __slots__ = ("_told", "_waiting", "screens")
 
     def __init__(self) -> None:
         self.screens: dict[int, Screen] = {}
         self._told: dict[UserId, Told] = {}
+        # What is to be said next, of the few of whom something was said just now.
+        self._waiting: dict[UserId, Encoded] = {}
 
     def __bool__(self) -> bool:
         return bool(self.screens)
@@ -58,13 +59,14 @@ class Watchers:
             self._told[user] = Told()
         for user in dropped:
             del self._told[user]
+            self._waiting.pop(user, None)
         return added, dropped
 
     def begin(self, events: Collection[PresenceChanged]) -> None:
         """This is what a reply says of people: what is told of them later differs from it."""
         for event in events:
             told = self._told.get(event.user)
-            if told and told.event is None and told.waiting is None:
+            if told and told.event is None and event.user not in self._waiting:
                 told.event = event
 
     def see(self, encoded: Encoded, now: Millis) -> Encoded | None:
@@ -74,25 +76,25 @@ class Watchers:
         told = self._told.get(event.user)
         if told is None:
             return None
-        told.waiting = None if event == told.event else encoded
-        return self._tell(told, now)
+        self._waiting.pop(event.user, None)
+        if event == told.event:
+            return None
+        # A clock that was set back holds nothing up for longer than what it is about.
+        if told.at <= now < told.at + EVERY_MS:
+            self._waiting[event.user] = encoded
+            return None
+        told.event, told.at = event, now
+        return encoded
 
     def due(self, now: Millis) -> list[Encoded]:
         """What waited until now."""
-        return [encoded for told in self._told.values() if (encoded := self._tell(told, now))]
+        return [told for encoded in list(self._waiting.values()) if (told := self.see(encoded, now))]
 
     def next_at(self) -> Millis | None:
         """When something is due next."""
-        return min((Millis(told.at + EVERY_MS) for told in self._told.values() if told.waiting), default=None)
+        return min((Millis(self._told[user].at + EVERY_MS) for user in self._waiting), default=None)
 
-    def audience(self, user: UserId) -> list[int]:
-        """The connections that show this person."""
-        return [connection for connection, screen in self.screens.items() if user in screen.users]
-
-    def _tell(self, told: Told, now: Millis) -> Encoded | None:
-        """A clock that was set back holds nothing up for longer than what it is about."""
-        encoded = told.waiting
-        if encoded is None or told.at <= now < told.at + EVERY_MS:
-            return None
-        told.event, told.at, told.waiting = encoded.event, now, None  # type: ignore[assignment]
-        return encoded
+    def shows(self, connection: int, user: UserId) -> bool:
+        """The connection shows this person."""
+        screen = self.screens.get(connection)
+        return screen is not None and user in screen.users

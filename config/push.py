@@ -36,6 +36,8 @@ class _Text(Value, str):
     """Text of a form; empty while it is not set. A secret one shows nothing of itself."""
 
     __slots__ = ()
+    form: ClassVar[str] = ""
+    """A regular expression for all of it. What one cannot describe is looked at by `_is_one`."""
 
     def __new__(cls, text: str) -> Self:
         if text and not cls._is_one(text):
@@ -45,7 +47,7 @@ class _Text(Value, str):
     @classmethod
     def _is_one(cls, text: str) -> bool:
         """May raise ValueError instead."""
-        raise NotImplementedError
+        return re.fullmatch(cls.form, text) is not None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)" if self.secret else super().__repr__()
@@ -69,10 +71,7 @@ class Identifier(_Text):
 
     __slots__ = ()
     expects: ClassVar[str] = "an identifier such as ABC123DEFG or com.example.app"
-
-    @classmethod
-    def _is_one(cls, text: str) -> bool:
-        return re.fullmatch(r"[A-Za-z0-9._-]{1,255}", text) is not None
+    form: ClassVar[str] = r"[A-Za-z0-9._-]{1,255}"
 
 
 class ServiceUrl(_Text):
@@ -141,10 +140,7 @@ class Contact(_Text):
 
     __slots__ = ()
     expects: ClassVar[str] = "mailto:you@example.com, or an https URL"
-
-    @classmethod
-    def _is_one(cls, text: str) -> bool:
-        return re.fullmatch(r"(mailto:[^@\s]+@[^@\s]+|https://[^\s/]+\S*)", text) is not None
+    form: ClassVar[str] = r"mailto:[^@\s]+@[^@\s]+|https://[^\s/]+\S*"
 
 
 class SmtpUrl(_Text):
@@ -165,10 +161,7 @@ class MailAddress(_Text):
 
     __slots__ = ()
     expects: ClassVar[str] = "an address such as tidings@example.com"
-
-    @classmethod
-    def _is_one(cls, text: str) -> bool:
-        return re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+", text) is not None
+    form: ClassVar[str] = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+"
 
 
 class Push(Struct, frozen=True, kw_only=True):

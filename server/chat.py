@@ -122,7 +122,6 @@ class Chat:
                     self._say("  (offline: trying again)")
                 case Online():
                     self._say("  (online)")
-                    await self._watch()
                 case Presence(state="online" | "idle" | "offline"):
                     await self._stands(event)
                 case Read():

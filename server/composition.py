@@ -131,7 +131,8 @@ class Node:
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
         standings_of = RedisPresence(pools.redis) if pools.redis else None
-        self.presence = Presence(standings_of, PostgresSights(pools.questions), membership, clock, time.monotonic)
+        sights = PostgresSights(pools.questions)
+        self.presence = Presence(standings_of, sights, membership, self.gateway.load, clock, time.monotonic)
         self.presence.join(
             lambda: standings(self.host.population),
             lambda address, see: self.host.tell(address, see, activate=False),

@@ -81,6 +81,9 @@ class Gateway:
         self._numbers = 0
         self._sockets = 0
         self._corked: list[Socket] = []
+        # The live event written last, in frames: it goes to many users, one after the other.
+        self._live: Encoded | None = None
+        self._frames: dict[Codec, bytes] = {}
         self._draining = False
 
     def join(self, host: Host, requests: Requests, home: Callable[[UserId], Life | None], hand_over: HandOver) -> None:
@@ -188,7 +191,7 @@ class Gateway:
 
     def write(self, audience: tuple[Address, ...], body: Numbered | Encoded) -> None:
         """An event of one user to connections, encoded once per codec."""
-        frames: dict[Codec, bytes] = {}
+        frames = self._frames_of(body)
         connections = self._connections
         numbered = type(body) is Numbered
         event = body.encoded.event if numbered else body.event  # type: ignore[union-attr]
@@ -210,6 +213,14 @@ class Gateway:
                 self._begin(connection, event)
         if numbered and type(event) is MessageSent:
             self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
+
+    def _frames_of(self, body: Numbered | Encoded) -> dict[Codec, bytes]:
+        """By codec, those made so far."""
+        if isinstance(body, Numbered):
+            return {}
+        if body is not self._live:
+            self._live, self._frames = body, {}
+        return self._frames
 
     def _begin(self, connection: Connection, event: Any) -> None:
         """The connection was told where it stands now."""

@@ -10,19 +10,20 @@ from enum import IntEnum
 from server.observe import Metrics
 
 EVERY_S = 0.1
-LATE_S = (0.05, 0.15, 0.4)
+LATE_S = (0.05, 0.1, 0.15, 0.4)
 WEIGHT = 0.3
 MOST_S = 1.0
 """A single turn counts for no more: a process that was stopped for long is not overloaded."""
 
 
 class Sheds(IntEnum):
-    """In this order, from 50, 150 and 400 ms of lateness on."""
+    """In this order, from 50, 100, 150 and 400 ms of lateness on."""
 
     NOTHING = 0
     TYPING = 1
-    RECEIPTS = 2
-    SESSIONS = 3
+    PRESENCE = 2
+    RECEIPTS = 3
+    SESSIONS = 4
 
 
 class Load:

@@ -16,7 +16,7 @@ Edge = Literal["requested", "following", "accepted"]
 """From a follower to whom they follow. `accepted` is following too, by a request that was accepted."""
 
 
-class Standing(Struct, frozen=True, gc=False):
+class Relationship(Struct, frozen=True, gc=False):
     """Where `me` stands with `them`, whose lock or moment it was read under.
 
     `private`: they have to be asked. `barred`: they block me. `mine`: what I have decided about them. `forth` goes
@@ -46,59 +46,59 @@ _STATES: Mapping[Edge | None, State] = {
 }
 
 
-def decide(standing: Standing | None, deed: Deed) -> Standing | Refused:
-    """Where I stand after my deed; the same when it changes nothing. None is a standing with nobody."""
-    if standing is None or standing.barred:
+def decide(relationship: Relationship | None, deed: Deed) -> Relationship | Refused:
+    """Where I stand after my deed; the same when it changes nothing. None is a relationship with nobody."""
+    if relationship is None or relationship.barred:
         return "absent"
     match deed:
         case "follow":
-            return _follow(standing)
+            return _follow(relationship)
         case "unfollow":
-            return msgspec.structs.replace(standing, forth=None)
+            return msgspec.structs.replace(relationship, forth=None)
         case "accept" | "decline" | "remove":
-            return _answer(standing, deed)
+            return _answer(relationship, deed)
         case "block":
-            return Standing(private=standing.private, mine=standing.mine - {"close_friend"} | {"block"})
+            return Relationship(private=relationship.private, mine=relationship.mine - {"close_friend"} | {"block"})
         case "befriend":
-            return "blocked" if "block" in standing.mine else _with(standing, "close_friend")
+            return "blocked" if "block" in relationship.mine else _with(relationship, "close_friend")
         case "mute" | "restrict":
-            return _with(standing, _SETS[deed])
+            return _with(relationship, _SETS[deed])
         case "unblock" | "unmute" | "unrestrict" | "unfriend":
-            return msgspec.structs.replace(standing, mine=standing.mine - {_ENDS[deed]})
+            return msgspec.structs.replace(relationship, mine=relationship.mine - {_ENDS[deed]})
         case _:
             assert_never(deed)
 
 
-def _follow(standing: Standing) -> Standing | Refused:
-    if "block" in standing.mine:
+def _follow(relationship: Relationship) -> Relationship | Refused:
+    if "block" in relationship.mine:
         return "blocked"
     # What waits is let in by following again, should they be private no more.
-    if standing.forth in ("following", "accepted") or (standing.forth == "requested" and standing.private):
-        return standing
-    return msgspec.structs.replace(standing, forth="requested" if standing.private else "following")
+    if relationship.forth in ("following", "accepted") or (relationship.forth == "requested" and relationship.private):
+        return relationship
+    return msgspec.structs.replace(relationship, forth="requested" if relationship.private else "following")
 
 
-def _answer(standing: Standing, deed: Literal["accept", "decline", "remove"]) -> Standing | Refused:
-    waits = standing.back == "requested"
+def _answer(relationship: Relationship, deed: Literal["accept", "decline", "remove"]) -> Relationship | Refused:
+    waits = relationship.back == "requested"
     if deed == "accept":
-        if standing.back is None:
+        if relationship.back is None:
             return "no request"
-        return msgspec.structs.replace(standing, back="accepted") if waits else standing
-    return msgspec.structs.replace(standing, back=None) if waits == (deed == "decline") else standing
+        return msgspec.structs.replace(relationship, back="accepted") if waits else relationship
+    return msgspec.structs.replace(relationship, back=None) if waits == (deed == "decline") else relationship
 
 
-def _with(standing: Standing, kind: Kind) -> Standing:
-    return msgspec.structs.replace(standing, mine=standing.mine | {kind})
+def _with(relationship: Relationship, kind: Kind) -> Relationship:
+    return msgspec.structs.replace(relationship, mine=relationship.mine | {kind})
 
 
-def grown(before: Standing, after: Standing) -> Names | None:
+def grown(before: Relationship, after: Relationship) -> Names | None:
     """My list that is longer after."""
     if before.forth is None and after.forth is not None:
         return "following"
     return next(iter(after.mine - before.mine), None)
 
 
-def activities(me: UserId, them: UserId, before: Standing, after: Standing, at: Millis) -> list[Activity]:
+def activities(me: UserId, them: UserId, before: Relationship, after: Relationship, at: Millis) -> list[Activity]:
     """What is told of the change, in the order in which it is to be understood."""
     return [
         *_told(me, them, before.forth, after.forth, at),
@@ -110,7 +110,7 @@ Count = tuple[UserId, Literal["followers", "following"], int]
 """By how much a number of somebody's profile changes."""
 
 
-def counted(me: UserId, them: UserId, before: Standing, after: Standing) -> list[Count]:
+def counted(me: UserId, them: UserId, before: Relationship, after: Relationship) -> list[Count]:
     """What the change does to the numbers of both."""
     edges = ((me, them, before.forth, after.forth), (them, me, before.back, after.back))
     changes = [(a, b, (_STATES[new] == "following") - (_STATES[old] == "following")) for a, b, old, new in edges]
@@ -141,14 +141,14 @@ def _told(
         yield told("follow_accepted", followee, follower)
 
 
-def shown(them: UserId, standing: Standing) -> Relation:
-    """The standing as I am told of it."""
+def shown(them: UserId, relationship: Relationship) -> Relation:
+    """The relationship as I am told of it."""
     return Relation(
         them,
-        _STATES[standing.forth],
-        _STATES[standing.back],
-        "block" in standing.mine,
-        "mute" in standing.mine,
-        "restrict" in standing.mine,
-        "close_friend" in standing.mine,
+        _STATES[relationship.forth],
+        _STATES[relationship.back],
+        "block" in relationship.mine,
+        "mute" in relationship.mine,
+        "restrict" in relationship.mine,
+        "close_friend" in relationship.mine,
     )

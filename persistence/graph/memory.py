@@ -10,7 +10,7 @@ from msgspec import UNSET
 from persistence.conversations.database import Database, Transaction
 from persistence.conversations.views import cursor, read_cursor
 from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Kind, Names, Others, Refused
-from persistence.graph.decision import Edge, Standing, activities, decide, grown, shown
+from persistence.graph.decision import Edge, Relationship, activities, decide, grown, shown
 from persistence.people.contract import Account
 from protocol.activity import Activity
 from protocol.graph import People, Person, Relation, Suggested
@@ -29,10 +29,10 @@ class GraphTables:
         self.relations: dict[tuple[UserId, Kind, UserId], Millis] = {}
         self.outbox: list[Activity] = []
 
-    def standing(self, me: UserId, them: UserId) -> Standing | None:
+    def relationship(self, me: UserId, them: UserId) -> Relationship | None:
         if (account := self.accounts.get(them)) is None:
             return None
-        return Standing(
+        return Relationship(
             account.private,
             self.blocks(them, me),
             frozenset(kind for kind in _KINDS if (me, kind, them) in self.relations),
@@ -53,12 +53,12 @@ class GraphTables:
         """As the predicate FOLLOWS."""
         return self.edges.get((one, other), ("requested", 0))[0] != "requested"
 
-    def put(self, me: UserId, them: UserId, standing: Standing, now: Millis) -> None:
-        self.put_edge(me, them, standing.forth, now)
-        self.put_edge(them, me, standing.back, now)
+    def put(self, me: UserId, them: UserId, relationship: Relationship, now: Millis) -> None:
+        self.put_edge(me, them, relationship.forth, now)
+        self.put_edge(them, me, relationship.back, now)
         for kind in _KINDS:
-            self._relate(me, kind, them, now if kind in standing.mine else None)
-        self._relate(them, "close_friend", me, now if standing.befriended else None)
+            self._relate(me, kind, them, now if kind in relationship.mine else None)
+        self._relate(them, "close_friend", me, now if relationship.befriended else None)
 
     def put_edge(self, follower: UserId, followee: UserId, edge: Edge | None, now: Millis) -> None:
         if edge is None:
@@ -105,10 +105,10 @@ class MemoryGraph:
     async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
         async def change(transaction: Transaction) -> Relation | Refused:
             await transaction.lock(sorted((("graph", int(me)), ("graph", int(them)))))
-            before, now = self._tables.standing(me, them), self._database.now()
+            before, now = self._tables.relationship(me, them), self._database.now()
             after = decide(before, deed)
-            if before is None or not isinstance(after, Standing):
-                return "absent" if isinstance(after, Standing) else after
+            if before is None or not isinstance(after, Relationship):
+                return "absent" if isinstance(after, Relationship) else after
             names = grown(before, after)
             if names and self._tables.count(me, names) >= LIMITS[names]:
                 return "full"
@@ -147,8 +147,8 @@ class MemoryGraph:
         return all(user in members and not members[user].left_c for user in people)
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
-        standing = self._tables.standing(me, them)
-        return None if standing is None or standing.barred else shown(them, standing)
+        relationship = self._tables.relationship(me, them)
+        return None if relationship is None or relationship.barred else shown(them, relationship)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
         listed = ((at, user) for at, user in self._tables.listed(me, names) if not self._tables.blocks(user, me))
@@ -223,9 +223,9 @@ class MemoryGraph:
                 return True
             waiting = sorted(self._tables.listed(me, "requests"))[:ACCEPTED_AT_ONCE]
             for _, them in waiting:
-                before = Standing(back="requested")
+                before = Relationship(back="requested")
                 transaction.write(self._tables.put_edge, them, me, "accepted", now)
-                told = activities(me, them, before, Standing(back="accepted"), now)
+                told = activities(me, them, before, Relationship(back="accepted"), now)
                 transaction.write(self._tables.outbox.extend, told)
             return len(waiting) < ACCEPTED_AT_ONCE
 

@@ -6,7 +6,7 @@ from asyncpg.pool import PoolConnectionProxy
 from persistence.conversations.views import cursor, read_cursor
 from persistence.graph import rows
 from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Names, Others, Refused
-from persistence.graph.decision import Standing, activities, counted, decide, grown, shown
+from persistence.graph.decision import Relationship, activities, counted, decide, grown, shown
 from persistence.graph.statements import (
     ALONE,
     APPLY,
@@ -18,9 +18,9 @@ from persistence.graph.statements import (
     PROFILE,
     PROFILE_NAMED,
     RELATED,
+    RELATIONSHIP,
     SET_PRIVATE,
     SHOWN,
-    STANDING,
     SUGGESTED,
     THEIRS_FIRST,
     WAITING,
@@ -45,11 +45,11 @@ class PostgresGraph:
     async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.execute(MINE_FIRST if int(me) < int(them) else THEIRS_FIRST, int(me), int(them))
-            [row] = await connection.fetch(STANDING, int(me), int(them))
-            before, now = rows.standing(row)
+            [row] = await connection.fetch(RELATIONSHIP, int(me), int(them))
+            before, now = rows.relationship(row)
             after = decide(before, deed)
-            if before is None or not isinstance(after, Standing):
-                return "absent" if isinstance(after, Standing) else after
+            if before is None or not isinstance(after, Relationship):
+                return "absent" if isinstance(after, Relationship) else after
             if after != before:
                 if await _is_full(connection, me, grown(before, after)):
                     return "full"
@@ -61,9 +61,9 @@ class PostgresGraph:
         return [ConversationId(str(row["id"])) for row in found]
 
     async def relation(self, me: UserId, them: UserId) -> Relation | None:
-        [row] = await fetch(self._pool, WITHIN_S, STANDING, int(me), int(them))
-        standing, _ = rows.standing(row)
-        return None if standing is None or standing.barred else shown(them, standing)
+        [row] = await fetch(self._pool, WITHIN_S, RELATIONSHIP, int(me), int(them))
+        relationship, _ = rows.relationship(row)
+        return None if relationship is None or relationship.barred else shown(them, relationship)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
         at, id = _FIRST_PAGE if before is None else read_cursor(before)
@@ -119,8 +119,8 @@ async def _is_full(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId
     return bool(await connection.fetchval(RELATED, int(me), names, limit) >= limit)
 
 
-def _difference(me: UserId, them: UserId, before: Standing, after: Standing, now: Millis) -> list[object]:
-    was, becomes = (rows.relations_between(me, them, standing) for standing in (before, after))
+def _difference(me: UserId, them: UserId, before: Relationship, after: Relationship, now: Millis) -> list[object]:
+    was, becomes = (rows.relations_between(me, them, relationship) for relationship in (before, after))
     fenced = ("block" in before.mine) != ("block" in after.mine)
     return rows.arguments(
         rows.changed_edges(me, them, before, after),
@@ -135,7 +135,7 @@ def _difference(me: UserId, them: UserId, before: Standing, after: Standing, now
 def _acceptance(me: UserId, waiting: list[asyncpg.Record]) -> list[object]:
     followers = [UserId(str(row["follower"])) for row in waiting]
     now = Millis(waiting[0][0])
-    before, after = Standing(back="requested"), Standing(back="accepted")
+    before, after = Relationship(back="requested"), Relationship(back="accepted")
     told = [activity for them in followers for activity in activities(me, them, before, after, now)]
     counts = [count for them in followers for count in counted(me, them, before, after)]
     return rows.arguments([(them, me, "accepted") for them in followers], (), (), told, counts, None)

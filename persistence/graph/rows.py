@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET
 
-from persistence.graph.decision import Count, Edge, Standing
+from persistence.graph.decision import Count, Edge, Relationship
 from protocol.activity import ACTIVITY, Activity
 from protocol.graph import Person, Suggested
 from protocol.ids import Millis, UserId
@@ -21,12 +21,12 @@ RelationRow = tuple[UserId, str, UserId]
 """Whose it is, its kind, and whom it is about."""
 
 
-def standing(row: asyncpg.Record) -> tuple[Standing | None, Millis]:
-    """One row of the statement STANDING, and when it was read; None is a standing with nobody."""
+def relationship(row: asyncpg.Record) -> tuple[Relationship | None, Millis]:
+    """One row of the statement RELATIONSHIP, and when it was read; None is a relationship with nobody."""
     now, private, barred, mine, *edges, befriended = row
     if private is None:
         return None, now
-    return Standing(private, barred, frozenset(mine), _edge(*edges[:2]), _edge(*edges[2:]), befriended), now
+    return Relationship(private, barred, frozenset(mine), _edge(*edges[:2]), _edge(*edges[2:]), befriended), now
 
 
 def _edge(requested: bool | None, accepted: bool | None) -> Edge | None:
@@ -35,7 +35,7 @@ def _edge(requested: bool | None, accepted: bool | None) -> Edge | None:
     return "requested" if requested else "accepted" if accepted else "following"
 
 
-def changed_edges(me: UserId, them: UserId, before: Standing, after: Standing) -> list[EdgeRow]:
+def changed_edges(me: UserId, them: UserId, before: Relationship, after: Relationship) -> list[EdgeRow]:
     """The edges between the two that are different after."""
     edges: list[tuple[EdgeRow, Edge | None]] = [
         ((me, them, after.forth), before.forth),
@@ -44,10 +44,10 @@ def changed_edges(me: UserId, them: UserId, before: Standing, after: Standing) -
     return [row for row, was in edges if row[2] != was]
 
 
-def relations_between(me: UserId, them: UserId, standing: Standing) -> set[RelationRow]:
-    """The relations between the two, as far as a standing tells."""
-    theirs = {(them, "close_friend", me)} if standing.befriended else set()
-    return {(me, kind, them) for kind in standing.mine} | theirs
+def relations_between(me: UserId, them: UserId, relationship: Relationship) -> set[RelationRow]:
+    """The relations between the two, as far as a relationship tells."""
+    theirs = {(them, "close_friend", me)} if relationship.befriended else set()
+    return {(me, kind, them) for kind in relationship.mine} | theirs
 
 
 def arguments(

@@ -20,7 +20,7 @@ THEIRS_FIRST = "select pg_advisory_xact_lock_shared($2), pg_advisory_xact_lock($
 
 # A statement of its own after the locks, so that it sees what was committed while they were waited for. It looks for
 # as much whether they exist, block me or neither.
-STANDING = f"""
+RELATIONSHIP = f"""
 select {_NOW}, a.private,
   {BLOCKS.format(one="p.them", other="p.me")},
   array(select kind from relation where user_id = p.me

@@ -71,7 +71,10 @@ class Due(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True, gc=False):
-    """A row of `push_job`; `body` is the MessagePack of `protocol.pushes.Content`."""
+    """A row of `push_job`; `body` is the MessagePack of `protocol.pushes.Content`.
+
+    It is in vain once all `notifications` that it tells of are seen or gone.
+    """
 
     user: UserId
     key: str
@@ -79,7 +82,7 @@ class Job(Struct, frozen=True, gc=False):
     collapse: str
     channels: tuple[str, ...]
     sender: UserId | None
-    notification: int | None
+    notifications: tuple[int, ...]
     body: bytes
     expires_at: Millis
 
@@ -92,9 +95,11 @@ class Closed(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """Some groups of one person, those that changed last first. `next` is the place where it goes on."""
+    """Some groups of one person, those that changed last first, and as whom they read them: `locale` and `badge` as
+    of `Reader`. `next` is the place where it goes on."""
 
-    reader: Reader
+    locale: str | None
+    badge: int
     sights: list[Sight]
     next: tuple[Millis, int] | None
 

@@ -100,7 +100,8 @@ class MemoryNotifications:
         found = sorted(rest, key=lambda one: (one.updated_at, one.id), reverse=True)[:limit]
         sights = [self._sight(group) for group in found]
         next = (found[-1].updated_at, found[-1].id) if len(found) == limit else None
-        return Page(self._reader(user), [sight for sight in sights if sight.members], next)
+        reader = self._reader(user)
+        return Page(reader.locale, reader.badge, [sight for sight in sights if sight.members], next)
 
     async def sights(self, groups: Collection[int]) -> tuple[list[Sight], dict[UserId, str | None]]:
         found = [self._groups[id] for id in groups if id in self._groups and self._groups[id].listed]

@@ -87,14 +87,17 @@ class PostgresNotifications:
     async def see(self, user: UserId, up_to: Millis) -> int | None:
         if not await self._rows(statements.SEE, int(user), up_to):
             return None
-        return (await self._reader(user)).badge
+        ((badge,),) = await self._rows(statements.BADGE_OF, int(user))
+        return int(badge)
 
     async def page(self, user: UserId, before: tuple[Millis, int] | None, limit: int) -> Page:
         found = await self._rows(statements.PAGE, SAMPLED, int(user), *(before or _END), limit)
-        sights = [rows.sight(row) for row in found]
+        locale, badge = found[0][:2]
+        sights = [rows.sight(row[2:]) for row in found if row[2] is not None]
         last = sights[-1].group if len(sights) == limit else None
         return Page(
-            await self._reader(user),
+            locale,
+            badge,
             [sight for sight in sights if sight.members],
             (last.updated_at, last.id) if last else None,
         )
@@ -120,10 +123,6 @@ class PostgresNotifications:
         groups = await self._rows(statements.TRIM_GROUPS, KEEP_MS, TRIMMED)
         undone = await self._rows(statements.TRIM_UNDONE, KEEP_UNDONE_MS, TRIMMED)
         return len(deeds) + len(groups) + len(undone)
-
-    async def _reader(self, user: UserId) -> Reader:
-        ((_, _, body, locale, badge, unread),) = await self._rows(statements.READERS, [int(user)])
-        return Reader(rows.preferences(body), locale, badge, unread)
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return await fetch(self._pool, self._within_s, statement, *arguments, may=self._may)

@@ -134,7 +134,7 @@ def job_columns(jobs: Sequence[Job]) -> tuple[list[Any], ...]:
         [job.collapse for job in jobs],
         [" ".join(job.channels) for job in jobs],
         [None if job.sender is None else number(job.sender) for job in jobs],
-        [job.notification for job in jobs],
+        [" ".join(map(str, job.notifications)) for job in jobs],
         [job.body for job in jobs],
         [job.expires_at for job in jobs],
     )

@@ -90,14 +90,17 @@ READERS = f"""
 select {_NOW}, w.user_id, p.preferences, a.settings ->> 'locale', {unseen("w.user_id")}, {unread("w.user_id")}
 from unnest($1::bigint[]) w (user_id) left join notifier p on p.user_id = w.user_id
 left join account a on a.id = w.user_id"""
+BADGE_OF = f"select {unseen('w.user_id')} from (select $1::bigint as user_id) w"
 NEXT_DUE = f"select min(due_at) - {_NOW} from notification where due_at is not null"
 COUNT_DUE = "select count(*) from notification where due_at is not null"
 PUSH = """
-insert into push_job (user_id, key, kind, collapse, channels, sender, notification, body, expires_at)
-select w.user_id, w.key, w.kind, w.collapse, string_to_array(w.channels, ' '), w.sender, w.notification, w.body,
+insert into push_job (user_id, key, kind, collapse, channels, sender, notification, summary, body, expires_at)
+select w.user_id, w.key, w.kind, w.collapse, string_to_array(w.channels, ' '), w.sender,
+  case when cardinality(n.ids) = 1 then n.ids[1] end, case when cardinality(n.ids) > 1 then n.ids end, w.body,
   to_timestamp(w.expires_at / 1000.0)
-from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[],
-  $9::bigint[]) w (user_id, key, kind, collapse, channels, sender, notification, body, expires_at)
+from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bytea[],
+  $9::bigint[]) w (user_id, key, kind, collapse, channels, sender, notifications, body, expires_at)
+cross join lateral (select string_to_array(w.notifications, ' ')::bigint[] as ids) n
 on conflict (user_id, key) do nothing"""
 
 # It waits for whoever decides about this person. What they changed meanwhile is judged as it stands then.
@@ -106,10 +109,13 @@ with held as materialized (select user_id from notifier where user_id = $1 for u
 update notification g set seen = true, due_at = null, held = false,
   window_number = g.window_number + (g.due_at is not null)::int
 from held where g.user_id = held.user_id and not g.seen and g.listed and g.updated_at <= $2 returning g.id"""
+# One row at least, so that whose page it is comes with it: a snapshot costs one round trip.
 PAGE = f"""
-select {_SIGHT}
-from (select * from notification where user_id = $2 and listed and (updated_at, id) < ($3, $4)
-  order by updated_at desc, id desc limit $5) g
+select a.settings ->> 'locale', {unseen("w.user_id")}, {_SIGHT}
+from (select $2::bigint as user_id) w
+left join account a on a.id = w.user_id
+left join lateral (select * from notification where user_id = w.user_id and listed and (updated_at, id) < ($3, $4)
+  order by updated_at desc, id desc limit $5) g on true
 {_SAMPLES}
 order by g.updated_at desc, g.id desc"""
 SIGHTS = f"""

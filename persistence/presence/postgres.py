@@ -10,11 +10,42 @@ WITHIN_S = 2.0
 PAIRS = 500
 """Of one statement."""
 
+KINDS = Sight(False, False), Sight(True, False), Sight(True, True)
+"""What the numbers mean that the statement answers with: one row for each who looks; one for each pair is dearer."""
+
 # The conversations of who looks are read once; each of the others is then found in them by one descent of
 # member_user, however many there are. Products, not `and`: every part is computed, whatever the others say.
 SIGHTS = """
-select l.place, o.id as other, s.together * s.open * s.shown as seen,
-    s.together * s.open * s.shown * s.viewing as viewing
+select l.place, array(
+    select s.together * s.open * s.shown * (1 + s.viewing)
+    from unnest(l.others::bigint[], l.conversations::bigint[]) with ordinality o (id, conversation, place)
+    cross join lateral (
+        select
+            sign(
+                exists (
+                    select from member m
+                    where m.user_id = o.id and m.conversation = any (mine.conversations)
+                        and m.left_c = 0 and m.folder = 'inbox'
+                )::int
+                + exists (select from follow f where f.follower = l.id and f.followee = o.id and not f.requested)::int
+                * exists (select from follow f where f.follower = o.id and f.followee = l.id and not f.requested)::int
+            )::int as together,
+            (not exists (select from relation r where r.user_id = l.id and r.kind = 'block' and r.target = o.id))::int
+            * (not exists (select from relation r where r.user_id = o.id and r.kind = 'block' and r.target = l.id))::int
+                as open,
+            (not mine.hidden)::int * (not exists (select from account a where a.id = o.id and a.hidden))::int as shown,
+            exists (
+                select from member m
+                where m.conversation = o.conversation and m.user_id = o.id and m.left_c = 0 and m.folder = 'inbox'
+            )::int
+            * exists (
+                select from member m
+                where m.conversation = o.conversation and m.user_id = l.id and m.left_c = 0 and m.folder = 'inbox'
+            )::int as viewing
+        offset 0
+    ) s
+    order by o.place
+) as sights
 from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality l (id, others, conversations, place)
 cross join lateral (
     select array(
@@ -24,32 +55,6 @@ cross join lateral (
     exists (select from account a where a.id = l.id and a.hidden) as hidden
     offset 0
 ) mine
-cross join lateral unnest(l.others::bigint[], l.conversations::bigint[]) o (id, conversation)
-cross join lateral (
-    select
-        sign(
-            exists (
-                select from member m
-                where m.user_id = o.id and m.conversation = any (mine.conversations)
-                    and m.left_c = 0 and m.folder = 'inbox'
-            )::int
-            + exists (select from follow f where f.follower = l.id and f.followee = o.id and not f.requested)::int
-            * exists (select from follow f where f.follower = o.id and f.followee = l.id and not f.requested)::int
-        )::int as together,
-        (not exists (select from relation r where r.user_id = l.id and r.kind = 'block' and r.target = o.id))::int
-        * (not exists (select from relation r where r.user_id = o.id and r.kind = 'block' and r.target = l.id))::int
-            as open,
-        (not mine.hidden)::int * (not exists (select from account a where a.id = o.id and a.hidden))::int as shown,
-        exists (
-            select from member m
-            where m.conversation = o.conversation and m.user_id = o.id and m.left_c = 0 and m.folder = 'inbox'
-        )::int
-        * exists (
-            select from member m
-            where m.conversation = o.conversation and m.user_id = l.id and m.left_c = 0 and m.folder = 'inbox'
-        )::int as viewing
-    offset 0
-) s
 """
 VISIBLE = "select from account where id = $1 and hidden"
 SET_VISIBLE = "update account set hidden = not $2, hidden_at = statement_timestamp() where id = $1"
@@ -83,9 +88,9 @@ class PostgresSights:
         users = [int(look.user) for look in batch]
         others = ["{" + ",".join(look.others) + "}" for look in batch]
         conversations = ["{" + ",".join(id or "0" for id in look.others.values()) + "}" for look in batch]
-        for row in await fetch(self._pool, WITHIN_S, SIGHTS, users, others, conversations):
-            sight = Sight(bool(row["seen"]), bool(row["viewing"]))
-            found[batch[row["place"] - 1].user][UserId(str(row["other"]))] = sight
+        for place, kinds in await fetch(self._pool, WITHIN_S, SIGHTS, users, others, conversations):
+            look = batch[place - 1]
+            found[look.user].update(zip(look.others, map(KINDS.__getitem__, kinds), strict=True))
 
     async def is_visible(self, user: UserId) -> bool:
         return not await fetch(self._pool, WITHIN_S, VISIBLE, int(user))

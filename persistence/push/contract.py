@@ -3,7 +3,7 @@
     job:       waiting ─► expanded, one delivery for each device ─► cleared, a week after its expiry
                   └─► dropped: it would be shown in vain
     delivery:  waiting ─► claimed ─► sent | gone | dead | waiting again
-                  └─► dropped
+                  └─► dropped: in vain, or expired before anybody who could send it claimed it
 
 A claim that nobody settles runs out, and another sender has the delivery. So a device may be told twice; `collapse` is
 the same both times, and it shows one.
@@ -118,13 +118,19 @@ class PushStore(Protocol):
     async def request(self, pushes: Sequence[Push]) -> None:
         """Write these jobs."""
 
-    async def expand(self, providers: Collection[ProviderName], limit: int) -> Mapping[str, int]:
-        """Of jobs that are due, make deliveries to the devices of these providers: how many under "expanded"."""
+    async def expand(self, limit: int) -> Mapping[str, int]:
+        """Of jobs that are due, make deliveries to all devices, and the mailbox: how many under "expanded"."""
 
     async def claim(
         self, provider: ProviderName, limit: int, lease_ms: int
     ) -> tuple[list[Delivery], Mapping[str, int]]:
         """Deliveries that are due, for the caller alone until the lease runs out."""
+
+    async def expire(self, limit: int) -> Mapping[ProviderName, int]:
+        """End what expired and nobody claims, as no node has its provider: of each the oldest `limit` are looked at.
+
+        How many were ended, by provider.
+        """
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Note what became of them."""

@@ -114,27 +114,24 @@ class MemoryPush:
             job = _Job(push, now, Millis(now + push.hold_ms), Millis(now + push.life_ms))
             self._jobs.setdefault((push.user, push.key), job)
 
-    async def expand(self, providers: Collection[ProviderName], limit: int) -> Mapping[str, int]:
+    async def expand(self, limit: int) -> Mapping[str, int]:
         due = sorted(
             (job for job in self._jobs.values() if job.state == "waiting" and job.due_at <= self._now()),
             key=lambda job: job.due_at,
         )
-        return Counter(self._expand(job, providers) for job in due[:limit])
+        return Counter(self._expand(job) for job in due[:limit])
 
-    def _expand(self, job: _Job, providers: Collection[ProviderName]) -> str:
+    def _expand(self, job: _Job) -> str:
         reason, where = self._reason(job), list[tuple[ProviderName, DeviceId | None]]()
         if reason is None and "push" in job.push.channels:
             where += [(device.target.platform, device.id) for device in self._devices.reachable(job.push.user)]
         if reason is None and "email" in job.push.channels and self._email(job.push.user):
             where.append(("email", None))
         for provider, device in where:
-            if provider in providers:
-                self._drawn += 1
-                self._deliveries[self._drawn] = _Delivery(self._drawn, job, provider, device, self._now())
-                job.state = "expanded"
-        if job.state == "waiting":
-            job.state, reason = "dropped", reason or "no device"
-        return reason or "expanded"
+            self._drawn += 1
+            self._deliveries[self._drawn] = _Delivery(self._drawn, job, provider, device, self._now())
+        job.state = "expanded" if where else "dropped"
+        return "expanded" if where else reason or "no device"
 
     def _reason(self, job: _Job) -> str | None:
         return "expired" if job.expires_at <= self._now() else self._in_vain(job.push)
@@ -143,8 +140,7 @@ class MemoryPush:
         self, provider: ProviderName, limit: int, lease_ms: int
     ) -> tuple[list[Delivery], Mapping[str, int]]:
         now, claimed, dropped = self._now(), list[Delivery](), Counter[str]()
-        due = sorted((row for row in self._waiting(provider) if row.due_at <= now), key=lambda row: row.due_at)
-        for row in due[:limit]:
+        for row in self._due(provider, limit):
             row.claim += 1
             delivery = self._claim(row)
             if isinstance(delivery, str):
@@ -187,6 +183,15 @@ class MemoryPush:
             email=email or "",
             sender=push.sender,
         )
+
+    async def expire(self, limit: int) -> Mapping[ProviderName, int]:
+        ended = Counter[ProviderName]()
+        for provider in _PROVIDERS:
+            for row in self._due(provider, limit):
+                if row.job.expires_at <= self._now():
+                    row.state, row.error = "dead" if row.error else "dropped", row.error or "expired"
+                    ended[provider] += 1
+        return ended
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         for what in settled:
@@ -233,6 +238,10 @@ class MemoryPush:
         removed = [self._jobs.pop(key) for key in over]
         self._deliveries = {id: row for id, row in self._deliveries.items() if row.job not in removed}
         return len(over)
+
+    def _due(self, provider: ProviderName, limit: int) -> list[_Delivery]:
+        due = (row for row in self._waiting(provider) if row.due_at <= self._now())
+        return sorted(due, key=lambda row: row.due_at)[:limit]
 
     def _waiting(self, provider: ProviderName) -> list[_Delivery]:
         return [row for row in self._deliveries.values() if row.provider == provider and row.state == "waiting"]

@@ -67,8 +67,8 @@ class PostgresPush:
         columns = zip(*map(_row, pushes), strict=True)
         await fetch(self._pool, WITHIN_S, statements.REQUEST, *map(list, columns))
 
-    async def expand(self, providers: Collection[ProviderName], limit: int) -> Mapping[str, int]:
-        rows = await fetch(self._pool, WITHIN_S, statements.EXPAND, limit, list(providers))
+    async def expand(self, limit: int) -> Mapping[str, int]:
+        rows = await fetch(self._pool, WITHIN_S, statements.EXPAND, limit)
         return {row["outcome"]: row["number"] for row in rows}
 
     async def claim(
@@ -80,6 +80,10 @@ class PostgresPush:
             if row["reason"] is not None:
                 dropped[row["reason"]] = dropped.get(row["reason"], 0) + 1
         return [_delivery(provider, row) for row in rows if row["reason"] is None], dropped
+
+    async def expire(self, limit: int) -> Mapping[ProviderName, int]:
+        rows = await fetch(self._pool, WITHIN_S, statements.EXPIRE, limit)
+        return {row["provider"]: row["number"] for row in rows}
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         if not settled:

@@ -41,9 +41,12 @@ _IN_VAIN = f"""case
   when (m.settings ->> 'mute_until')::numeric > extract(epoch from statement_timestamp()) * 1000 then 'muted'
   when j.notification is not null
     and not exists (select from notification n where n.id = j.notification and not n.seen offset 0) then 'seen'
+  when j.summary is not null and not exists (select from unnest(j.summary) s (id)
+    where exists (select from notification n where n.id = s.id and not n.seen offset 0)) then 'seen'
   when j.sender is not null and {SILENCED.format(one="j.user_id", other="j.sender")} then 'unwanted' end"""
 """Why nobody wants the job `j` shown, with the membership `m`; null if they do."""
 
+# Of all the devices and the mailbox, whatever this node could send to: another one may have the provider.
 EXPAND = f"""
 with due as materialized (
   select * from push_job where state = 'waiting' and due_at <= statement_timestamp()
@@ -53,10 +56,10 @@ made as (
   insert into push_delivery (job, provider, device)
   select g.id, d.platform, d.id
   from judged g join device d on d.user_id = g.user_id join login l on l.id = d.login
-  where g.reason is null and 'push' = any(g.channels) and d.platform = any($2) and l.revoked_at is null
+  where g.reason is null and 'push' = any(g.channels) and l.revoked_at is null
   union all
   select g.id, 'email', null from judged g join account a on a.id = g.user_id
-  where g.reason is null and 'email' = any(g.channels) and 'email' = any($2) and a.email is not null
+  where g.reason is null and 'email' = any(g.channels) and a.email is not null
   on conflict (job, device) do nothing returning job),
 told as materialized (
   select g.id, coalesce(g.reason, case when exists (select from made where job = g.id) then null else 'no device' end)
@@ -66,6 +69,22 @@ done as (
   update push_job j set state = case when told.reason is null then 'expanded' else 'dropped' end, reason = told.reason
   from told where j.id = told.id)
 select coalesce(reason, 'expanded') as outcome, count(*) as number from told group by 1"""
+
+# What no node sends is claimed by none. The oldest are looked at, as most live for a day: no walk over all that waits.
+EXPIRE = """
+with due as materialized (
+  select d.id, d.job from unnest(array['apns', 'fcm', 'web', 'email']) w (provider) cross join lateral (
+    select * from push_delivery where provider = w.provider and state = 'waiting' and due_at <= statement_timestamp()
+    order by due_at limit $1) d),
+over as materialized (
+  select id from push_delivery where settled_at is null and id = any(array(select id from due
+    where exists (select from push_job j where j.id = due.job and j.expires_at <= statement_timestamp() offset 0)))
+  for update skip locked),
+ended as (
+  update push_delivery set state = case when error is null then 'dropped' else 'dead' end,
+    error = coalesce(error, 'expired'), settled_at = statement_timestamp()
+  where id = any(array(select id from over)) returning provider)
+select provider, count(*) as number from ended group by 1"""
 
 CLAIM = f"""
 with due as materialized (

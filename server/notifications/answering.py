@@ -67,13 +67,13 @@ class Answering:
         page = await self._store.page(user, before, limit)
         items, after = list[Notification](), page.next
         for sight in page.sights:
-            item = shown(sight, page.reader.locale)
+            item = shown(sight, page.locale)
             size -= len(JSON.encode(item))
             if size < 0 and items:
                 after = Millis(items[-1].updated_at), int(items[-1].id)
                 break
             items.append(item)
-        return Notifications(page.reader.badge, items, f"{after[0]}-{after[1]}" if after else UNSET)
+        return Notifications(page.badge, items, f"{after[0]}-{after[1]}" if after else UNSET)
 
     async def _see(self, user: UserId, up_to: Millis) -> Result:
         badge = await self._store.see(user, up_to)

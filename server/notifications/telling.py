@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
-import structlog
 
 from persistence.faults import UnavailableError
 from persistence.notifications.contract import NotificationStore
 from protocol.events import NotificationChanged, NotificationGone
 from protocol.ids import UserId
 from server.notifications.wording import shown
+from server.outage import Outage
 
 EVERY_S = 1.0
 AT_A_TIME = 200
@@ -18,8 +18,6 @@ MOST = 20_000
 """Groups that wait to be told. What is beyond is not told: a list that is read anew has it."""
 
 Event = NotificationChanged | NotificationGone
-
-log = structlog.get_logger()
 
 
 class Telling:
@@ -33,6 +31,7 @@ class Telling:
         self._tell = tell
         self._waiting: dict[int, UserId] = {}
         self._touched = asyncio.Event()
+        self._outage = Outage("notifications are not told live")
 
     def touched(self, user: UserId, groups: Sequence[int]) -> None:
         """These groups changed: what they are when they are told counts."""
@@ -47,10 +46,9 @@ class Telling:
             self._touched.clear()
             try:
                 await self.tell()
-            except UnavailableError as fault:
-                log.warning("notifications are not told live", fault=repr(fault))
-            except Exception:
-                log.exception("notifications are not told live")
+                self._outage.is_over()
+            except Exception as fault:
+                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> None:

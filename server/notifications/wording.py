@@ -70,7 +70,7 @@ def job(alert: Alert, sight: Sight, reader: Reader, now: Millis) -> Job:
         collapse=collapse(group.id),
         channels=channels(alert),
         sender=sight.people[0].id if actors(sight) == 1 and sight.people else None,
-        notification=group.id,
+        notifications=(group.id,),
         body=_encode(content),
         expires_at=Millis(now + EXPIRES_MS),
     )
@@ -87,7 +87,7 @@ def summary(alerts: list[Alert], reader: Reader, now: Millis) -> Job:
         collapse="notifications",
         channels=tuple(sorted({channel for alert in alerts for channel in channels(alert)})),
         sender=None,
-        notification=None,
+        notifications=tuple(alert.group.id for alert in alerts),
         body=_encode(Content(words.title, said, words.plain, reader.badge + reader.unread)),
         expires_at=Millis(now + EXPIRES_MS),
     )

@@ -17,6 +17,7 @@ from protocol.events import Presence as Seen
 from protocol.ids import Millis, UserId
 from protocol.replies import Done, Watched
 from server.cluster.membership import Membership
+from server.load import Load
 from server.observe import Metrics
 from server.population import Population
 from server.presence.exchange import Exchange
@@ -39,6 +40,7 @@ class Presence:
         store: PresenceStore | None,
         sights: SightStore,
         membership: Membership,
+        load: Load,
         clock: Callable[[], Millis],
         now: Callable[[], float],
     ) -> None:
@@ -46,6 +48,7 @@ class Presence:
         self._store = store
         self._sights = sights
         self._membership = membership
+        self._load = load
         self._clock = clock
         self._now = now
         self._exchange: Exchange | None = None
@@ -56,7 +59,7 @@ class Presence:
     ) -> None:
         """Who is here, offline or not, and how they are told; called once, before anything else."""
         self._users = users
-        self._telling = Telling(self.interests, self._sights, tell)
+        self._telling = Telling(self.interests, self._sights, self._load, tell)
         self._rights = Rights(self._sights, self.interests, self._telling)
         self._knowledge = Knowledge(self.interests, self._telling, self._membership)
         if self._store:

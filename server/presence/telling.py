@@ -10,6 +10,7 @@ from persistence.presence.contract import Looking, Sight, SightStore
 from protocol.codec import Encoded
 from protocol.events import PresenceChanged
 from protocol.ids import ConversationId, UserId
+from server.load import Load, Sheds
 from server.outage import Outage
 from server.presence.interests import Interests, Watched
 from server.presence.views import without_conversation
@@ -21,13 +22,17 @@ AGAIN_S = 0.5
 class Telling:
     """`tell` gives a command to a user at home here, if they are. `told` counts what watchers were handed.
 
+    While there is too much to do nobody is told anything; then how those stand who have changed.
     Nothing is told of anybody that was not looked up just before: so no state leaves on rights that are gone.
     """
 
-    def __init__(self, interests: Interests, sights: SightStore, tell: Callable[[Address, See], None]) -> None:
+    def __init__(
+        self, interests: Interests, sights: SightStore, load: Load, tell: Callable[[Address, See], None]
+    ) -> None:
         self.told = 0
         self._interests = interests
         self._sights = sights
+        self._load = load
         self._tell = tell
         # Whose watchers are to be told of them, and who is to be told of all whom they watch.
         self._seen: dict[UserId, None] = {}
@@ -49,7 +54,9 @@ class Telling:
         """Nobody can tell of these any more: no right is needed to be told that."""
         for user in users:
             watched = self._interests.get(user)
-            if watched and watched.views:
+            if self._shed:
+                self.changed(user)
+            elif watched and watched.views:
                 encoded = Encoded(watched.views[1])
                 for watcher in watched.watchers:
                     self._hand(watcher, encoded)
@@ -61,12 +68,19 @@ class Telling:
             self._work.clear()
             try:
                 while self._seen or self._watchers:
-                    await self._tell_some()
+                    if self._shed:
+                        await asyncio.sleep(AGAIN_S)
+                    else:
+                        await self._tell_some()
                 self._outage.is_over()
             except UnavailableError as fault:
                 self._outage.goes_on(fault)
                 self._work.set()
                 await asyncio.sleep(AGAIN_S)
+
+    @property
+    def _shed(self) -> bool:
+        return self._load.sheds >= Sheds.PRESENCE
 
     async def _tell_some(self) -> None:
         for user, sights in (await self._looked(self._seen, self._watchers_of)).items():

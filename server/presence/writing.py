@@ -21,7 +21,9 @@ RELATED = 10_000
 
 
 class Writing:
-    """`everybody` gives the records of all who are at home here and not offline. `failed` is told when nothing answers.
+    """`everybody` gives the records of all who are at home here and not offline, each as it is when it is taken.
+
+    `failed` is told when nothing answers.
 
     What could not be written waits, one record for each user.
     """
@@ -64,10 +66,10 @@ class Writing:
 
     async def rewrite(self, pause_s: float = 0.0) -> None:
         """Write what there is to be known of everybody at home here. Raises `UnavailableError`."""
-        everybody = list(self._everybody())
-        for start in range(0, len(everybody), SLICE):
+        # Each is looked at when it is their turn: what was so when it began may have been written over since.
+        everybody = iter(self._everybody())
+        while records := dict(islice(everybody, SLICE)):
             # What waits is newer.
-            records = dict(everybody[start : start + SLICE])
             await self._store.write({user: record for user, record in records.items() if user not in self._waiting})
             await asyncio.sleep(pause_s)
         await self._flush()
@@ -86,12 +88,15 @@ class Writing:
 
     async def keep(self) -> None:
         """Write everything again from time to time, until cancelled."""
+        loop, took = asyncio.get_running_loop(), 0.0
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(EVERY_S - took)
+            begun = loop.time()
             try:
                 await self.rewrite(BREATH_S)
             except UnavailableError:
                 self._failed()
+            took = loop.time() - begun
 
     async def _flush(self) -> None:
         while self._waiting or self._related:

@@ -18,11 +18,11 @@ from server.push.sender import POLL_S, Sender
 from server.push.wishes import Wishes
 
 BATCH = 200
-"""Jobs that one statement expands, or clears."""
+"""Jobs that one statement expands, or clears, and deliveries of a provider that one looks through for expired ones."""
 LOOK_S = 10.0
-"""Between two looks at what waits; at each, what is long over is cleared."""
+"""Between two looks at what waits; at each, what has expired is ended, and what is long over is cleared."""
 CLEARINGS = 20
-"""Batches that are cleared at one look."""
+"""Batches of each at one look."""
 
 
 class Courier:
@@ -39,7 +39,6 @@ class Courier:
         self.figures = Figures()
         self._store = store
         self._senders = [Sender(provider, store, self.figures, monotonic, random, wishes) for provider in providers]
-        self._names = [provider.name for provider in providers]
         self._poked = asyncio.Event()
         self._draining = False
         self._expanding = Outage("pushes cannot be read", work="expand")
@@ -80,7 +79,7 @@ class Courier:
 
     async def _expand_once(self) -> bool:
         """Whether there may be more at once."""
-        outcomes = await self._store.expand(self._names, BATCH)
+        outcomes = await self._store.expand(BATCH)
         for outcome, count in outcomes.items():
             self.figures.outcomes["job", outcome] += count
         if outcomes.get("expanded"):
@@ -95,6 +94,11 @@ class Courier:
 
     async def _look_once(self) -> bool:
         self.figures.waiting = await self._store.waiting()
+        for _ in itertools.repeat(None, CLEARINGS):
+            if not (expired := await self._store.expire(BATCH)):
+                break
+            for provider, count in expired.items():
+                self.figures.outcomes[provider, "expired"] += count
         for _ in itertools.repeat(None, CLEARINGS):
             if await self._store.clear(BATCH) < BATCH:
                 break

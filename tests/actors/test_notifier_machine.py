@@ -125,7 +125,7 @@ class NotifierMachine(RuleBasedStateMachine):
         page = run(self.store.page(ME, None, 50))
         shown = sorted((sight.group.kind, sight.members, sight.group.seen) for sight in page.sights)
         assert shown == self.model.shown()
-        assert page.reader.badge == sum(not seen for _, _, seen in shown)
+        assert page.badge == sum(not seen for _, _, seen in shown)
         assert len(self.tables.jobs) == self.model.told
 
     @invariant()

@@ -89,6 +89,7 @@ async def test_whom_one_talks_to_is_seen_to_come_and_to_go_and_to_look_at_the_ch
             await his.watch([ada["user"]], conversation=talk)
             while (await mine.watch([ben["user"]]))[0] != Presence(ben["user"], "online", None, talk):  # noqa: ASYNC110 - the server has to come to know it
                 await asyncio.sleep(0.05)
+            mine.cut()
             await his.set_visible(False)
             await _seen(mine, states, "offline")
             await his.set_visible(True)

@@ -37,7 +37,7 @@ async def test_a_home_that_dies_before_it_hears_of_a_message_for_somebody_who_is
             os.kill(home, signal.SIGKILL)
         await phones.await_job(ben["user"], SWEPT_S)
         await asyncio.to_thread(installation.await_node, number, home)
-        await asyncio.sleep(21)
+        await phones.await_sweep(SWEPT_S)
         assert len(await phones.jobs(ben["user"])) == 1
         assert await asyncio.to_thread(total, installation, "tidings_message_pushes_swept_total") == 1
     finally:
@@ -63,7 +63,7 @@ async def test_the_only_node_dies_before_the_job_of_a_message_is_written(tmp_pat
                 assert await phones.jobs(ben["user"]) == []
         await holder.close()
         await phones.await_job(ben["user"], SWEPT_S)
-        await asyncio.sleep(21)
+        await phones.await_sweep(SWEPT_S)
         assert len(await phones.jobs(ben["user"])) == 1
     finally:
         installation.stop()

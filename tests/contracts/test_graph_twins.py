@@ -36,7 +36,7 @@ class Side:
                 return found
 
     def _number(self, part: Any) -> Any:
-        if isinstance(part, list):
+        if isinstance(part, tuple):
             return sorted(map(self._number, part))
         return self.people.index(UserId(part)) if part in self.people else part
 

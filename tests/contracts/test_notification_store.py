@@ -66,7 +66,7 @@ async def test_many_people_and_one_thing_are_one_group_with_its_newest_people(
     [sight] = page.sights
     assert (sight.members, actors(sight), targets(sight)) == (12, 12, 1)
     assert [one.id for one in sight.people] == people[:3:-1]
-    assert (page.reader.badge, page.next) == (1, None)
+    assert (page.badge, page.next) == (1, None)
 
 
 async def test_one_person_and_many_things_are_one_group(
@@ -105,7 +105,7 @@ async def test_what_is_taken_back_within_the_window_leaves_nothing(
     await desk.close()
     assert await ground.jobs(me) == []
     page = await ground.store.page(me, None, 20)
-    assert (page.sights, page.reader.badge) == ([], 0)
+    assert (page.sights, page.badge) == ([], 0)
 
 
 async def test_an_end_that_comes_before_its_beginning_stands(
@@ -168,7 +168,7 @@ async def test_what_was_seen_is_not_alerted_and_who_comes_later_is_news(
     assert await ground.jobs(me) == []
     await desk.fold(*likes(people[1:2], me))
     page = await ground.store.page(me, None, 20)
-    assert ([one.group.seen for one in page.sights], page.reader.badge) == ([False], 1)
+    assert ([one.group.seen for one in page.sights], page.badge) == ([False], 1)
     await ground.pass_ms(MINUTE_MS)
     await desk.close()
     assert len(await ground.jobs(me)) == 1
@@ -187,7 +187,7 @@ async def test_who_is_hidden_is_not_shown_not_counted_and_no_news(
     await desk.close()
     page = await ground.store.page(me, None, 20)
     [sight] = page.sights
-    assert (sight.members, [one.id for one in sight.people], page.reader.badge) == (1, people[:1], 1)
+    assert (sight.members, [one.id for one in sight.people], page.badge) == (1, people[:1], 1)
     [(_, content)] = await ground.jobs(me)
     assert content.body.endswith("liked your photo")
     assert " and " not in content.body
@@ -235,7 +235,7 @@ async def test_a_mention_does_not_wait_and_says_what_was_said_in_the_readers_lan
         True,
     )
     page = await ground.store.page(me, None, 20)
-    assert text(page.sights[0], page.reader.locale) == content.body
+    assert text(page.sights[0], page.locale) == content.body
 
 
 async def test_quiet_hours_hold_what_is_new_and_tell_it_as_one_when_they_end(
@@ -338,5 +338,5 @@ async def test_sights_leave_out_what_is_gone_or_not_listed(
     await desk.fold(*likes(people[:1], me), event(deed(people[0], me, "", "follow")))
     sights, locales = await ground.store.sights([*(id for _, id in desk.told), 1])
     assert ([sight.group.kind for sight in sights], locales) == (["like"], {me: None})
-    assert (await ground.store.page(me, None, 20)).reader.badge == 1
+    assert (await ground.store.page(me, None, 20)).badge == 1
     assert await ground.store.open_windows() >= 2

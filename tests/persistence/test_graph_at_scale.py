@@ -21,7 +21,7 @@ SUGGESTED = 10 * VIA * VIA
 
 _WHERE = "select n from unnest($1::bigint[]) w (n) where {}"
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
-    "standing": (statements.STANDING, (FAN, FAMOUS), 20),
+    "relationship": (statements.RELATIONSHIP, (FAN, FAMOUS), 20),
     "followed": (statements.FOLLOWED, (FAMOUS, LIMITS["following"]), 3 * LIMITS["following"]),
     "related": (statements.RELATED, (FAMOUS, "block", 10), 3 * 10),
     "waiting": (statements.WAITING, (FAMOUS, ACCEPTED_AT_ONCE), 4 * ACCEPTED_AT_ONCE),

@@ -11,6 +11,7 @@ from persistence.people.contract import ProfileChange, SignedIn
 from protocol.ids import ConversationId
 from protocol.preferences import PreferencesChange
 from tests.contracts.grounds import opened
+from tests.contracts.notification_grounds import Desk, likes
 from tests.contracts.push_grounds import PostgresPushGround, a_push, a_token, push_ground
 
 REASONS = [
@@ -73,14 +74,14 @@ async def test_what_happened_before_a_job_was_due_drops_it(
     ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId, statement: str, reason: str
 ) -> None:
     await happens(ground, statement, ada, bob)
-    assert await ground.pushes.expand(["apns"], 9) == {reason: 1}
+    assert await ground.pushes.expand(9) == {reason: 1}
 
 
 @pytest.mark.parametrize(("statement", "reason"), REASONS)
 async def test_what_happened_before_an_attempt_drops_the_delivery(
     ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId, statement: str, reason: str
 ) -> None:
-    assert await ground.pushes.expand(["apns"], 9) == {"expanded": 1}
+    assert await ground.pushes.expand(9) == {"expanded": 1}
     await happens(ground, statement, ada, bob)
     assert await ground.pushes.claim("apns", 9, 1_000) == ([], {reason: 1})
 
@@ -90,7 +91,7 @@ async def test_what_does_not_concern_it_leaves_it(
     ground: PostgresPushGround, ada: SignedIn, bob: SignedIn, talk: ConversationId, statement: str
 ) -> None:
     await happens(ground, statement, ada, bob)
-    assert await ground.pushes.expand(["apns"], 9) == {"expanded": 1}
+    assert await ground.pushes.expand(9) == {"expanded": 1}
     assert len((await ground.pushes.claim("apns", 9, 1_000))[0]) == 1
 
 
@@ -100,7 +101,7 @@ async def test_a_request_that_was_declined_is_not_pushed(
     await happens(ground, "update member set folder = 'declined' where user_id = $1", ada, bob)
     request = a_push(ada.user, "request", kind="message_request", conversation=talk, c=5, sender=bob.user)
     await ground.pushes.request([request])
-    assert await ground.pushes.expand(["apns"], 9) == {"not accepted": 2}
+    assert await ground.pushes.expand(9) == {"not accepted": 2}
 
 
 async def test_what_its_reader_has_set_comes_with_a_message(
@@ -109,7 +110,7 @@ async def test_what_its_reader_has_set_comes_with_a_message(
     change = PreferencesChange({"message": {"push": False}})
     preferences = await PostgresNotifications(ground.pool).prefer(ada.user, change)
     await ground.pool.execute("insert into follow (follower, followee) values ($1, $2)", int(ada.user), int(bob.user))
-    await ground.pushes.expand(["apns"], 9)
+    await ground.pushes.expand(9)
     [delivery], _ = await ground.pushes.claim("apns", 9, 1_000)
     assert (delivery.preferences, delivery.sender, delivery.follows) == (preferences, bob.user, True)
 
@@ -119,10 +120,26 @@ async def test_a_notification_that_was_seen_or_is_gone_is_not_pushed(ground: Pos
         await ground.notify(ada.user, id)
         await ground.pushes.request([a_push(ada.user, id, notification=id)])
     await ground.pool.execute("update notification set seen = true where id = 78")
-    assert await ground.pushes.expand(["apns"], 9) == {"seen": 1, "expanded": 2}
+    assert await ground.pushes.expand(9) == {"seen": 1, "expanded": 2}
     await ground.pool.execute("delete from notification where id = 79")
     [delivery], dropped = await ground.pushes.claim("apns", 9, 1_000)
     assert (delivery.notification, dropped) == ("80", {"seen": 1})
+
+
+async def test_a_push_for_several_notifications_goes_out_until_all_of_them_are_seen_or_gone(
+    ground: PostgresPushGround, ada: SignedIn, bob: SignedIn
+) -> None:
+    desk, cyd = Desk(PostgresNotifications(ground.pool)), await ground.person()
+    await desk.fold(*likes([bob.user], ada.user, "one"), *likes([cyd.user], ada.user, "two"))
+    await ground.pool.execute("update notification set held = true, due_at = 0 where user_id = $1", int(ada.user))
+    await desk.close()
+    assert await ground.pushes.expand(9) == {"expanded": 1}
+    (_, seen), (_, gone) = desk.told
+    await ground.pool.execute("update notification set seen = true where id = $1", seen)
+    [delivery], _ = await ground.pushes.claim("apns", 9, 0)
+    assert (delivery.collapse, delivery.notification) == ("notifications", None)
+    await ground.pool.execute("delete from notification where id = $1", gone)
+    assert await ground.pushes.claim("apns", 9, 0) == ([], {"seen": 1})
 
 
 async def test_a_message_request_is_pushed_though_it_is_not_accepted(
@@ -131,7 +148,7 @@ async def test_a_message_request_is_pushed_though_it_is_not_accepted(
     await happens(ground, "update member set folder = 'requests' where user_id = $1", ada, bob)
     request = a_push(ada.user, "request", kind="message_request", conversation=talk, c=5, sender=bob.user)
     await ground.pushes.request([request])
-    assert await ground.pushes.expand(["apns"], 9) == {"expanded": 1, "not accepted": 1}
+    assert await ground.pushes.expand(9) == {"expanded": 1, "not accepted": 1}
 
 
 async def test_who_wants_no_content_on_a_locked_screen_gets_plain_pushes(
@@ -140,6 +157,6 @@ async def test_who_wants_no_content_on_a_locked_screen_gets_plain_pushes(
     for setting, plain in ((True, False), (False, True)):
         await ground.people.change(ada.user, ProfileChange(settings={"push_content": setting}))
         await ground.pushes.request([a_push(ada.user, str(plain))])
-        await ground.pushes.expand(["apns"], 9)
+        await ground.pushes.expand(9)
         [delivery], _ = await ground.pushes.claim("apns", 9, 60_000)
         assert delivery.plain is plain

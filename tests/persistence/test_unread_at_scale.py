@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from persistence.badge import EVENTS, unread
 from persistence.conversations import statements
 from persistence.conversations.postgres import PostgresConversations
 from persistence.conversations.views import EVENTS_EACH, UNREAD_WITHIN
@@ -12,6 +13,7 @@ from persistence.pool import open_pool
 from protocol.codec import MSGPACK
 from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
+from tests.persistence.plans import plan, work
 
 ME, OTHER = UserId("1024"), UserId("2048")
 ID = ConversationId(str(2**40))
@@ -25,8 +27,18 @@ async def test_unread_messages_are_counted_without_a_walk_through_all_that_the_r
         assert conversation is not None
         assert conversation.unread == sum(c > LAST_C - UNREAD_WITHIN for c in ANSWERS)
         explain = f"explain (analyze, timing off, format json) {statements.SEEN}"
-        plan = json.loads(await pool.fetchval(explain, int(ME), [int(ID)], [None], EVENTS_EACH + 1))
-    assert _events_read(plan[0]["Plan"]) <= 2 + UNREAD_WITHIN
+        found = json.loads(await pool.fetchval(explain, int(ME), [int(ID)], [None], EVENTS_EACH + 1))
+    assert _events_read(found[0]["Plan"]) <= 2 + UNREAD_WITHIN
+
+
+async def test_the_count_of_an_icon_looks_at_few_events_where_nobody_answers(database: str) -> None:
+    """Also by the plan that a connection made when the tables were empty, and keeps."""
+    async with open_pool(database, 1) as one:
+        statement = f"select {unread('u.id')} from (select $1::bigint) u (id)"
+        await plan(one, "asked", statement, int(ME))
+        await _fill(database)
+        assert await one.fetchval(statement, int(ME)) == 0
+        assert EVENTS < await work(one, "asked", int(ME)) < EVENTS + 20
 
 
 def _events_read(plan: dict[str, Any]) -> int:

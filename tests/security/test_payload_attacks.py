@@ -31,6 +31,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "message.send": {"conversation": "1", "cid": "c", "text": "t", "after": "b", "reply_to": 1, "mentions": []},
     "message.history": {"conversation": "1", "after": 0, "before": 1, "limit": 1},
     "message.read": {"conversation": "1", "c": 1},
+    "presence.watch": {"users": [], "conversation": "1"},
+    "presence.set": {"visible": True},
 }
 DIGITS = "9" * 5_000
 IN_JSON = {

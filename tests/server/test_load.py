@@ -19,8 +19,8 @@ def test_a_loop_that_is_in_time_lets_nothing_go() -> None:
 
 
 def test_the_later_the_loop_the_more_goes_in_this_order() -> None:
-    levels = [after(*[late] * 30) for late in (0.04, 0.06, 0.16, 0.45)]
-    assert levels == [Sheds.NOTHING, Sheds.TYPING, Sheds.RECEIPTS, Sheds.SESSIONS]
+    levels = [after(*[late] * 30) for late in (0.04, 0.06, 0.11, 0.16, 0.45)]
+    assert levels == [Sheds.NOTHING, Sheds.TYPING, Sheds.PRESENCE, Sheds.RECEIPTS, Sheds.SESSIONS]
 
 
 def test_one_late_turn_alone_means_little() -> None:

@@ -48,6 +48,13 @@ class Phones:
                     return jobs[0]
                 await asyncio.sleep(0.05)
 
+    async def await_sweep(self, within_s: float) -> None:
+        """Until no sweep will come across a message again of those that there are."""
+        passed = "select count(*) = 64 and min(until) > (select max(stored_at) from event) from swept"
+        async with asyncio.timeout(within_s):
+            while not (await self.execute(passed))[0][0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
 
 async def test_who_is_away_has_a_push_job_within_a_second_of_the_commit(
     installation: Installation, people: People

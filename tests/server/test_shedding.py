@@ -1,4 +1,7 @@
-"""What a node that is late lets go of: typing first, then others' receipts, then new sessions; never sends, resumes."""
+"""What a node that is late lets go of: typing first, then others' receipts, then new sessions; never sends, resumes.
+
+Presence goes between typing and receipts: tests/server/presence/test_presence.py.
+"""
 
 import pytest
 

@@ -257,6 +257,32 @@ async def test_the_badge_counts_conversations_in_which_somebody_else_has_said_so
     assert (await one.jobs(one.ben))[-1]["content"].badge == 2
 
 
+async def test_the_badge_counts_what_others_said_before_oneself_and_nothing_but_messages(one: Chat) -> None:
+    home, first = Home(one), one.id
+    one.id = await one.opens(one.ben, one.cyd)
+    await one.says(by=one.cyd)
+    await one.says(by=one.ben)
+    one.id = await one.opens(one.ben, dee := await one.person("Dee"))
+    await one.says(by=dee)
+    await one.pool.execute("update event set kind = 2 where conversation = $1", int(one.id))
+    one.id = first
+    await home.tell(one, await one.says())
+    assert (await one.jobs(one.ben))[-1]["content"].badge == 2
+
+
+async def test_the_badge_counts_an_old_conversation_beside_hundreds_of_newer_ones(one: Chat) -> None:
+    await one.pool.execute(
+        "with made as (insert into conversation (id, kind, at) select $1::bigint + (n << 33), 'group', 0"
+        " from generate_series(1, 300) n returning id)"
+        " insert into member (conversation, user_id, role) select id, $2, 'member' from made",
+        int(one.id),
+        int(one.ben),
+    )
+    home = Home(one)
+    await home.tell(one, await one.says())
+    assert (await one.jobs(one.ben))[-1]["content"].badge == 1
+
+
 async def test_a_job_is_written_within_a_second_once_the_database_is_back(one: Chat) -> None:
     away, asked = itertools.count(), Home(one)
     store = PostgresMessagePushes(one.pool, one.pool, lambda: next(away) > 0)

@@ -14,6 +14,8 @@ from protocol.events import PresenceChanged
 from protocol.ids import EPOCH, Millis, UserId
 from protocol.replies import Watched
 from server.cluster.membership import Membership
+from server.load import Load
+from server.observe import Metrics
 from server.presence.presence import Presence
 from tests.simulation.loop import run
 
@@ -27,8 +29,10 @@ class PresenceNode:
         self.membership = Membership(None, self.life, now)  # type: ignore[arg-type]
         self.told: list[tuple[str, PresenceChanged]] = []
         self.standings: dict[UserId, Standing] = {}
-        self.presence = Presence(MemoryPresence(world.shelf), world.sights, self.membership, world.clock, now)
-        self.presence.join(lambda: self.standings.items(), self._tell)
+        self.load = Load(Metrics(now))
+        store = MemoryPresence(world.shelf)
+        self.presence = Presence(store, world.sights, self.membership, self.load, world.clock, now)
+        self.presence.join(lambda: ((user, self.standings[user]) for user in list(self.standings)), self._tell)
         self._tasks = [asyncio.ensure_future(work) for work in self.presence.works()]
 
     def _tell(self, address: Address, see: See) -> None:

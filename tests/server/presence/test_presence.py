@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from persistence.presence.contract import News
 from protocol.ids import UserId
+from server.load import Sheds
 from tests.server.presence.nodes import PresenceNode, World, with_two_nodes
 
 
@@ -18,6 +21,38 @@ def test_a_change_on_one_node_is_told_on_the_other() -> None:
             (ada, "online", a.told[0][1].last_active_at or 0),
             (ada, "offline", 7_000),
         ]
+
+    with_two_nodes(test)
+
+
+@pytest.mark.parametrize("sheds", list(Sheds))
+def test_a_node_that_is_late_lets_go_of_presence_after_typing_and_tells_the_last_of_it_later(sheds: Sheds) -> None:
+    async def test(_: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
+        assert await a.watch(ada, ben) == ["offline"]
+        a.load.sheds = sheds
+        for state in ("online", "idle"):
+            b.stand(ben, state)
+            await asyncio.sleep(1)
+        assert a.states() == (["online", "idle"] if sheds < Sheds.PRESENCE else [])
+        a.load.sheds = Sheds.NOTHING
+        await asyncio.sleep(1)
+        assert a.states() == ([] if sheds < Sheds.PRESENCE else ["idle"])
+
+    with_two_nodes(test)
+
+
+def test_that_nothing_is_known_any_more_is_let_go_of_too_and_told_later() -> None:
+    async def test(world: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
+        b.stand(ben, "online")
+        await asyncio.sleep(1)
+        assert await a.watch(ada, ben) == ["online"]
+        a.load.sheds = Sheds.PRESENCE
+        world.shelf.leave()
+        await asyncio.sleep(10)
+        assert a.states() == []
+        a.load.sheds = Sheds.TYPING
+        await asyncio.sleep(1)
+        assert a.states() == ["unknown"]
 
     with_two_nodes(test)
 
@@ -66,6 +101,23 @@ def test_after_flushall_everything_is_written_again_and_nothing_is_told() -> Non
         assert a.states() == []
         assert await a.watch(ada, ben) == ["online"]
         assert world.shelf.records[ben].state == "online"
+
+    with_two_nodes(test)
+
+
+def test_who_goes_while_everybody_is_written_again_stays_gone() -> None:
+    async def test(world: World, a: PresenceNode, b: PresenceNode, ada: UserId, ben: UserId) -> None:
+        for number in range(1, 501):
+            b.stand(UserId(str(int(ben) + number)), "online")
+        b.stand(ben, "online")
+        await asyncio.sleep(5)
+        assert await a.watch(ada, ben) == ["online"]
+        # A minute after the node began; hundreds are written before Ben's turn.
+        await asyncio.sleep(35.01)
+        b.stand(ben, "offline", 7)
+        await asyncio.sleep(5)
+        assert world.shelf.records[ben].state == "offline"
+        assert a.states() == ["offline"]
 
     with_two_nodes(test)
 

@@ -17,7 +17,7 @@ from persistence.push.memory import MemoryDevices, MemoryPush
 from protocol.ids import EPOCH, LoginId, Millis, UserId
 from protocol.pushes import Content
 from server.push.breaker import FAILURES, FIRST_S
-from server.push.courier import Courier
+from server.push.courier import LOOK_S, Courier
 from server.push.provider import Gone, Misconfigured, Outcome, Refused, Retry, Sent
 from server.push.sender import CONCURRENCY, LEASE_MS, SEND_S, settled
 from server.push.wishes import Wishes
@@ -100,9 +100,9 @@ class Post:
         self.store = Away(lambda: Millis(EPOCH + round(loop.time() * 1_000)), self.devices)
         self.courier = self.another()
 
-    def another(self) -> Courier:
-        """A courier of another node."""
-        return Courier(self.store, [self.service], asyncio.get_running_loop().time, Random(1), WISHES)
+    def another(self, *services: Service) -> Courier:
+        """A courier of another node; of these services, or of the same."""
+        return Courier(self.store, services or [self.service], asyncio.get_running_loop().time, Random(1), WISHES)
 
     @asynccontextmanager
     async def working(self, *couriers: Courier) -> AsyncIterator[None]:
@@ -166,6 +166,30 @@ def test_what_several_couriers_have_is_sent_once() -> None:
     post = played(scene)
     assert sorted(post.service.keys) == sorted(map(str, range(200)))
     assert post.service.most_at_once <= 3 * CONCURRENCY
+
+
+def test_what_a_node_cannot_send_is_sent_by_one_that_can() -> None:
+    async def scene(post: Post) -> None:
+        async with post.working(post.another(Service("fcm"))):
+            await post.push("k")
+            await asyncio.sleep(60)
+        assert (await post.store.waiting())["apns"] == 1
+        async with post.working():
+            await post.over()
+
+    assert played(scene).service.keys == ["k"]
+
+
+def test_what_no_node_can_send_ends_with_its_expiry() -> None:
+    async def scene(post: Post) -> None:
+        node = post.another(Service("fcm"))
+        async with post.working(node):
+            await post.push("k")
+            await asyncio.sleep(HOUR_MS / 1_000 + 2 * LOOK_S)
+            assert node.figures.outcomes == {("job", "expanded"): 1, ("apns", "expired"): 1}
+            assert node.figures.waiting == {"job": 0, "apns": 0, "fcm": 0, "web": 0, "email": 0}
+
+    assert played(scene).service.keys == []
 
 
 def test_an_outage_is_tried_again_until_it_is_over() -> None:

@@ -209,8 +209,8 @@ class Client:
     async def watch(self, users: Iterable[str], *, conversation: str | None = None) -> tuple[Presence, ...]:
         """Who is on screen, at most 200, in place of those before: how they stand, and `Presence` whenever it changes.
 
-        `conversation`: the one on screen; its other members may see that I look at it. Ends with the connection: watch
-        again upon `Online`."""
+        `conversation`: the one on screen; its other members may see that I look at it. Holds until the next watch: on
+        each new connection, and after the background, the client asks again and hands on all as `Presence`."""
         fields: dict[str, Any] = {"users": list(users)}
         if conversation is not None:
             fields["conversation"] = conversation

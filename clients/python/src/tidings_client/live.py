@@ -14,6 +14,7 @@ from .inbox import Inbox
 from .reading import Body, int_of, text_of
 from .reconnect import Reconnect
 from .requests import Requests
+from .watching import Watching
 
 
 class Live:
@@ -30,6 +31,7 @@ class Live:
         heartbeat: Heartbeat,
         reconnect: Reconnect,
         backlog: Backlog,
+        watching: Watching,
         emit: Callable[[Effect], None],
     ) -> None:
         self.catching_up = False
@@ -38,6 +40,7 @@ class Live:
         self._heartbeat = heartbeat
         self._reconnect = reconnect
         self._backlog = backlog
+        self._watching = watching
         self._emit = emit
         self._told_online = False
 
@@ -63,6 +66,7 @@ class Live:
             case "continuity":
                 epoch, u = text_of(message, "epoch"), int_of(message, "u")
                 self._inbox.new_stream(epoch, u, snapshot=self._inbox.awaits_snapshot)
+                self._watching.again()
             case _ if self._backlog.crowded and "u" not in message:
                 return
             case _:

@@ -42,10 +42,12 @@ class Questions:
     def __len__(self) -> int:
         return len(self._asked) + len(self._sends)
 
-    def ask(self, ticket: int, op: str, fields: dict[str, Any]) -> None:
-        """Any request but a send."""
-        if not self._full(ticket):
-            self._asked[ticket] = self._requests.ask(op, fields, partial(self._answered, ticket, op))
+    def ask(self, ticket: int, op: str, fields: dict[str, Any]) -> Request | None:
+        """Any request but a send; None if there are too many."""
+        if self._full(ticket):
+            return None
+        self._asked[ticket] = self._requests.ask(op, fields, partial(self._answered, ticket, op))
+        return self._asked[ticket]
 
     def send(self, ticket: int, unsent: Unsent) -> None:
         """A send, which takes its place in the queue of its conversation."""

@@ -28,6 +28,7 @@ from .requests import Requests
 from .sends import SendQueues
 from .settings import Settings
 from .store import Stored, Unsent
+from .watching import Watching
 
 
 class Phase(Enum):
@@ -56,12 +57,13 @@ class Session:
         self._sends = SendQueues(requests, settings.pipeline, self._emit, inbox.hand_on)
         self._questions = Questions(requests, self._sends, settings.waiting, self._emit, inbox.adopt)
         self._backlog = Backlog(self._progress, self._questions, settings.queue)
+        self._watching = Watching(requests, inbox, self._backlog, self._emit)
         self._heartbeat = Heartbeat(self._progress, self._emit, background=settings.background)
         self._reconnect = Reconnect(random, follow=settings.follow)
         self._greeting = Greeting(
             settings.device, inbox, self._heartbeat, self._reconnect, requests, self._emit, self._close, self._stop
         )
-        self._live = Live(requests, inbox, self._heartbeat, self._reconnect, self._backlog, self._emit)
+        self._live = Live(requests, inbox, self._heartbeat, self._reconnect, self._backlog, self._watching, self._emit)
         self._welcome: Welcome | None = None
         self._end: Stopped = Closed("the client was closed")
         for unsent in stored.unsent.values():
@@ -128,6 +130,7 @@ class Session:
                 self._welcome = self._greeting.answered(message)
                 if self._welcome is not None:
                     self.phase = Phase.LIVE
+                    self._watching.again()
         except Malformed:
             self._fault()
         self._heartbeat.check(now)
@@ -187,7 +190,7 @@ class Session:
         """A request of the user's, answered under this ticket."""
         self._requests.now = now
         if self._may_ask(ticket):
-            self._questions.ask(ticket, op, fields)
+            self._watching.asked(self._questions.ask(ticket, op, fields))
         return self._drain()
 
     def send(self, ticket: int, unsent: Unsent, now: int) -> list[Effect]:
