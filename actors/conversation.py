@@ -41,6 +41,7 @@ SOUGHT = 64
 OUT_OF_ORDER = Refusal("out_of_order", "after: that send is not in the log: send again from the first un-acked one")
 NO_SUCH_TARGET = Refusal("bad_request", "reply_to: there is no such place in this conversation")
 TAKES_NOTHING = Refusal("forbidden", "this person takes no messages from you")
+NOTHING_TO_SHARE = Refusal("not_found", "share: there is no such post, story or profile")
 NO_REQUEST = Refusal("conflict_state", "conversation: it is no request any more, and only a request can be declined")
 NOT_A_MEMBER = Refusal("bad_request", "mentions: everybody mentioned must be a member of the conversation")
 
@@ -222,6 +223,7 @@ class Conversation:
             cid=wire.cid,
             at=max(now, self.at),
             text=wire.text,
+            share=wire.share,
             reply_to=wire.reply_to,
             mentions=tuple(wire.mentions) if wire.mentions is not UNSET else UNSET,
         )
@@ -242,6 +244,8 @@ class Conversation:
             return NO_SUCH_TARGET
         if wire.mentions is not UNSET and not all(self._member(user) for user in wire.mentions):
             return NOT_A_MEMBER
+        if send.unseen:
+            return NOTHING_TO_SHARE
         return None
 
     def _read(self, read: Read, now: Millis) -> list[Effect] | Refusal:

@@ -12,9 +12,12 @@ from protocol.requests import ChangeSettings, SendMessage
 
 
 class Send(Struct, frozen=True, gc=False, tag=True):
+    """`unseen`: what it shares is not there for its sender, or not at all."""
+
     request: Asked
     user: UserId
     wire: SendMessage
+    unseen: bool = False
 
     @property
     def cids(self) -> tuple[str, ...]:

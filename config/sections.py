@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from config.objects import Objects, Uploads
 from config.push import Push
 from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, RedisUrl, SigningKey, SocketUrl
 
@@ -117,4 +118,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway: Gateway = Gateway()
     actors: Actors = Actors()
     push: Push = Push()
+    objects: Objects = Objects()
+    uploads: Uploads = Uploads()
     log: Log = Log()

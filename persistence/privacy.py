@@ -8,13 +8,16 @@ null. What is not seen is answered, and timed, like what does not exist.
 from collections.abc import Collection
 from typing import Literal
 
-from persistence.graph.predicates import BLOCKED, CLOSE_FRIENDS, FOLLOWS, RESTRICTED
+from persistence.graph.predicates import BLOCKED, BLOCKS, CLOSE_FRIENDS, FOLLOWS, RESTRICTED
 from persistence.pool import Pool, fetch
 
-Kind = Literal["person", "post", "comment", "story", "media"]
-"""What can be asked about. `person` is what somebody shows on their profile, beyond its head."""
+Kind = Literal["profile", "person", "post", "comment", "story", "media"]
+"""What can be asked about. `profile` is the head of somebody's profile, `person` what they show beyond it."""
 
 WITHIN_S = 2.0
+
+PROFILE = f"(not {BLOCKS.format(one='{author}', other='{viewer}')})"
+"""`viewer` may know that there is `author`."""
 
 _PRIVATE = "exists (select from account where id = {author} and private offset 0)"
 _FRIENDLY = f"not {BLOCKED.format(one='{viewer}', other='{author}')}"
@@ -51,6 +54,7 @@ MEDIA = f"""({{media}}.owner = {{viewer}} or ({{media}}.state = 'ready' and (
 """`viewer` may see the row `media`: it is theirs, or part of something that they may see."""
 
 _ASKED: dict[Kind, tuple[str, str]] = {
+    "profile": ("account", PROFILE.replace("{author}", "x.id")),
     "person": ("account", PERSON.replace("{author}", "x.id")),
     "post": ("post", POST.replace("{post}", "x")),
     "comment": ("comment", COMMENT.replace("{comment}", "x")),

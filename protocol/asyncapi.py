@@ -8,7 +8,18 @@ from msgspec import Struct
 from protocol import errors
 from protocol.codec import BY_SUBPROTOCOL
 from protocol.errors import Close, Refusal
-from protocol.events import Continuity, DurableEvent, Ping, PresenceChanged, Snapshot, Synced, Typing
+from protocol.events import (
+    Continuity,
+    DurableEvent,
+    Ping,
+    PostCounted,
+    PostRemoved,
+    PresenceChanged,
+    Snapshot,
+    Synced,
+    Typing,
+    UploadMoved,
+)
 from protocol.examples import EXAMPLES
 from protocol.requests import AnyRequest
 from protocol.routes import ANSWERS
@@ -20,7 +31,18 @@ _REFUSED = "refused"
 
 REQUESTS: tuple[type[Any], ...] = get_args(AnyRequest)
 DURABLE: tuple[type[Struct], ...] = get_args(DurableEvent)
-EVENTS: tuple[type[Struct], ...] = (*DURABLE, Typing, PresenceChanged, Synced, Ping, Continuity, Snapshot)
+EVENTS: tuple[type[Struct], ...] = (
+    *DURABLE,
+    Typing,
+    UploadMoved,
+    PresenceChanged,
+    PostCounted,
+    PostRemoved,
+    Synced,
+    Ping,
+    Continuity,
+    Snapshot,
+)
 
 
 def asyncapi() -> dict[str, Any]:

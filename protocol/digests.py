@@ -12,7 +12,9 @@ _encode = msgspec.msgpack.Encoder().encode
 def digest(request: SendMessage | CreateConversation) -> int:
     """64 bits, signed, over what the request asks for; `id`, `cid`, `after` and the conversation are no part of it."""
     if isinstance(request, SendMessage):
-        asked = ["message.send", request.text, _given(request.reply_to), _given(request.mentions)]
+        asked = ["message.send", _given(request.text), _given(request.reply_to), _given(request.mentions)]
+        if request.share is not msgspec.UNSET:
+            asked += [request.share.kind, request.share.id]
     else:
         asked = ["conversation.create", request.members, _given(request.title)]
     return int.from_bytes(blake2b(_encode(asked), digest_size=8).digest(), "big", signed=True)

@@ -8,9 +8,13 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from protocol.counts import PostCount
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import MediaId
 from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
+from protocol.posts import PostId
+from protocol.shares import Share
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -27,6 +31,7 @@ class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="mess
     """Somebody said something; `reply_to` is the place of what it answers."""
 
     text: str | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
 
@@ -127,7 +132,23 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
         return ("typing", self.conversation, self.user)
 
 
-AnyLiveEvent = Typing
+class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=True):
+    """How far something of mine is on its way to be shown.
+
+    While it is `received`, `percent` of it is here; when it is whole it is `media`, under the same id.
+    """
+
+    upload: str
+    state: Literal["received", "processing", "ready", "rejected"]
+    percent: int | UnsetType = UNSET
+    media: MediaId | UnsetType = UNSET
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("upload", self.upload)
+
+
+AnyLiveEvent = Typing | UploadMoved
 """The live events that go to users wherever their home is."""
 
 
@@ -142,6 +163,16 @@ class Presence(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class PresenceChanged(Presence, frozen=True, gc=False, omit_defaults=True, tag_field="ev", tag="presence"):
     """Live: somebody whom I watch came, went, or looks at one of our conversations."""
+
+
+class PostCounted(PostCount, frozen=True, gc=False, tag_field="ev", tag="post.count"):
+    """Live: totals of a post on screen have changed."""
+
+
+class PostRemoved(Struct, frozen=True, gc=False, tag_field="ev", tag="post.removed"):
+    """Live: a post on screen was deleted or archived, or is not for me any more."""
+
+    post: PostId
 
 
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from protocol.counts import PostCount, PostCounts
 from protocol.events import (
     Continuity,
     Conversation,
@@ -14,6 +15,8 @@ from protocol.events import (
     NotificationGone,
     NotificationsSeen,
     Ping,
+    PostCounted,
+    PostRemoved,
     Presence,
     PresenceChanged,
     ReadMoved,
@@ -22,9 +25,11 @@ from protocol.events import (
     Snapshot,
     Synced,
     Typing,
+    UploadMoved,
 )
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.notifications import Notifications
+from protocol.posts import PostId
 from protocol.preferences import Muted, Preferences, PreferencesChange, QuietHours
 from protocol.replies import (
     Conversations,
@@ -62,6 +67,7 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
 
@@ -127,6 +133,7 @@ REQUESTS: tuple[Struct, ...] = (
     ListNotifications(id=15),
     SeeNotifications(id=16, up_to=NOW),
     ChangePreferences(id=17, set=PreferencesChange({"like": {"push": False}}, quiet=_QUIET)),
+    WatchPosts(id=27, posts=[PostId("7")]),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
     Type(TALK, "text"),
@@ -144,6 +151,9 @@ ANSWERS: tuple[Struct, ...] = (
     History([_SAID], False),
     Notifications(1, [_NOTIFICATION]),
     Preferences({"like": {"push": False}}, {"comment": "following"}, _QUIET, Muted((BOB,)), NOW),
+    PostCounts((PostCount(PostId("7"), 3, 1),)),
+    PostCounted(PostId("7"), 4, 1),
+    PostRemoved(PostId("7")),
     Watched((Presence(BOB, "online", conversation=TALK),)),
 )
 EVENTS: tuple[Struct, ...] = (
@@ -156,6 +166,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationGone("497219443001221120"),
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
+    UploadMoved("497219443001221120", "received", 40),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

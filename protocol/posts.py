@@ -9,7 +9,7 @@ from protocol.media import Media
 
 PostId = NewType("PostId", str)
 
-PostState = Literal["processing", "published", "rejected", "archived"]
+PostState = Literal["processing", "published", "rejected", "archived", "deleted"]
 
 
 class Author(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -22,8 +22,10 @@ class Author(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Post(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One post as the caller sees it: `liked` and `saved` are their own, exact at once; `likes` and `comments` are
-    totals that are at most 5 s old. `state` is told to the author alone, and left out when it is published. `at` is
-    when it was published, or made while it is not yet."""
+    totals that are at most 5 s old. `state` is told to the author alone, and left out when it is published; `reason`
+    is why it was rejected. `deleted` is told only to who repeats the request that made it. `at` is when it was
+    published, or made while it is not yet. `media` are those that are ready, which before it is published may not be
+    all."""
 
     id: PostId
     author: Author
@@ -37,6 +39,7 @@ class Post(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     liked: bool = False
     saved: bool = False
     state: PostState | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
     edited_at: Millis | UnsetType = UNSET
 
 

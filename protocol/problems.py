@@ -37,7 +37,12 @@ class Problem(Struct, frozen=True, gc=False):
     retry_ms: int | UnsetType = UNSET
 
 
-def problem(refusal: Refusal) -> Problem:
-    """The document for a refusal."""
-    status = STATUS[refusal.code]
-    return Problem(status.phrase, status.value, refusal.message, refusal.code, retry_ms=refusal.retry_ms)
+def problem(refusal: Refusal, status: int | None = None) -> Problem:
+    """The document for a refusal; with another status than its code's where that has a meaning of its own."""
+    status = status or STATUS[refusal.code].value
+    return Problem(_phrase(status), status, refusal.message, refusal.code, retry_ms=refusal.retry_ms)
+
+
+def _phrase(status: int) -> str:
+    # tus.io, the checksum extension.
+    return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.counts import PostCounts
 from protocol.errors import Refusal
 from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
@@ -111,6 +112,7 @@ Ok = (
     | Notifications
     | Preferences
     | Watched
+    | PostCounts
     | Done
 )
 Result = Ok | Refusal

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import CID, ID, ConversationId, UserId
+from protocol.posts import PostId
 from protocol.preferences import PreferencesChange
+from protocol.shares import Share
 
 RequestId = Annotated[int, Meta(ge=1, le=2**31)]
 Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -28,6 +30,7 @@ Later = Annotated[UnsetType, Meta(description="not possible yet: refused", extra
 
 MEMBERS = 256
 WATCHED = 200
+POSTS_WATCHED = 50
 
 
 def read_later(_: type, value: object) -> UnsetType:
@@ -142,19 +145,23 @@ class GetReceipts(Request, frozen=True, gc=False, tag="conversation.receipts"):
 
 
 class SendMessage(Request, frozen=True, gc=False, tag="message.send"):
-    """A message to a conversation; `after` is the `cid` of my send before it, which must come first."""
+    """A message of a text, a share or both; `after` is the `cid` of my send before it, which must come first."""
 
     conversation: Conversation
     cid: Cid
-    text: Text
+    text: Text | UnsetType = UNSET
     after: Cid | UnsetType = UNSET
     reply_to: Place | UnsetType = UNSET
     mentions: Annotated[list[User], Meta(max_length=MEMBERS)] | UnsetType = UNSET
     media: Later = UNSET
     voice: Later = UNSET
-    share: Later = UNSET
+    share: Share | UnsetType = UNSET
     view_once: Later = UNSET
     ciphertext: Later = UNSET
+
+    def __post_init__(self) -> None:
+        if self.text is UNSET and self.share is UNSET:
+            raise ValueError("text: a message needs one, or a share")
 
 
 class GetHistory(Request, frozen=True, gc=False, tag="message.history"):
@@ -199,6 +206,12 @@ class WatchPresence(Request, frozen=True, gc=False, tag="presence.watch"):
     conversation: Conversation | UnsetType = UNSET
 
 
+class WatchPosts(Request, frozen=True, gc=False, tag="post.watch"):
+    """The posts on this connection's screen, in place of those before: I hear when their totals change."""
+
+    posts: Annotated[list[Annotated[PostId, ID]], Meta(max_length=POSTS_WATCHED)]
+
+
 class SetPresence(Request, frozen=True, gc=False, tag="presence.set"):
     """Whether others may see when I am here. Who is not visible sees nobody either."""
 
@@ -239,6 +252,7 @@ Asking = (
     | ChangePreferences
     | WatchPresence
     | SetPresence
+    | WatchPosts
 )
 """What is answered once hello was."""
 

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.counts import PostCounts
 from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
+from protocol.engagement import ENGAGEMENT_ROUTES
 from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
@@ -25,6 +27,7 @@ from protocol.people import (
     SignUp,
     SocketRoute,
 )
+from protocol.posting import POST_ROUTES
 from protocol.preferences import Preferences
 from protocol.replies import Conversations, Done, History, Opened, Receipts, Sent, SyncPage, Watched, Welcome
 from protocol.requests import (
@@ -47,9 +50,11 @@ from protocol.requests import (
     SendMessage,
     SetPresence,
     Sync,
+    WatchPosts,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
     Hello: Welcome,
@@ -71,6 +76,7 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     ChangePreferences: Preferences,
     WatchPresence: Watched,
     SetPresence: Done,
+    WatchPosts: PostCounts,
 }
 """The `ok` of every op that is answered."""
 
@@ -93,7 +99,9 @@ def _part(op: type[Request], name: str, left_out: frozenset[str]) -> type[Struct
             fields.append(
                 (field.name, field.type) if field.default is NODEFAULT else (field.name, field.type, field.default)
             )
-    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__)
+    # What cannot be said of one field alone is checked of the part as of the op.
+    checked = {"__post_init__": check} if (check := getattr(op, "__post_init__", None)) else {}
+    return msgspec.defstruct(name, fields, frozen=True, kw_only=True, module=__name__, namespace=checked)
 
 
 def _twin(method: Method, path: str, summary: str, *ops: type[Request], **more: Any) -> Route:
@@ -200,6 +208,9 @@ ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     *GRAPH_ROUTES,
+    *POST_ROUTES,
+    *UPLOAD_ROUTES,
+    *ENGAGEMENT_ROUTES,
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

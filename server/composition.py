@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -23,13 +24,16 @@ from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
+from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
+from protocol.media import MEDIA
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -37,6 +41,8 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -45,15 +51,22 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
+from server.load import Sheds
+from server.media.addresses import MediaAddresses
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
 from server.notifications.zones import offset_at
 from server.observe import Metrics
+from server.outbox.consumer import Handler
 from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.posting import Posting
+from server.posts.publishing import Publishing
+from server.posts.sharing import seen_share
+from server.posts.showing import Showing
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
@@ -64,6 +77,8 @@ from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
 from server.web import Door, Web
 
 DRAIN_S = 8.0
@@ -123,9 +138,31 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self.notifications.answering)
+        self.engagement = Engagement(
+            pools.questions,
+            Watching(
+                pools.questions,
+                self.gateway.find,
+                self.gateway.write,
+                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+            ),
+        )
+        self.requests = Requests(
+            router.tell,
+            conversations,
+            people,
+            router.reply,
+            self.notifications.answering,
+            partial(seen_share, pools.questions),
+            self.engagement.watching,
+        )
+        self.showing = Showing(pools.questions, self.media_addresses.url)
+        self._posting = Posting(pools.questions, self.showing)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers = {"notifications": (ACTIVITY, self.notifications.folding)}
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            "publishing": (MEDIA, Publishing(pools.questions).settled),
+        }
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
@@ -139,6 +176,7 @@ class Node:
         )
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
+        self._make_uploads(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         app = make_app(self._services())
@@ -150,6 +188,7 @@ class Node:
         settings = self._settings
         keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
         self._tokens = Tokens(keys, settings.tokens.access_s, clock)
+        self.media_addresses = MediaAddresses(keys, clock)
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
@@ -163,6 +202,14 @@ class Node:
             metrics=self.metrics,
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
+
+    def _make_uploads(self, pools: Pools) -> None:
+        kept = self._settings.objects
+        names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
+        self.objects = open_objects(*map(str, names))
+        self.upload_progress = Progress(self.cluster.router.deliver)
+        store = PostgresUploads(pools.questions)
+        self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
 
     def _may_write(self) -> bool:
         return self.cluster.membership.held
@@ -185,13 +232,16 @@ class Node:
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
+            uploads=self.uploads,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
+            posting=self._posting,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -214,6 +264,8 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
+        self.uploads.expose(self.metrics)
+        self.engagement.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -255,6 +307,7 @@ class Node:
                     self.bus.run(),
                     *self.cluster.works(),
                     *self.presence.works(),
+                    *self.engagement.works(),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -267,7 +320,7 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works()]
+                    works += [*self.outbox.works(), *self.notifications.works(), *self.uploads.works()]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

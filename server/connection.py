@@ -75,6 +75,11 @@ class Connection(Relayed):
     def open(self) -> bool:
         return self._stage is Stage.OPEN
 
+    @property
+    def takes_live(self) -> bool:
+        """Live events are for it now: it is in the foreground, has caught up, and reads."""
+        return self.synced and not self.background and not self.full
+
     # -- requests -----------------------------------------------------------------------------------------------
 
     @property

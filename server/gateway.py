@@ -120,6 +120,11 @@ class Gateway:
         if self._connections.pop(connection.number, None) and connection.admitted:
             self._sockets -= 1
 
+    def find(self, number: int) -> Connection | None:
+        """The connection of that number, as long as it is open."""
+        connection = self._connections.get(number)
+        return connection if type(connection) is Connection and connection.open else None
+
     def enter(self, waiter: Socket | Waiter) -> int:
         """A number under which replies find their way; `leave` it in the end."""
         self._numbers += 1

@@ -57,8 +57,11 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
+from protocol.shares import Share
+from server.engagement.watching import Watching
 from server.notifications.answering import Answering
 
 QUESTIONS = 2_000
@@ -77,6 +80,8 @@ NOT_HERE = Refusal("bad_request", "op: this one belongs to a socket")
 log = structlog.get_logger()
 
 Replying = Callable[[Asked, Result], None]
+Seen = Callable[[UserId, Share], Awaitable[bool]]
+"""Whether somebody may see what they share, now."""
 
 
 class _Question(NamedTuple):
@@ -100,20 +105,27 @@ class Requests:
         people: PeopleStore,
         reply: Replying,
         notifications: Answering | None = None,
+        seen: Seen | None = None,
+        watching: Watching | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, as in a simulation."""
+        """Without `notifications` there are none to ask about, nor posts to look at without `watching`, and without
+        `seen` nothing to share, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
         self._reply = reply
         self._notifications = notifications
+        self._seen = seen
+        self._watching = watching
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
         """Start what is asked; exactly one reply to `asked` follows."""
         match request:
+            case SendMessage(share=Share() as share):
+                self._question(partial(self._send, asked, user, request), lambda: self._sees(user, share))
             case SendMessage():
-                self._tell(conversation_address(request.conversation), Send(asked, user, request))
+                self._send(asked, user, request, True)
             case MarkRead():
                 self._tell(conversation_address(request.conversation), Read(asked, user, request.c))
             case ChangeSettings():
@@ -122,10 +134,22 @@ class Requests:
                 self._tell(conversation_address(request.conversation), Accept(asked, user))
             case DeclineConversation():
                 self._tell(conversation_address(request.conversation), Decline(asked, user))
+            case WatchPosts():
+                self._watch(user, asked, request)
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
+
+    def _send(self, asked: Asked, user: UserId, request: SendMessage, seen: bool | Refusal) -> None:
+        """Who shares what they do not see is refused by the conversation: only there is the cid looked up first."""
+        if isinstance(seen, Refusal):
+            self._reply(asked, seen)
+        else:
+            self._tell(conversation_address(request.conversation), Send(asked, user, request, not seen))
+
+    async def _sees(self, user: UserId, share: Share) -> bool | Refusal:
+        return UNAVAILABLE if self._seen is None else await self._seen(user, share)
 
     def typing(self, user: UserId, typing: Type) -> None:
         self._tell(conversation_address(typing.conversation), TypeCommand(user, typing.kind))
@@ -230,10 +254,18 @@ class Requests:
                 return NOT_HERE
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
                 return NOT_HERE
             case _:
                 assert_never(request)
+
+    def _watch(self, user: UserId, asked: Asked, request: WatchPosts) -> None:
+        """The latest counts, also when an earlier one is still being answered."""
+        answer = self._watching and self._watching.watch(user, asked.connection, request.posts)
+        if answer:
+            self._question(partial(self._reply, asked), answer)
+        else:
+            self._reply(asked, NOT_HERE)
 
     async def _missing(self, user: UserId, others: Collection[UserId]) -> bool:
         """Some of the others do not exist for this user. The same is asked for those who do not and those who block."""

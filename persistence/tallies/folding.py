@@ -11,11 +11,12 @@ AT_ONCE = 5_000
 # cannot move or go, so that its place finds it.
 FOLD = f"""
 with taken as (select ctid from tally_change order by id limit {AT_ONCE} for update skip locked),
-gone as (delete from tally_change where ctid = any(array(select ctid from taken)) returning thing, kind, change),
+gone as (delete from tally_change where ctid = any(array(select ctid from taken)) returning id, thing, kind, change),
 added as (
-  insert into tally (thing, kind, total)
-  select thing, kind, sum(change) from gone group by thing, kind having sum(change) <> 0 order by thing, kind
-  on conflict (thing, kind) do update set total = tally.total + excluded.total)
+  insert into tally (thing, kind, total, folded_to)
+  select thing, kind, sum(change), max(id) from gone group by thing, kind order by thing, kind
+  on conflict (thing, kind) do update
+    set total = tally.total + excluded.total, folded_to = greatest(tally.folded_to, excluded.folded_to))
 select count(*) from gone"""
 
 

@@ -16,16 +16,16 @@ from server.http.services import Answer
 _encode = msgspec.json.Encoder().encode
 
 
-def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The problem document of a refusal, with the headers that go with its status."""
+def refused(refusal: Refusal, headers: Mapping[str, str] | None = None, status: int | None = None) -> web.Response:
+    """The problem document of a refusal, with the headers that go with its status, or with another `status`."""
     more = dict(headers or {})
     more["Cache-Control"] = "no-store"
     if refusal.retry_ms is not UNSET:
         more["Retry-After"] = str(-(-refusal.retry_ms // 1_000))
     if refusal.code == "unauthenticated":
         more["WWW-Authenticate"] = 'Bearer realm="tidings"'
-    body = _encode(problem(refusal))
-    return web.Response(status=STATUS[refusal.code], body=body, headers=more, content_type=MEDIA_TYPE)
+    body = _encode(problem(refusal, status))
+    return web.Response(status=status or STATUS[refusal.code], body=body, headers=more, content_type=MEDIA_TYPE)
 
 
 def answered(request: web.Request, route: Route, answer: Answer, headers: Mapping[str, str]) -> web.Response:

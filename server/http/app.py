@@ -13,14 +13,18 @@ from server.http.answers import answered
 from server.http.devices import DEVICE_HANDLERS
 from server.http.documents import DOCUMENT_HANDLERS
 from server.http.edge import make_edge
+from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
 from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
+from server.http.posts import POST_HANDLERS
 from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import BODY_BYTES, read_body, read_place, read_query
 from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.tus import add_tus
 from server.http.twins import twin_handler
+from server.http.uploads import UPLOAD_HANDLERS
 from server.tokens import Caller, Expired
 
 NO_TOKEN = Refusal("unauthenticated", "a token is needed, as Authorization: Bearer")
@@ -42,8 +46,11 @@ SIGNED_IN: Mapping[str, Handler] = {
     **LOGIN_HANDLERS,
     **PROFILE_HANDLERS,
     **GRAPH_HANDLERS,
+    **ENGAGEMENT_HANDLERS,
     **HOME_HANDLERS,
     **DEVICE_HANDLERS,
+    **POST_HANDLERS,
+    **UPLOAD_HANDLERS,
 }
 
 
@@ -51,6 +58,7 @@ def make_app(services: Services) -> web.Application:
     """The routes of docs/protocol.md §9, to be run by an `AppRunner(app, **HANDLING)`."""
     app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
     entrance = Entrance(services)
+    add_tus(app, services.uploads, entrance.admit)
     for route in ROUTES:
         endpoint = entrance.endpoint(route)
         # Words and ids share a place in some paths; told apart here, neither is taken for the other.
@@ -102,15 +110,20 @@ class Entrance:
         handler = twin_handler(route) if route.ops else SIGNED_IN[route.name]
 
         async def handle(request: web.Request, verdicts: list[Verdict]) -> Answer:
-            caller = self._caller(request)
+            caller = self.admit(request, verdicts)
             if isinstance(caller, Refusal):
-                return _over(self._by_address.spend(self._address(request)), verdicts) or caller
-            if refusal := _over(self._by_login.spend(caller.login), verdicts):
-                return refusal
+                return caller
             call = await self._read(request, route, verdicts)
             return call if isinstance(call, Refusal) else await handler(self._services, caller, call)
 
         return handle
+
+    def admit(self, request: web.Request, verdicts: list[Verdict]) -> Caller | Refusal:
+        """Who asks, if they may ask now."""
+        caller = self._caller(request)
+        if isinstance(caller, Refusal):
+            return _over(self._by_address.spend(self._address(request)), verdicts) or caller
+        return _over(self._by_login.spend(caller.login), verdicts) or caller
 
     def _caller(self, request: web.Request) -> Caller | Refusal:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

@@ -12,8 +12,14 @@ from server.http.answers import refused
 from server.tracing import begin
 
 MAX_AGE_S = 600
-EXPOSED = "ETag, RateLimit, RateLimit-Policy, Retry-After"
-ACCEPTED = "Authorization, Content-Type, If-None-Match"
+EXPOSED = (
+    "ETag, RateLimit, RateLimit-Policy, Retry-After, Location, Tus-Resumable, Tus-Version, Tus-Extension, "
+    "Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires"
+)
+ACCEPTED = (
+    "Authorization, Content-Type, If-None-Match, Tus-Resumable, Upload-Offset, Upload-Length, Upload-Metadata, "
+    "Upload-Checksum, X-HTTP-Method-Override, X-Requested-With"
+)
 
 NO_SUCH_ROUTE = Refusal("not_found", "there is nothing at this path")
 NO_SUCH_METHOD = Refusal("unknown_op", "this path does not take this method")
@@ -64,9 +70,13 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 def _preflight(request: web.Request, known: bool) -> web.Response:
     if not known:
         return refused(FOREIGN)
+    resource = request.match_info.route.resource
     match request.match_info.http_exception:
         case web.HTTPMethodNotAllowed() as fault:
             allowed = ", ".join(sorted(fault.allowed_methods))
+        case None if resource is not None:
+            # It also answers OPTIONS that are no preflight.
+            allowed = ", ".join(sorted(route.method for route in resource))
         case _:
             return refused(NO_SUCH_ROUTE)
     headers = {

@@ -14,11 +14,14 @@ from protocol.errors import Refusal
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Ok
 from protocol.requests import AnyRequest
+from server.engagement.engagement import Engagement
 from server.http.rates import Rate
 from server.passwords import Passwords
+from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.uploads import Uploads
 
 Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
 
@@ -56,13 +59,16 @@ class Services(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     revocations: Revocations
     ask: Ask
+    engagement: Engagement
     home: Callable[[UserId], Life]
     related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
+    uploads: Uploads
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
+    posting: Posting
     refresh_s: int
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()

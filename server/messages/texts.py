@@ -3,6 +3,7 @@
 from msgspec import UNSET, Struct
 
 from persistence.messages.contract import Circumstances, MessageKind, Recipient
+from protocol.events import MessageSent
 from protocol.pushes import Content
 from server.languages import in_language
 
@@ -11,15 +12,38 @@ LONGEST = 200
 
 
 class _Texts(Struct, frozen=True):
+    """What is shared is said of the sender, whose name stands before it."""
+
     message: str
     request: str
+    post: str
+    story: str
+    profile: str
 
 
 _BY_LANGUAGE = {
-    "en": _Texts("New message", "New message request"),
-    "de": _Texts("Neue Nachricht", "Neue Nachrichtenanfrage"),
-    "fr": _Texts("Nouveau message", "Nouvelle invitation par message"),
-    "es": _Texts("Nuevo mensaje", "Nueva solicitud de mensaje"),
+    "en": _Texts("New message", "New message request", "Shared a post", "Shared a story", "Shared a profile"),
+    "de": _Texts(
+        "Neue Nachricht",
+        "Neue Nachrichtenanfrage",
+        "Hat einen Beitrag geteilt",
+        "Hat eine Story geteilt",
+        "Hat ein Profil geteilt",
+    ),
+    "fr": _Texts(
+        "Nouveau message",
+        "Nouvelle invitation par message",
+        "A partagé une publication",
+        "A partagé une story",
+        "A partagé un profil",
+    ),
+    "es": _Texts(
+        "Nuevo mensaje",
+        "Nueva solicitud de mensaje",
+        "Compartió una publicación",
+        "Compartió una historia",
+        "Compartió un perfil",
+    ),
 }
 
 
@@ -35,11 +59,19 @@ def content(recipient: Recipient, there: Circumstances) -> Content:
     texts = in_language(_BY_LANGUAGE, there.locale)
     if there.folder == "requests":
         return Content(there.sender, texts.request, texts.request, there.badge)
-    text = recipient.message.text
-    said = texts.message if text is UNSET or not text else _cut(text)
+    said = _said(texts, recipient.message)
     if there.title:
         said = _cut(f"{there.sender}: {said}")
     return Content(there.title or there.sender, said, texts.message, there.badge, urgent=True)
+
+
+def _said(texts: _Texts, message: MessageSent) -> str:
+    """What was written goes before what was shared with it."""
+    if message.text is not UNSET and message.text:
+        return _cut(message.text)
+    if message.share is UNSET:
+        return texts.message
+    return {"post": texts.post, "story": texts.story, "profile": texts.profile}[message.share.kind]
 
 
 def _cut(text: str) -> str:

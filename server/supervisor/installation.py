@@ -53,6 +53,7 @@ def settings_file(settings: Settings, url: str, key: str) -> str:
         f'url = {_quoted(node.url)}\naddress = "{node.address}"\n\n'
         f"[postgres]\nurl = {_quoted(url)}\n\n[nats]\nurl = {_quoted(settings.nats.url)}\n\n"
         f"[redis]\nurl = {_quoted(settings.redis.url)}\n\n"
+        f"[objects]\nurl = {_quoted(settings.objects.url)}\n\n"
         f'[tokens]\nkeys = ["{key}"]\n\n[log]\nlevel = "{settings.log.level}"\n'
     )
 

@@ -13,6 +13,7 @@ import click
 import structlog
 from msgspec.structs import replace
 
+from config.objects import FOLDER, Objects, ObjectsUrl
 from config.sections import Nats, Redis
 from config.settings import Settings
 from config.values import NatsUrl, RedisUrl
@@ -143,6 +144,8 @@ class Supervisor:
             settings = replace(settings, nats=Nats(url=NatsUrl(await self._nats.start())))
         if self._valkey:
             settings = replace(settings, redis=Redis(url=RedisUrl(await self._valkey.start())))
+        if settings.objects.url == FOLDER:
+            settings = replace(settings, objects=Objects(url=ObjectsUrl(str(self._data.resolve() / "objects"))))
         await migrated(url)
         config = self._data / "tidings.toml"
         try:

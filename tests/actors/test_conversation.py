@@ -15,7 +15,10 @@ from protocol.facts import Choice, Chosen, Said, Settings
 from protocol.ids import UserId
 from protocol.replies import Done, Sent
 from protocol.requests import ChangeSettings, SendMessage
+from protocol.shares import Share
 from tests.actors.talk import ANN, ASKED, BEN, EVE, HI, ID, NOW, code, conversation, later, message, nth, refused, to
+
+SHARED = Share("post", "77")
 
 # -- send -----------------------------------------------------------------------------------------------------------
 
@@ -35,6 +38,27 @@ def test_a_message_says_what_it_answers_and_whom_it_mentions() -> None:
     assert isinstance(commit, Commit)
     assert isinstance(commit.fact, Said)
     assert commit.fact.event == replace(message(3), reply_to=2, mentions=(BEN,))
+
+
+def test_what_is_shared_needs_no_text() -> None:
+    wire = replace(HI, text=UNSET, share=SHARED)
+    commit = conversation().handle(Send(ASKED, ANN, wire), NOW)[0]
+    assert isinstance(commit, Commit)
+    assert isinstance(commit.fact, Said)
+    assert commit.fact.event == replace(message(1, wire), share=SHARED)
+
+
+def test_what_its_sender_does_not_see_is_refused_after_a_look_for_the_cid() -> None:
+    send = Send(ASKED, ANN, replace(HI, text=UNSET, share=SHARED), unseen=True)
+    assert code(refused(conversation(), send)) == "not_found"
+
+
+def test_a_share_that_was_carried_out_is_answered_though_its_sender_sees_the_thing_no_more() -> None:
+    wire = replace(HI, share=SHARED)
+    actor = conversation(last_c=4)
+    found = Looked(ANN, ((HI.cid, Answered(digest(wire), 2, NOW)),))
+    assert refused(actor, Send(ASKED, ANN, wire, unseen=True), found) == Reply(ASKED, Sent(2, NOW, dup=True))
+    assert actor.handle(Send(ASKED, ANN, HI, unseen=True), NOW) == [Reply(ASKED, ID_REUSED)]
 
 
 def test_the_same_cid_with_the_same_request_gives_the_first_result() -> None:

@@ -54,9 +54,12 @@ REQUIRED: dict[str, Map] = {
     "notification.preferences": {},
     "presence.watch": {"users": st.lists(ids, max_size=5)},
     "presence.set": {"visible": st.booleans()},
+    "post.watch": {"posts": st.lists(ids, max_size=5)},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }
+
+shares = st.fixed_dictionaries({"kind": st.sampled_from(["post", "story", "profile"]), "id": ids})
 
 OPTIONAL: dict[str, Map] = {
     "hello": {"resume": resumes, "follow": st.booleans(), "snapshot": st.booleans(), "background": st.booleans()},
@@ -74,7 +77,7 @@ OPTIONAL: dict[str, Map] = {
         "send_receipts": st.booleans(),
         "draft": text(300),
     },
-    "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5)},
+    "message.send": {"after": cids, "reply_to": places, "mentions": st.lists(ids, max_size=5), "share": shares},
     "presence.watch": {"conversation": ids},
     "message.history": {"after": positions, "before": places, "limit": st.integers(1, 100)},
     "notification.list": {"before": text(128), "limit": st.integers(1, 50)},

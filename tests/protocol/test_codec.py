@@ -27,6 +27,7 @@ from protocol.facts import Fact, Said
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import ErrReply
 from protocol.requests import Ack, AnyRequest, Hello, MarkRead, SendMessage, Type
+from protocol.shares import Share
 from tests.protocol import maps
 from tests.protocol.faults import FAULTS, HALF_READABLE, READ, SEND, UNREADABLE, packed
 
@@ -245,6 +246,7 @@ log_events: st.SearchStrategy[AnyLogEvent] = st.builds(
     MessageSent,
     **log,
     text=absent | maps.text(300),
+    share=absent | st.builds(Share, st.sampled_from(["post", "story", "profile"]), maps.ids),
     reply_to=absent | places,
     mentions=absent | st.lists(users, max_size=4).map(tuple),
 ) | st.builds(ConversationChanged, **log, title=absent | maps.text(100))

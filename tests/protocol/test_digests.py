@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from protocol.digests import digest
 from protocol.ids import ConversationId, UserId
 from protocol.requests import CreateConversation, SendMessage
+from protocol.shares import Share
 from tests.protocol import maps
 
 users = maps.ids.map(UserId)
@@ -19,6 +20,7 @@ sends = st.builds(
     conversation=maps.ids.map(ConversationId),
     cid=maps.cids,
     text=maps.text(50, 1),
+    share=absent | st.builds(Share, st.sampled_from(["post", "story", "profile"]), maps.ids),
     after=absent | maps.cids,
     reply_to=absent | maps.places,
     mentions=absent | st.lists(users, max_size=3),
@@ -36,9 +38,9 @@ CREATE = CreateConversation(id=1, cid="a", members=[UserId("7")])
 
 @given(sends, sends)
 def test_what_a_send_says_is_all_that_its_digest_depends_on(one: SendMessage, other: SendMessage) -> None:
-    same = replace(other, text=one.text, reply_to=one.reply_to, mentions=one.mentions)
+    same = replace(other, text=one.text, reply_to=one.reply_to, mentions=one.mentions, share=one.share)
     assert digest(same) == digest(one)
-    if (one.text, one.reply_to, one.mentions) != (other.text, other.reply_to, other.mentions):
+    if (one.text, one.reply_to, one.mentions, one.share) != (other.text, other.reply_to, other.mentions, other.share):
         assert digest(one) != digest(other)
 
 

@@ -64,8 +64,9 @@ class Site:
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
-        self._ready.set()
-        await self._stop.wait()
+        async with self.stack.working():
+            self._ready.set()
+            await self._stop.wait()
         await runner.cleanup()
 
 

@@ -4,8 +4,9 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import msgspec
 from aiohttp import web
@@ -13,11 +14,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from msgspec import UNSET
 
+from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
 from persistence.nodes.contract import Life
+from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
+from persistence.pool import Pool
 from persistence.push.memory import MemoryDevices
+from persistence.uploads.postgres import PostgresUploads
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
@@ -46,13 +51,21 @@ from protocol.requests import (
     SetPresence,
     Sync,
     Type,
+    WatchPosts,
     WatchPresence,
 )
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
 from server.passwords import Passwords
+from server.posts.posting import Posting
+from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.tokens import Caller, Tokens
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
+from tests.server.http.empty import EMPTY
 
 KEY = ("1", b"k" * 32)
 PASSWORD = "correct horse"
@@ -61,6 +74,18 @@ ORIGIN = "https://app.example.com"
 HOME = Life("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
+
+
+class NoPostgres:
+    """What only Postgres knows cannot be told here, which is a 503."""
+
+    async def acquire(self) -> None:
+        raise OSError("there is no Postgres here")
+
+
+def posting(pool: Pool) -> Posting:
+    """The posts of a database."""
+    return Posting(pool, Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}"))
 
 
 class Talks:
@@ -87,7 +112,7 @@ class Talks:
                 return Conversations([self._see(caller, id) for id in self.logs][: request.limit])
             case Sync():
                 return SyncPage([self._see(caller, id) for id in request.heads if id in self.logs], Millis(EPOCH))
-            case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
+            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
@@ -169,6 +194,8 @@ class Stack:
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
+        watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
+        self.engagement = Engagement(EMPTY, watching)
         self.services = Services(
             people=self.people,
             graph=self.graph,
@@ -179,13 +206,23 @@ class Stack:
             tokens=self.tokens,
             passwords=self.passwords,
             revocations=self.revocations,
+            engagement=self.engagement,
             ask=self.talks.ask,
             home=lambda user: self.home,
+            # Those by tus are tested on a database; direct ones are refused before it is asked.
+            uploads=Uploads(
+                LocalObjects(Path("/nowhere")),
+                PostgresUploads(cast(Pool, None)),
+                Progress(lambda audience, event: None),
+                Granted(),
+                self.monotonic,
+            ),
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,
             random=self._random.randbytes,
             refresh_s=30 * 86_400,
+            posting=posting(cast(Pool, NoPostgres())),
             origins=frozenset([ORIGIN]),
         )
 
@@ -209,10 +246,18 @@ class Stack:
         self.services = msgspec.structs.replace(self.services, **changes)
 
     @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What answers some of the routes runs meanwhile."""
+        works = [asyncio.create_task(work) for work in self.engagement.works()]
+        yield
+        for work in works:
+            work.cancel()
+
+    @asynccontextmanager
     async def served(self) -> AsyncIterator[Client]:
         server = TestServer(make_app(self.services))
         await server.start_server(**HANDLING)
-        async with TestClient(server) as client:
+        async with self.working(), TestClient(server) as client:
             yield client
         self.passwords.close()
 

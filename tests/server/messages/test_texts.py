@@ -1,5 +1,7 @@
 """What a push for a message shows."""
 
+from typing import Literal
+
 import pytest
 from msgspec import UNSET, UnsetType
 
@@ -7,12 +9,24 @@ from persistence.messages.contract import Circumstances, Recipient
 from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.pushes import Content
+from protocol.shares import Share
 from server.messages.texts import content, kind_of
 
+SHARED = {"en": "Shared ", "de": "Hat ", "fr": "A partagé ", "es": "Compartió "}
 
-def recipient(text: str | UnsetType = "hello", mentions: tuple[UserId, ...] = ()) -> Recipient:
+
+def recipient(
+    text: str | UnsetType = "hello", mentions: tuple[UserId, ...] = (), share: Share | UnsetType = UNSET
+) -> Recipient:
     message = MessageSent(
-        conversation=ConversationId("5"), c=1, sender=UserId("2"), cid="a", at=Millis(1), text=text, mentions=mentions
+        conversation=ConversationId("5"),
+        c=1,
+        sender=UserId("2"),
+        cid="a",
+        at=Millis(1),
+        text=text,
+        mentions=mentions,
+        share=share,
     )
     return Recipient(UserId("1"), message, 1)
 
@@ -61,3 +75,18 @@ def test_its_kind_tells_a_request_from_a_mention_from_a_message(
 ) -> None:
     there = Circumstances(folder, None, "Ann", None, 0)  # type: ignore[arg-type]
     assert kind_of(recipient(mentions=tuple(map(UserId, mentions))), there) == kind
+
+
+@pytest.mark.parametrize("kind", ["post", "story", "profile"])
+@pytest.mark.parametrize("locale", ["en", "de", "fr", "es"])
+def test_what_is_shared_without_a_word_is_named_in_the_readers_language(
+    kind: Literal["post", "story", "profile"], locale: str
+) -> None:
+    shared = recipient(UNSET, share=Share(kind, "7"))
+    alone = content(shared, Circumstances("inbox", None, "Ann", locale, 0))
+    assert (alone.title, alone.body.startswith(SHARED[locale])) == ("Ann", True)
+    assert content(shared, Circumstances("inbox", "Climbing", "Ann", locale, 0)).body == f"Ann: {alone.body}"
+    assert content(recipient("look", share=Share(kind, "7")), Circumstances("inbox", None, "Ann", locale, 0)).body == (
+        "look"
+    )
+    assert content(shared, Circumstances("requests", None, "Ann", locale, 0)).body != alone.body

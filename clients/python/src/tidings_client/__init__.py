@@ -45,11 +45,13 @@ from .events import (
     Receipt,
     SendEnded,
     SettingsChanged,
+    Share,
     Snapshot,
     Typing,
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -72,6 +74,7 @@ __all__ = [
     "Login",
     "Malformed",
     "Marks",
+    "Media",
     "Member",
     "MemberChanged",
     "MemoryStore",
@@ -88,6 +91,9 @@ __all__ = [
     "Page",
     "People",
     "Person",
+    "Post",
+    "PostPage",
+    "Posts",
     "Presence",
     "ProtocolFault",
     "QueueFull",
@@ -101,6 +107,7 @@ __all__ = [
     "Session",
     "Settings",
     "SettingsChanged",
+    "Share",
     "Snapshot",
     "Stopped",
     "Store",

@@ -25,7 +25,7 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event, Notifications, Presence, read_presence
+from .events import Conversation, Event, Notifications, Presence, Share, read_presence
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
 from .reading import map_of, maps_of
@@ -176,15 +176,26 @@ class Client:
             fields["before"] = before
         return read_page(await self.request("conversation.list", **fields))
 
-    async def send(self, conversation: str, text: str | None = None, *, cid: str | None = None, **content: Any) -> Sent:
+    async def send(
+        self,
+        conversation: str,
+        text: str | None = None,
+        *,
+        share: Share | None = None,
+        cid: str | None = None,
+        **content: Any,
+    ) -> Sent:
         """Sends a message; returns when it is durable. Sends of one conversation keep the order of these calls.
 
+        `share` is something that I may see; then no text is needed. Raises Refused (`not_found`) if I may not.
         `content`: further fields of `message.send` (`reply_to`, `mentions`, `media`, …), but for `after`, which is the
         client's own. Repeating a call with the `cid` of an earlier one and the same content never sends twice.
         """
         cid = cid or new_cid()
         if text is not None:
             content["text"] = text
+        if share is not None:
+            content["share"] = {"kind": share.kind, "id": share.id}
         return read_sent(conversation, cid, await self._running.send(Unsent(conversation, cid, content)))
 
     async def history(

@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from .errors import TidingsError
-from .reading import Body, int_of, int_or_none, text_of, text_or_none, texts_of
+from .reading import Body, int_of, int_or_none, map_of, text_of, text_or_none, texts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a message points at: `kind` is `post`, `story` or `profile`. Whether its reader may see it is told by asking
+    for it."""
+
+    kind: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,14 @@ class Message:
     text: str | None
     body: Body
     u: int | None = None
+
+    @property
+    def share(self) -> Share | None:
+        """What is shared, if anything."""
+        if self.body.get("share") is None:
+            return None
+        said = map_of(self.body, "share")
+        return Share(text_of(said, "kind"), text_of(said, "id"))
 
     @property
     def erased(self) -> str | None:

@@ -1,0 +1,4 @@
+"""Posts in Postgres: made, changed, published, deleted and read.
+
+Statements alone; may import `protocol`, and from here conditions of privacy and of the graph.
+"""

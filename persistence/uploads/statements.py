@@ -1,0 +1,57 @@
+"""The statements of uploads. A claim is a fence: bytes are accepted from the latest one only."""
+
+_SHOWN = """id, owner, length, received, metadata, claim, head, type, media,
+  (extract(epoch from expires_at) * 1000)::bigint as expires_at,
+  expires_at <= statement_timestamp() as expired,
+  coalesce(held_until > statement_timestamp(), false) as held"""
+
+LOCK = "select from account where id = $1 for no key update"
+"""Two announcements of one person are counted one after the other."""
+
+KNOWN = f"select {_SHOWN} from upload where owner = $1 and cid = $2"
+
+SPENT = """
+select coalesce(sum(length) filter (where created_at > statement_timestamp() - interval '1 day'), 0)::bigint as bytes,
+  count(*) filter (where media is null and expires_at > statement_timestamp()) as unfinished
+from upload where owner = $1"""
+
+CREATE = f"""
+insert into upload (id, owner, length, metadata, expires_at, cid)
+values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6) returning {_SHOWN}"""
+
+LOOK = f"select {_SHOWN} from upload where id = $1 and owner = $2"
+
+CLAIM = f"""
+update upload set claim = claim + 1, held_until = statement_timestamp() + $4 * interval '1 ms'
+where id = $1 and owner = $2 and received = $3 and media is null and expires_at > statement_timestamp()
+  and (held_until is null or held_until <= statement_timestamp())
+returning {_SHOWN}"""
+
+_MINE = "id = $1 and claim = $2 and media is null and expires_at > statement_timestamp()"
+
+HOLD = f"update upload set held_until = statement_timestamp() + $3 * interval '1 ms' where {_MINE} returning id"
+
+ACCEPT = f"""
+update upload set received = $4, head = $5, type = $6, held_until = statement_timestamp() + $7 * interval '1 ms'
+where {_MINE} and received = $3 and $4 < length returning id"""
+
+FINISH = f"""
+with whole as (
+  update upload set received = length, head = $4, type = $5, media = id, held_until = null,
+    expires_at = greatest(expires_at, created_at + interval '1 day')
+  where {_MINE} and received = $3 returning id, owner, length, type)
+insert into media (id, owner, bytes, type) select id, owner, length, type from whole returning id"""
+
+RELEASE = "update upload set held_until = null where id = $1 and claim = $2"
+
+END = """
+update upload set expires_at = statement_timestamp(), held_until = null, claim = claim + 1
+where id = $1 and owner = $2 and media is null and expires_at > statement_timestamp() returning id"""
+
+# What the pipeline has not taken yet keeps its pieces.
+EXPIRED = """
+select u.id from upload u where u.expires_at <= statement_timestamp()
+  and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
+order by u.expires_at limit $1"""
+
+DROP = "delete from upload where id = any($1) and expires_at <= statement_timestamp()"

@@ -1,0 +1,77 @@
+"""Likes, saves and comments over HTTP."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import get_args
+
+from msgspec import UNSET, UnsetType
+
+from persistence.engagement import comments, lists
+from persistence.engagement.marks import Deed
+from protocol.engagement import Commented, CommentsQuery, NewComment, RepliesQuery
+from protocol.errors import ID_REUSED, Refusal
+from protocol.graph import PeopleQuery
+from protocol.replies import Done
+from server.http.services import Answer, Call, Handler, Services
+from server.tokens import Caller
+
+NO_SUCH_POST = Refusal("not_found", "there is no such post")
+NO_SUCH_COMMENT = Refusal("not_found", "there is no such comment")
+NOTHING_TO_COMMENT = Refusal("not_found", "there is no such post, or no such comment of it")
+NOT_YOURS = Refusal("forbidden", "this comment is for its author or the post's to delete")
+
+
+async def _mark(deed: Deed, absent: Refusal, services: Services, caller: Caller, call: Call) -> Answer:
+    return await services.engagement.mark(deed, caller.user, call.place.id) or absent
+
+
+async def _likers(services: Services, caller: Caller, call: Call) -> Answer:
+    query: PeopleQuery = call.query
+    pool, before = services.engagement.pool, _given(query.before)
+    return await lists.likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
+
+
+async def _comments(services: Services, caller: Caller, call: Call) -> Answer:
+    query: CommentsQuery = call.query
+    pool, before = services.engagement.pool, _given(query.before)
+    return await lists.threads(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
+
+
+async def _replies(services: Services, caller: Caller, call: Call) -> Answer:
+    query: RepliesQuery = call.query
+    pool, after = services.engagement.pool, _given(query.after)
+    return await lists.replies(pool, caller.user, call.place.id, after, query.limit) or NO_SUCH_COMMENT
+
+
+async def _comment(services: Services, caller: Caller, call: Call) -> Answer:
+    new: NewComment = call.body
+    made = await comments.make(services.engagement.pool, caller.user, call.place.id, new)
+    if made is None:
+        return NOTHING_TO_COMMENT
+    if made.digest != new.digest(call.place.id):
+        return ID_REUSED
+    return Commented(made.comment, made.again)
+
+
+async def _delete_comment(services: Services, caller: Caller, call: Call) -> Answer:
+    judged = await comments.delete(services.engagement.pool, caller.user, call.place.id)
+    return Done() if judged == "deleted" else NOT_YOURS if judged == "forbidden" else NO_SUCH_COMMENT
+
+
+def _given(cursor: str | UnsetType) -> str | None:
+    return None if cursor is UNSET else cursor
+
+
+_DEEDS: tuple[Deed, ...] = get_args(Deed)
+ENGAGEMENT_HANDLERS: Mapping[str, Handler] = {
+    **{
+        f"engagement.{deed}": partial(_mark, deed, NO_SUCH_COMMENT if deed.endswith("comment") else NO_SUCH_POST)
+        for deed in _DEEDS
+    },
+    "engagement.likers": _likers,
+    "engagement.comments": _comments,
+    "engagement.replies": _replies,
+    "engagement.comment": _comment,
+    "engagement.delete_comment": _delete_comment,
+}
+"""Each deed has the route of its name."""

@@ -1,0 +1,65 @@
+"""What people do with posts: the answers of their routes."""
+
+import msgspec
+from msgspec import UNSET
+
+from persistence.pool import Pool
+from persistence.posts.changing import change, delete
+from persistence.posts.lists import State, may_list, page_of
+from persistence.posts.making import Unfit, make, stub
+from protocol.errors import ID_REUSED, UNAVAILABLE, Refusal
+from protocol.ids import UserId
+from protocol.posting import NewPost, PostMade, PostPatch, PostsQuery
+from protocol.posts import Post, PostId, Posts
+from protocol.replies import Done
+from server.posts.showing import Showing
+
+NO_SUCH_POST = Refusal("not_found", "there is no such post")
+# The same for who does not exist, who blocks me, and who shows what they post only to who follows them.
+NO_SUCH_POSTS = Refusal("not_found", "there is no such user, or their posts are not for you")
+NOT_PUBLISHED = Refusal("conflict_state", "archived: only what was published can be archived")
+
+
+class Posting:
+    """Makes, changes and lists posts for callers; all raise `UnavailableError`."""
+
+    def __init__(self, pool: Pool, showing: Showing) -> None:
+        self._pool = pool
+        self._showing = showing
+
+    async def make(self, me: UserId, new: NewPost) -> PostMade | Refusal:
+        made = await make(self._pool, me, new)
+        if made is None:
+            return UNAVAILABLE
+        if isinstance(made, Unfit):
+            return Refusal("not_found" if made.what == "missing" else "conflict_state", made.why)
+        if made.digest != new.digest():
+            return ID_REUSED
+        shown = [] if made.gone else await self._showing.posts(me, [made.id])
+        if not shown:
+            return await stub(self._pool, made.id)
+        return PostMade(**msgspec.structs.asdict(shown[0]), dup=made.again)
+
+    async def get(self, me: UserId, id: PostId) -> Post | Refusal:
+        shown = await self._showing.posts(me, [id])
+        return shown[0] if shown else NO_SUCH_POST
+
+    async def change(self, me: UserId, id: PostId, patch: PostPatch) -> Post | Refusal:
+        changed = await change(self._pool, me, id, patch)
+        if changed == "unpublished":
+            return NOT_PUBLISHED
+        return await self.get(me, id) if changed == "done" else NO_SUCH_POST
+
+    async def delete(self, me: UserId, id: PostId) -> Done | Refusal:
+        return Done() if await delete(self._pool, me, id) == "done" else NO_SUCH_POST
+
+    async def list(self, me: UserId, author: UserId, query: PostsQuery) -> Posts | Refusal:
+        if not await may_list(self._pool, me, author):
+            return NO_SUCH_POSTS
+        return await self.mine(me, query, "published", author)
+
+    async def mine(self, me: UserId, query: PostsQuery, state: State, author: UserId | None = None) -> Posts:
+        """Mine, or those of an author who shows them to me."""
+        before = None if query.before is UNSET else query.before
+        ids, then = await page_of(self._pool, author or me, state, before, query.limit)
+        return Posts(await self._showing.posts(me, ids), UNSET if then is None else then)

@@ -1,0 +1,26 @@
+"""How far uploads are, told live to their owners: by whoever receives them, and by the pipeline."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from msgspec import UNSET, UnsetType
+
+from actors.effects import Address, user_address
+from protocol.events import UploadMoved
+from protocol.ids import UserId
+from protocol.media import MediaId
+
+State = Literal["received", "processing", "ready", "rejected"]
+
+
+class Progress:
+    """`deliver` reaches users wherever their home is. Nothing here is durable: who was not there asks."""
+
+    def __init__(self, deliver: Callable[[tuple[Address, ...], Any], None]) -> None:
+        self._deliver = deliver
+
+    def tell(self, owner: UserId, upload: str, state: State, percent: int | UnsetType = UNSET) -> None:
+        """`percent` of it is here, when it is not whole; from `processing` on it is media."""
+        whole = state != "received" or percent == 100
+        media = MediaId(upload) if whole else UNSET
+        self._deliver((user_address(owner),), UploadMoved(upload, state, percent, media))

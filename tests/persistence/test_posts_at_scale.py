@@ -1,0 +1,56 @@
+"""Pages of posts among very many: what a page costs does not grow with how many there are of anything."""
+
+import asyncpg
+import pytest
+
+from persistence.pool import open_pool
+from persistence.posts.reading import READ
+from tests.persistence.plans import plan, work
+
+VIEWER, FRIENDS, POSTS_EACH, PAGE = 1, 200, 50, 50
+SIZES = [20_000, pytest.param(500_000, marks=pytest.mark.verify)]
+EACH = 40
+"""Rows handled for a post with three pictures: 28."""
+
+
+@pytest.mark.parametrize("likes", SIZES)
+async def test_what_a_page_of_posts_costs_does_not_grow_with_what_it_does_not_show(database: str, likes: int) -> None:
+    """Also by the plan that a connection made when the tables were empty, and keeps."""
+    async with open_pool(database, 1) as one:
+        await plan(one, "page", READ, VIEWER, [1])
+        await fill(database, likes)
+        ids = list(range(1, FRIENDS * POSTS_EACH, FRIENDS * POSTS_EACH // PAGE))[:PAGE]
+        assert PAGE < await work(one, "page", VIEWER, ids) < EACH * PAGE
+
+
+async def fill(url: str, likes: int) -> None:
+    """Everybody follows the viewer and is followed; each post has three pictures, a tag and totals."""
+    posts = FRIENDS * POSTS_EACH
+    connection = await asyncpg.connect(url)
+    await connection.execute("set statement_timeout = '2min'")
+    for statement in (
+        f"""insert into account (id, username, name, private)
+        select n, 'person' || n, 'Person ' || n, n % 2 = 0 from generate_series(1, {FRIENDS + 1}) n""",
+        f"insert into follow (follower, followee) select {VIEWER}, n from generate_series(2, {FRIENDS + 1}) n",
+        f"insert into follow (follower, followee) select n, {VIEWER} from generate_series(2, {FRIENDS + 1}) n",
+        f"""insert into relation (user_id, kind, target)
+        select n, 'block', {FRIENDS} + 2 from generate_series(1, {FRIENDS + 1}) n""",
+        f"""insert into post (id, author, cid, digest, state, caption, place, published_at)
+        select n, 2 + n % {FRIENDS}, 'cid' || n, '', 'published', 'A caption of some length #hashtag, with ' || n,
+          'Vienna', to_timestamp(n) from generate_series(1, {posts}) n""",
+        f"""insert into media (id, owner, state, bytes, width, height, thumbhash, due_at)
+        select n, 2 + n % {posts} % {FRIENDS}, 'ready', 1000000, 2048, 1536, '\\x00112233445566778899aabbccddeeff', null
+        from generate_series(1, {3 * posts}) n""",
+        f"""insert into post_media (post, n, media)
+        select n, k, n + (k - 1) * {posts} from generate_series(1, {posts}) n, generate_series(1, 3) k""",
+        f"insert into post_person (post, kind, user_id) select n, 'tag', {VIEWER} from generate_series(1, {posts}) n",
+        f"""insert into tally (thing, kind, total)
+        select n, kind, 100 from generate_series(1, {posts}) n, unnest(array['likes', 'comments', 'saves']) kind""",
+        f"""insert into post_like (post, user_id) select 1 + n % {posts}, {VIEWER} + n / {posts}
+        from generate_series(0, {likes - 1}) n""",
+        f"""insert into post_save (user_id, post) select {VIEWER} + n / {posts}, 1 + n % {posts}
+        from generate_series(0, {likes - 1}) n""",
+        "analyze",
+    ):
+        await connection.execute(statement)
+    await connection.close()
