@@ -18,13 +18,15 @@ def own_origins(node: Node, number: int) -> frozenset[str]:
     """
     ports = {node.listen.port, node.own_port(number)}
     url = urlsplit(str(node.url_of(number)))
-    origins = {_origin("http", name, port) for name in {*_names(node.listen.host), url.hostname or ""} for port in ports}
+    origins = {
+        _origin("http", name, port) for name in {*_names(node.listen.host), url.hostname or ""} for port in ports
+    }
     scheme = {"ws": "http", "wss": "https"}[url.scheme]
     return frozenset(origins | {_origin(scheme, url.hostname or "", url.port or _USUAL[scheme])})
 
 
 def socket_source(node: Node, number: int) -> str:
-    """Where the sockets of all nodes are, as Content-Security-Policy says it: each on a port of its own, if on a port."""
+    """Where the sockets of all nodes are, as a source of Content-Security-Policy: any port, if they have their own."""
     url = urlsplit(str(node.url_of(number)))
     return f"{url.scheme}://{_bracketed(url.hostname or '')}" + (":*" if url.port else "")
 

@@ -282,7 +282,9 @@ def test_a_page_from_the_very_address_that_is_asked_is_our_own(host: str) -> Non
         assert isinstance(answer(request(Host=host.upper(), Origin=origin.upper()), NONE), Upgrade)
 
 
-@pytest.mark.parametrize("host", [*OWN, "127.0.0.1:8081", "127.0.0.1.evil.example:8080", "evil.localhost:8080", "a1.2.3.4"])
+@pytest.mark.parametrize(
+    "host", [*OWN, "127.0.0.1:8081", "127.0.0.1.evil.example:8080", "evil.localhost:8080", "a1.2.3.4"]
+)
 def test_neither_another_port_nor_a_name_that_anybody_can_bind_is(host: str) -> None:
     origin = "http://127.0.0.1:8081" if host in OWN else f"http://{host}"
     at = host if host != "127.0.0.1:8081" else "127.0.0.1:8080"
