@@ -6,7 +6,7 @@
 import { Refusal } from "./words.js";
 
 const KEPT = "tidings.login", EARLY_MS = 30_000, TRIES = 4;
-const AGAIN = new Set(["rate_limited", "unavailable", "unknown_outcome", "internal"]);
+const AGAIN = new Set(["unreached", "rate_limited", "unavailable", "unknown_outcome", "internal"]);
 
 /** Names one request for ever: 128 random bits. */
 export function newCid() {
@@ -73,7 +73,7 @@ export class Api {
     const headers = {};
     if (token) headers.Authorization = `Bearer ${token}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) throw refusalOf(response, answer);
     return answer;
@@ -85,6 +85,11 @@ export class Api {
   }
 
   #forget() { this.#login = null; sessionStorage.removeItem(KEPT); }
+}
+
+/** Fetch, with a Refusal for a server that cannot be reached. */
+export async function reach(path, options) {
+  try { return await fetch(path, { ...options, cache: "no-store" }); } catch { throw new Refusal("unreached", "The server cannot be reached."); }
 }
 
 /** The refusal in a problem document (RFC 9457). */

@@ -30,13 +30,14 @@ export function feedView(app, root) {
       status.replaceChildren(...(cards.size ? [over ? "That is all there is." : ""] : empty()));
     } catch (fault) { status.textContent = inWords(fault); over = true; } finally { if (mine === life) loading = false; }
   };
-  const put = (post) => {
+  const put = (post, first = false) => {
     if (cards.has(post.id)) return;
+    status.textContent = "";
     app.people.learn(post.author);
     const card = postCard(app, post);
     cards.set(post.id, card);
     screen.observe(card);
-    list.append(card);
+    if (first) { list.prepend(card); window.scrollTo({ top: 0 }); } else list.append(card);
   };
   const reload = async (up) => {
     life += 1;
@@ -59,7 +60,7 @@ export function feedView(app, root) {
   };
   const removed = ({ post }) => { cards.get(post)?.remove(); cards.delete(post); };
   const offs = [
-    app.on("feed.new", announce), app.on("posted", () => reload(true)), app.on("lost", () => reload(false)),
+    app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("lost", () => reload(false)),
     app.on("post.count", ({ post, likes, comments }) => cards.get(post)?.count({ likes, comments })), app.on("post.removed", removed),
   ];
   const sentinel = new IntersectionObserver(([one]) => one.isIntersecting && page(), { rootMargin: "600px" });

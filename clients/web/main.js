@@ -77,7 +77,7 @@ function recover() {
 
 // A story or post of mine is told of by no event: shown when its picture is ready, which is told.
 function shared(kind, made, media) {
-  const show = () => (kind === "post" ? app.emit("posted", made) : app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined));
+  const show = () => (kind === "post" ? published(made.id) : app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined));
   if (made.state !== "processing") return show();
   const off = app.on("upload", ({ upload, state }) => {
     if (upload !== media || (state !== "ready" && state !== "rejected")) return;
@@ -85,6 +85,13 @@ function shared(kind, made, media) {
     if (state === "ready") show(); else toast("A picture that you shared cannot be shown.");
   });
   return undefined;
+}
+
+// Its picture is ready: it is published a moment later.
+async function published(id, tries = 10) {
+  const post = await app.api.call("GET", `/v1/posts/${id}`).catch(() => undefined);
+  if (post && !post.state) app.emit("posted", post);
+  else if (post?.state === "processing" && tries > 0) setTimeout(() => published(id, tries - 1), 500);
 }
 
 function connected(state) {

@@ -32,7 +32,8 @@ export function byline(author, at, ...more) {
 }
 
 /** The article of a post. `article.count({likes, comments})` shows other totals. */
-export function postCard(app, post) {
+export function postCard(app, told) {
+  const post = { likes: 0, comments: 0, liked: false, ...told };
   const likes = h("span", { class: "likes" }), comments = h("button", { class: "quiet", onclick: () => openComments(app, post, card.count) });
   const like = h("button", { class: "quiet round like", onclick: () => toggle() }, icon("heart"));
   const show = () => {

@@ -1,6 +1,6 @@
 // Uploading a file by tus 1.0 (tus.io/protocols/resumable-upload): created, then sent in pieces, going on where it was.
 
-import { newCid, refusalOf } from "./api.js";
+import { newCid, reach, refusalOf } from "./api.js";
 import { Refusal } from "./words.js";
 
 const PIECE = 512 * 1024, TRIES = 6;
@@ -46,7 +46,7 @@ function isFinal(fault) { return fault instanceof Refusal && ["bad_request", "fo
 async function ask(api, method, path, headers = {}, body = undefined) {
   for (let again = true; ; again = false) {
     const authorization = { Authorization: `Bearer ${await api.token()}` };
-    const response = await fetch(path, { method, headers: { ...VERSION, ...authorization, ...headers }, body, cache: "no-store" });
+    const response = await reach(path, { method, headers: { ...VERSION, ...authorization, ...headers }, body });
     if (response.ok) return response;
     const fault = refusalOf(response, await response.json().catch(() => ({})));
     if (fault.code !== "unauthenticated" || !again) throw fault;

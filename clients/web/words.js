@@ -1,12 +1,13 @@
 // What went wrong, in words.
 
-/** A request that was refused: `code` is one of docs/protocol.md §2. */
+/** A request that was refused: `code` is one of docs/protocol.md §2, or "unreached". */
 export class Refusal extends Error {
   constructor(code, message, retryMs) { super(message); this.code = code; this.retryMs = retryMs; }
 }
 
 const BY_CODE = {
   rate_limited: "That was too much at once. Wait a moment and try again.",
+  unreached: "The server cannot be reached. Is your connection up?",
   unavailable: "The server cannot do this now. Try again in a moment.",
   unknown_outcome: "It is not known whether this was done. Look, and try again if not.",
   internal: "The server failed to do this. Try again.",
@@ -22,7 +23,10 @@ const BY_CLOSE = {
 
 /** A sentence for somebody who is not a programmer. */
 export function inWords(fault) {
-  if (!(fault instanceof Refusal)) return fault instanceof TypeError ? "The server cannot be reached. Is your connection up?" : String(fault?.message ?? fault);
+  if (!(fault instanceof Refusal)) {
+    console.error(fault);
+    return "Something on this page failed. Load it again.";
+  }
   return BY_CODE[fault.code] ?? sentence(fault.message);
 }
 

@@ -46,7 +46,6 @@ class Page:
                 f"default-src 'self'; connect-src 'self' {socket_source}; img-src 'self' data: blob:; "
                 "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
             ),
-            "Cross-Origin-Opener-Policy": "same-origin",
             # The addresses of pictures are signed for one viewer: they go nowhere else.
             "Referrer-Policy": "no-referrer",
             "X-Frame-Options": "DENY",
