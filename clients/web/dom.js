@@ -48,7 +48,7 @@ export function avatar(user, username) {
   return element;
 }
 
-/** Say something for some seconds at the foot of the page; screen readers read it. */
+/** Say something for some seconds at the top of the page; screen readers read it. */
 export function toast(words) {
   const place = document.getElementById("toasts");
   const line = h("p", { class: "toast" }, words);

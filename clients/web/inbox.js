@@ -16,7 +16,9 @@ function title(app, chat, element) {
 function said(event) {
   if (!event) return "";
   if (event.ev !== "message") return "";
-  return event.text ?? (event.share ? `Shared a ${event.share.kind}` : "…");
+  if (!event.share) return event.text ?? "…";
+  const what = event.share.reaction ? "Reacted to a story" : event.share.kind === "story" && event.text ? "About a story" : `Shared a ${event.share.kind}`;
+  return event.text ? `${what}: ${event.text}` : what;
 }
 
 export function inboxView(app, root) {
