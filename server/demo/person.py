@@ -4,15 +4,17 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+
+from tidings_client.stories import Stories
+from tidings_client.uploads import Uploads
 
 from server.demo.figures import Figures
 from server.demo.people import CAPTIONS, COMMENTS, EMOJI, GREETINGS, LINES
 from server.demo.pictures import STORY, draw
 from tidings_client import Client, Graph, Login, Message, Notification, Offline, TidingsError, new_cid
 from tidings_client.posts import Posts
-from tidings_client.stories import Stories
-from tidings_client.uploads import Uploads
 
 THINKS_S = 2.5
 LOOKS_S = 20.0
@@ -21,6 +23,14 @@ SHOWS_S = 30.0
 """How often anybody of all of them posts or tells a story: each costs a core half a second to make its sizes."""
 FAULTS = (TidingsError, OSError)
 """What may happen to anything while nodes are restarted; it is done another time then."""
+
+
+# One at a time: each takes a core, and 100 MB while it is drawn.
+_DRAWING = ThreadPoolExecutor(1, "drawing")
+
+
+async def _drawn(size: tuple[int, int] | None = None) -> bytes:
+    return await asyncio.get_running_loop().run_in_executor(_DRAWING, draw, random.getrandbits(48), size)
 
 
 class Person:
@@ -64,14 +74,14 @@ class Person:
     async def post(self) -> None:
         """A picture with some words."""
         with suppress(*FAULTS):
-            jpeg = await asyncio.to_thread(draw, random.getrandbits(48))
+            jpeg = await _drawn()
             await self._posts.create([await self._uploads.upload(jpeg)], random.choice(CAPTIONS))
             self._figures.posts += 1
 
     async def tell(self) -> None:
         """A story."""
         with suppress(*FAULTS):
-            jpeg = await asyncio.to_thread(draw, random.getrandbits(48), STORY)
+            jpeg = await _drawn(STORY)
             await self._stories.post(await self._uploads.upload(jpeg), cid=new_cid())
             self._figures.stories += 1
 

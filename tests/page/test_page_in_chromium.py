@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
+import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from tests.page.browsing import DESKTOP, PHONE, Someone, chromium, someone
 from tests.server.running import Installation
