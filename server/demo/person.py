@@ -19,7 +19,7 @@ from tidings_client.posts import Posts
 THINKS_S = 2.5
 LOOKS_S = 20.0
 """How often somebody looks at their feed and at the stories."""
-SHOWS_S = 30.0
+SHOWS_S = 20.0
 """How often anybody of all of them posts or tells a story: each costs a core half a second to make its sizes."""
 FAULTS = (TidingsError, OSError)
 """What may happen to anything while nodes are restarted; it is done another time then."""
@@ -144,12 +144,13 @@ class Person:
             await self._say(client, message.conversation, random.choice(LINES))
 
     async def _greet(self, client: Client, newcomer: str) -> None:
-        """Follow back, once, and say hello."""
+        """Follow back, once, say hello, and show something: it comes while they look."""
         self._known.add(newcomer)
         with suppress(*FAULTS):
             await self._graph.follow(newcomer)
             conversation = await client.open(newcomer)
             await self._say(client, conversation.id, random.choice(GREETINGS))
+        await self.post()
 
     async def _say(self, client: Client, conversation: str, words: str) -> None:
         with suppress(*FAULTS):

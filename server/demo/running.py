@@ -72,12 +72,12 @@ def password_of(data: Path) -> str:
 
 async def demo(url: str, people: int, password: str, console: Console) -> None:
     """Sign `people` up, or in, and let them live, until cancelled."""
-    names = [NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else str(number)) for number in range(people)]
+    wanted = [NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else str(number)) for number in range(people)]
     async with asyncio.TaskGroup() as group:
-        entering = [group.create_task(_enter(url, name, password)) for name in names]
+        entering = [group.create_task(_enter(url, name, password)) for name in wanted]
         for entered in track(asyncio.as_completed(entering), "people are coming", people, console=console):
             await entered
-    logins = [entered.result() for entered in entering]
+    names, logins = zip(*(entered.result() for entered in entering), strict=True)
     users = [login.tokens.user for login in logins]
     figures = Figures()
     page = f"{url}/#/@{names[0]}"
@@ -112,11 +112,11 @@ async def _begin(crowd: Sequence[Person], first: Login) -> None:
         await person.tell()
 
 
-async def _enter(url: str, name: str, password: str) -> Login:
-    """Somebody else may have taken the name: then take another."""
+async def _enter(url: str, name: str, password: str) -> tuple[str, Login]:
+    """Under which name. Somebody else may have taken it: then take another."""
     while True:
         try:
-            return await enter(url, name, password)
+            return name, await enter(url, name, password)
         except Refused as refusal:
             if refusal.code != "unauthenticated":
                 raise
