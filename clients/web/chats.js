@@ -29,7 +29,7 @@ export class Chats {
     const chat = { typing: new Map(), sending: [], ...known, ...rest, log };
     this.#all.set(chat.id, chat);
     for (const event of events ?? []) this.#apply(chat, event, false);
-    if (more) this.#fill(chat);
+    if (more) this.#fill(chat).catch(() => undefined);
     if (!known) this.stored(chat.id, conversation.last_c);
     this.changed(chat.id);
     return chat;
@@ -72,7 +72,7 @@ export class Chats {
 
   #apply(chat, event, live) {
     const head = chat.log.head;
-    if (!chat.log.take(event)) this.#fill(chat);
+    if (!chat.log.take(event)) this.#fill(chat).catch(() => undefined);
     if (!live) this.stored(chat.id, event.c);
     if (chat.log.head === head) return;
     chat.last_c = Math.max(chat.last_c, chat.log.head);

@@ -3,18 +3,20 @@
 import { GOODBYE, PROTOCOL, RESUME_LATER, Stream, afterClose, sendAgain } from "./rules.js";
 import { Refusal } from "./words.js";
 
-const REPLY_MS = 10_000, ACK_MS = 500, MOST_WAITING = 200, MOVED_IN_A_ROW = 3;
+const REPLY_MS = 10_000, ACK_MS = 500, MOST_WAITING = 200, MOVED_IN_A_ROW = 3, LOST = 1006;
 const UNSENDABLE = new Set([1002, 1007, 1009]);
 
 export class Connection {
   #socket; #stream = new Stream(); #ids = 0; #waiting = []; #flying = new Map(); #ready = false; #ended = false;
   #tries = 0; #moved = 0; #url; #ackTimer; #reconnectTimer; #silence; #pingMs = 25_000;
+  #gone = new AbortController();
 
   /** `api` has tokens, `tell(event)` takes every event, `show(state)` is told "online", "offline" or a close code. */
   constructor({ url, api, device, tell, show }) {
     Object.assign(this, { url, api, device, tell, show });
-    document.addEventListener("visibilitychange", () => this.#background());
-    window.addEventListener("online", () => this.#hasten());
+    const { signal } = this.#gone;
+    document.addEventListener("visibilitychange", () => this.#background(), { signal });
+    window.addEventListener("online", () => this.#hasten(), { signal });
     this.#open();
   }
 
@@ -36,21 +38,32 @@ export class Connection {
   stored(conversation, c) { this.#stream.store(conversation, c); this.#ackSoon(); }
 
   /** For good: I am gone. */
-  end() { this.#ended = true; this.#socket?.close(GOODBYE); this.#stop(); this.#rejectAll("You are signed out."); }
+  end() {
+    this.#ended = true;
+    this.#gone.abort();
+    this.#socket?.close(GOODBYE);
+    this.#stop();
+    this.#rejectAll("You are signed out.");
+  }
 
   async #open() {
     const token = await this.api.token().catch(() => undefined);
-    if (this.#ended) return;
-    const socket = (this.#socket = new WebSocket(this.#url ?? this.url, PROTOCOL));
+    if (this.#ended) return undefined;
+    const url = this.#url ?? this.url;
     this.#url = undefined;
+    // Without a token, or where the page may not connect to, this attempt has failed like one that finds nobody.
+    if (!token) return this.#closed(LOST, "");
+    let socket;
+    try { socket = this.#socket = new WebSocket(url, PROTOCOL); } catch { return this.#closed(LOST, ""); }
     socket.onopen = () => this.#hello(token);
     socket.onmessage = (message) => socket === this.#socket && this.#take(JSON.parse(message.data));
     socket.onclose = (close) => socket === this.#socket && this.#closed(close.code, close.reason);
+    return undefined;
   }
 
   #hello(token) {
     this.#ids = 1;
-    const hello = { op: "hello", id: 1, token: token ?? "", device: { id: this.device, platform: "web", app: "tidings page" } };
+    const hello = { op: "hello", id: 1, token, device: { id: this.device, platform: "web", app: "tidings page" } };
     if (this.#stream.resume) Object.assign(hello, { resume: this.#stream.resume, snapshot: false });
     if (this.#moved < MOVED_IN_A_ROW) hello.follow = true;
     if (document.hidden) hello.background = true;
@@ -97,6 +110,7 @@ export class Connection {
     this.show("online");
     this.tell({ ev: "welcome", outcome: ok.outcome });
     if (lost) this.tell({ ev: "lost" });
+    if (ok.outcome !== "fresh") this.tell({ ev: "returned" });
     for (const entry of this.#waiting.splice(0)) this.#write(entry);
   }
 
@@ -164,7 +178,11 @@ export class Connection {
     this.#again(false);
   }
 
-  #background() { if (this.#ready) this.request("background", { on: document.hidden }).catch(() => undefined); }
+  // In the background no live events come: what they told has to be looked up after it.
+  #background() {
+    if (!this.#ready) return;
+    this.request("background", { on: document.hidden }).then(() => document.hidden || this.tell({ ev: "returned" }), () => undefined);
+  }
 
   #rejectAll(words) {
     for (const entry of [...this.#waiting.splice(0), ...this.#flying.values()]) entry.reject(new Refusal("unavailable", words));

@@ -58,9 +58,13 @@ export function feedView(app, root) {
     fresh.hidden = false;
     if (!cards.size) reload(false);
   };
+  const missed = async () => {
+    const answer = await app.request("feed.page", { mode: "latest", limit: PAGE }).catch(() => undefined);
+    for (const { id } of answer?.items ?? []) announce({ post: id });
+  };
   const removed = ({ post }) => { cards.get(post)?.remove(); cards.delete(post); };
   const offs = [
-    app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("lost", () => reload(false)),
+    app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("returned", missed),
     app.on("post.count", ({ post, likes, comments }) => cards.get(post)?.count({ likes, comments })), app.on("post.removed", removed),
   ];
   const sentinel = new IntersectionObserver(([one]) => one.isIntersecting && page(), { rootMargin: "600px" });

@@ -63,21 +63,24 @@ function tell(event) {
     if (event.notifications) app.notices.replace(event.notifications);
     if (event.tray) app.tray.replace(event.tray);
   } else if (event.ev === "lost") recover();
+  else if (event.ev === "returned") refreshTray();
   else if (OF_CONVERSATIONS.has(event.ev)) app.chats.take(event).catch(() => undefined);
   else if (event.ev.startsWith("notification")) app.notices.take(event);
   else if (event.ev === "tray") app.tray.take(event);
   app.emit(event.ev, event);
 }
 
-// What was missed is not told again: conversations by their heads, everything else anew.
+// What was missed of the stream is not told again either: conversations go on from their heads, notifications begin anew.
 function recover() {
   app.chats.sync().then((notifications) => notifications && app.notices.replace(notifications)).catch(() => undefined);
-  app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined);
 }
+
+// Live events are never told again: after a time without them the whole is asked for.
+function refreshTray() { app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined); }
 
 // A story or post of mine is told of by no event: shown when its picture is ready, which is told.
 function shared(kind, made, media) {
-  const show = () => (kind === "post" ? published(made.id) : app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined));
+  const show = () => (kind === "post" ? published(made.id) : refreshTray());
   if (made.state !== "processing") return show();
   const off = app.on("upload", ({ upload, state }) => {
     if (upload !== media || (state !== "ready" && state !== "rejected")) return;
@@ -122,6 +125,7 @@ function render(view) {
   leave();
   const root = document.getElementById("view");
   root.replaceChildren();
+  root.focus({ preventScroll: true });
   leave = view(root);
   window.scrollTo({ top: 0 });
 }

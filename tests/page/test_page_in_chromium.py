@@ -1,5 +1,6 @@
 """The web page as people have it: two of them in a real browser, against a real installation of two nodes."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -142,3 +143,35 @@ async def remembered(ada: Someone) -> None:
     await ada.page.get_by_role("button", name="Log out").click()
     await ada.page.get_by_role("button", name="Log in").wait_for()
     assert await ada.page.evaluate("sessionStorage.getItem('tidings.login')") is None
+
+
+async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_is_lost_or_shown_twice(
+    installation: Installation, shots: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(chromium())
+        eve = await stack.enter_async_context(someone(browser, shots, "eve", DESKTOP))
+        finn = await stack.enter_async_context(someone(browser, shots, "finn", PHONE))
+        await finn.sign_up(installation.url)
+        await eve.sign_up(installation.url, "#/@finn")
+        await eve.page.get_by_role("button", name="Message", exact=True).click()
+        await eve.say("before")
+        await finn.go("#/inbox")
+        await (await finn.see("before")).click()
+        for number in (1, 2):
+            killed = installation.node_pid(number)
+            installation.kill_node(number)
+            # Said while whoever lived there is away: it waits in the page, and arrives once.
+            await eve.say(f"said without node {number}")
+            await asyncio.to_thread(installation.await_node, number, killed)
+            await (await finn.see(f"said without node {number}")).wait_for()
+            await eve.online()
+            await finn.online()
+        await finn.page.get_by_role("button", name="Accept").click()
+        await finn.say("all of it")
+        await eve.see("all of it")
+        await eve.page.locator(".pending").wait_for(state="detached")
+        said = ["before", "said without node 1", "said without node 2", "all of it"]
+        for who in (eve, finn):
+            assert await who.page.locator(".log li p").all_text_contents() == said
+        await finn.shoot("after-kills")
