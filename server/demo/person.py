@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from tidings_client.stories import Stories
-from tidings_client.uploads import Uploads
-
 from server.demo.figures import Figures
 from server.demo.people import CAPTIONS, COMMENTS, EMOJI, GREETINGS, LINES
 from server.demo.pictures import STORY, draw
 from tidings_client import Client, Graph, Login, Message, Notification, Offline, TidingsError, new_cid
+from tidings_client.engagement import Engagement
+from tidings_client.feed import Feed
 from tidings_client.posts import Posts
+from tidings_client.stories import Stories
+from tidings_client.uploads import Uploads
 
 THINKS_S = 2.5
 LOOKS_S = 20.0
@@ -23,7 +24,6 @@ SHOWS_S = 20.0
 """How often anybody of all of them posts or tells a story: each costs a core half a second to make its sizes."""
 FAULTS = (TidingsError, OSError)
 """What may happen to anything while nodes are restarted; it is done another time then."""
-
 
 # One at a time: each takes a core, and 100 MB while it is drawn.
 _DRAWING = ThreadPoolExecutor(1, "drawing")
@@ -42,10 +42,10 @@ class Person:
         self.user = login.tokens.user
         self._known = set(people)
         self._client = Client(url, token_source=login, device=f"demo-{name}", app="tidings demo")
-        self._login = login
         self._friends = friends
         self._figures = figures
         self._graph, self._posts = Graph(login), Posts(login)
+        self._feed, self._engagement = Feed(login), Engagement(login)
         self._stories, self._uploads = Stories(login), Uploads(login)
         self._looked_at: set[str] = set()
 
@@ -88,19 +88,17 @@ class Person:
     async def look_at_feed(self) -> None:
         """Like and comment what is new there."""
         with suppress(*FAULTS):
-            feed = await self._login.call("GET", "/v1/feed?mode=latest&limit=10")
-            for post in feed["items"]:
-                if post["id"] not in self._looked_at:
-                    self._looked_at.add(post["id"])
-                    await self._judge(post["id"])
+            for post in (await self._feed.page(limit=10)).items:
+                if post.id not in self._looked_at:
+                    self._looked_at.add(post.id)
+                    await self._judge(post.id)
 
     async def _judge(self, post: str) -> None:
         if random.random() < 0.6:
-            await self._login.call("PUT", f"/v1/posts/{post}/like")
+            await self._engagement.like(post)
             self._figures.likes += 1
         if random.random() < 0.2:
-            said = {"cid": new_cid(), "text": random.choice(COMMENTS)}
-            await self._login.call("POST", f"/v1/posts/{post}/comments", said)
+            await self._engagement.comment(post, random.choice(COMMENTS))
             self._figures.comments += 1
 
     async def _look(self, client: Client) -> None:
