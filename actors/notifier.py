@@ -19,6 +19,8 @@ OPEN_MS = 12 * 3_600_000
 WINDOW_MS = 30_000
 AT_ONCE: frozenset[Kind] = frozenset(("mention", "message", "message_request", "system"))
 """Kinds that are alerted without a window, or rather with one that closes as soon as it is open."""
+IN_APP: frozenset[Kind] = frozenset(("story_reply",))
+"""Kinds that nobody is alerted of: a reply is a message, whose own push says it."""
 ALONE: frozenset[Kind] = frozenset(("system",))
 """Kinds whose every deed is a notification of its own."""
 
@@ -108,7 +110,8 @@ class Notifier:
             group.seen = not is_news
         group.listed = decision.listed
         self._add(group, key, now, is_news)
-        window = group.window if is_news and decision.alerts else 0
+        alerts = decision.alerts and key.kind not in IN_APP
+        window = group.window if is_news and alerts else 0
         if window and group.due_at is None:
             group.due_at = Millis(now + (0 if key.kind in AT_ONCE else WINDOW_MS))
         self._set(key, Noted(note.event, group.id, False, window, quiet_until, done.text))

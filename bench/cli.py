@@ -26,6 +26,7 @@ from bench.workloads.dm import Dm, DmAcross
 from bench.workloads.fanout import Fanout
 from bench.workloads.held import Held
 from bench.workloads.idle import Idle
+from bench.workloads.likes import Likes
 from bench.workloads.notifications import Notifications
 from bench.workloads.presence import Presence
 from bench.workloads.storm import Storm
@@ -120,6 +121,17 @@ def fanout(members: int, devices: int, rate: float, seconds: float, **shared: An
 def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
     """Activities from the outbox into groups of the notification list: each counted once, and at which cost."""
     conclude(Notifications(events, people), nodes=nodes, **shared)
+
+
+@bench.command()
+@click.option("--requests", default=100_000, show_default=True, help="Likes, unlikes and retries in all.")
+@click.option("--people", default=1_000, show_default=True, help="Who like one post.")
+@click.option("--seconds", default=60.0, show_default=True)
+@NODES
+@measuring
+def likes(requests: int, people: int, seconds: float, nodes: int, **shared: Any) -> None:
+    """One post that everybody likes over HTTP: answer latencies, each answer and the total verified."""
+    conclude(Likes(requests, people, seconds, shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()

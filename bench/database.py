@@ -63,6 +63,42 @@ async def grouped(connection: asyncpg.Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+class Liking(msgspec.Struct, frozen=True):
+    """Likes of one post: those that there are, the folded total, and that with what is not folded yet."""
+
+    edges: int
+    total: int
+    exact: int
+
+
+async def publish_post(connection: asyncpg.Connection, author: str) -> str:
+    """A post without pictures that everybody may see; its id."""
+    made = await connection.fetchval(
+        """insert into post (id, author, cid, digest, state, published_at)
+        values (next_id(0), $1, 'bench', '', 'published', statement_timestamp()) returning id""",
+        int(author),
+    )
+    return str(made)
+
+
+async def folded_likes(connection: asyncpg.Connection, post: str) -> Liking:
+    """As of one moment."""
+    row = await connection.fetchrow(
+        """select (select count(*) from post_like where post = $1), coalesce(sum(total), 0)::bigint,
+          (coalesce(sum(total), 0) + (select coalesce(sum(change), 0) from tally_change
+            where thing = $1 and kind = 'likes'))::bigint
+        from tally where thing = $1 and kind = 'likes'""",
+        int(post),
+    )
+    return Liking(*row)
+
+
+async def waiting_for_locks(connection: asyncpg.Connection) -> int:
+    """Statements that wait for a lock now."""
+    statement = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    return int(await connection.fetchval(statement))
+
+
 async def follow_each_other(url: str, people: Sequence[str], each: int) -> None:
     """Have everybody and the `each` who come after them, in a ring, follow each other."""
     ids = [int(person) for person in people]

@@ -24,6 +24,18 @@ class ObjectsUrl(Value, str):
         return super().__new__(cls, text)
 
 
+class ColdUrl(Value, str):
+    """Where originals go; empty for where all objects are."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = f"{ObjectsUrl.expects}, or nothing"
+
+    def __new__(cls, text: str) -> Self:
+        if text:
+            ObjectsUrl(text)
+        return super().__new__(cls, text)
+
+
 class EndpointUrl(Value, str):
     """Where a server is that speaks S3; empty for Amazon's own."""
 
@@ -64,6 +76,7 @@ class Objects(Struct, frozen=True, kw_only=True):
     """Where pictures lie: in a folder that all nodes share, or in S3."""
 
     url: ObjectsUrl = ObjectsUrl(FOLDER)
+    cold_url: ColdUrl = ColdUrl("")
     endpoint: EndpointUrl = EndpointUrl("")
     region: Name = Name("us-east-1")
     key: Name = Name("")
@@ -80,3 +93,10 @@ class Uploads(Struct, frozen=True, kw_only=True):
     at_once: Annotated[int, Meta(ge=1, le=10_000)] = 32
     per_user: Annotated[int, Meta(ge=1, le=10_000)] = 4
     stall_ms: Annotated[int, Meta(ge=100, le=600_000)] = 20_000
+
+
+class Media(Struct, frozen=True, kw_only=True):
+    """How much of a machine pictures may take while they are made ready."""
+
+    workers: Annotated[int, Meta(ge=0, le=64)] = 1
+    memory_bytes: Annotated[int, Meta(ge=1 << 26, le=1 << 36)] = 805_306_368

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from config.objects import Objects, Uploads
+from config.objects import Media, Objects, Uploads
 from config.push import Push
 from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, RedisUrl, SigningKey, SocketUrl
 
@@ -120,4 +120,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     push: Push = Push()
     objects: Objects = Objects()
     uploads: Uploads = Uploads()
+    media: Media = Media()
     log: Log = Log()

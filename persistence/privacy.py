@@ -42,9 +42,12 @@ COMMENT = f"""({{comment}}.deleted_at is null and {_by(_FRIENDLY, "{comment}.aut
         or not {RESTRICTED.format(one="p.author", other="{comment}.author")}) offset 0))"""
 """`viewer` may see the row `comment`. Whom the post's author restricts is heard by those two alone."""
 
+STORY_AUDIENCE = f"""({_by(PERSON, "{story}.author")} and ({{viewer}} = {{story}}.author or not {{story}}.close_friends
+    or {CLOSE_FRIENDS.format(one="{story}.author", other="{viewer}")}))"""
+"""`story` is meant for `viewer`, whether or not it is there any more: whoever was told of it is told of its end."""
+
 STORY = f"""(({{story}}.author = {{viewer}} and {{story}}.state <> 'deleted') or ({{story}}.state = 'published'
-    and statement_timestamp() < {{story}}.expires_at and {_by(PERSON, "{story}.author")}
-    and (not {{story}}.close_friends or {CLOSE_FRIENDS.format(one="{story}.author", other="{viewer}")})))"""
+    and statement_timestamp() < {{story}}.expires_at and {STORY_AUDIENCE}))"""
 """`viewer` may see the row `story` now: 24 h by the database's clock, then it is its author's alone."""
 
 MEDIA = f"""({{media}}.owner = {{viewer}} or ({{media}}.state = 'ready' and (

@@ -17,6 +17,7 @@ from protocol.events import (
     PresenceChanged,
     Snapshot,
     Synced,
+    TrayChanged,
     Typing,
     UploadMoved,
 )
@@ -34,6 +35,7 @@ DURABLE: tuple[type[Struct], ...] = get_args(DurableEvent)
 EVENTS: tuple[type[Struct], ...] = (
     *DURABLE,
     Typing,
+    TrayChanged,
     UploadMoved,
     PresenceChanged,
     PostCounted,

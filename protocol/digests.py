@@ -14,7 +14,7 @@ def digest(request: SendMessage | CreateConversation) -> int:
     if isinstance(request, SendMessage):
         asked = ["message.send", _given(request.text), _given(request.reply_to), _given(request.mentions)]
         if request.share is not msgspec.UNSET:
-            asked += [request.share.kind, request.share.id]
+            asked += [request.share.kind, request.share.id, *(["reaction"] if request.share.reaction else [])]
     else:
         asked = ["conversation.create", request.members, _given(request.title)]
     return int.from_bytes(blake2b(_encode(asked), digest_size=8).digest(), "big", signed=True)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from protocol.errors import Code
 from protocol.graph import Cursor, People, PeopleQuery
 from protocol.ids import ID, Millis
-from protocol.posts import Author, PostId
+from protocol.posts import Author, PostId, Posts
 from protocol.replies import Done
 from protocol.requests import Cid
 from protocol.route import ById, Method, Route
@@ -131,6 +131,7 @@ ENGAGEMENT_ROUTES: tuple[Route, ...] = (
     _mark("like_comment", "PUT", f"{_COMMENT}/like", "Like a comment", CommentMarks),
     _mark("unlike_comment", "DELETE", f"{_COMMENT}/like", "Like it no more", CommentMarks),
     _list("likers", f"{_POST}/likes", "Who likes a post, the newest first", People, PeopleQuery, "not_found"),
+    _list("saved", "/v1/me/saved", "What I saved, the latest first", Posts, CommentsQuery),
     _list("comments", f"{_POST}/comments", "Threads of a post, the newest first", Comments, CommentsQuery, "not_found"),
     _list(
         "replies", f"{_COMMENT}/replies", "A thread's answers, the oldest first", Comments, RepliesQuery, "not_found"

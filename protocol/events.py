@@ -15,6 +15,7 @@ from protocol.notifications import Notification, Notifications
 from protocol.people import Setting
 from protocol.posts import PostId
 from protocol.shares import Share
+from protocol.trays import Tray, TrayStory
 
 
 class LogEvent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="ev"):
@@ -34,6 +35,11 @@ class MessageSent(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="mess
     share: Share | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     mentions: tuple[UserId, ...] | UnsetType = UNSET
+
+    @property
+    def is_reaction(self) -> bool:
+        """It reacts to a story: a notification tells its author, and no push of a message."""
+        return self.share is not UNSET and self.share.reaction
 
 
 class ConversationChanged(LogEvent, frozen=True, gc=False, omit_defaults=True, tag="conversation"):
@@ -148,7 +154,21 @@ class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=
         return ("upload", self.upload)
 
 
-AnyLiveEvent = Typing | UploadMoved
+class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
+    """Live: stories of `author` are there for me, are not any more, or were seen on a device of mine.
+
+    `remove` without stories is of all of theirs."""
+
+    change: Literal["add", "seen", "remove"]
+    author: UserId
+    stories: tuple[TrayStory, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("tray", self.change, self.author, *(story.id for story in self.stories))
+
+
+AnyLiveEvent = Typing | UploadMoved | TrayChanged
 """The live events that go to users wherever their home is."""
 
 
@@ -261,3 +281,4 @@ class Snapshot(Struct, frozen=True, gc=False, tag_field="ev", tag="snapshot"):
     now: Millis
     next: str | UnsetType = UNSET
     notifications: Notifications | UnsetType = UNSET
+    tray: Tray | UnsetType = UNSET

@@ -24,6 +24,7 @@ from protocol.events import (
     SettingsChanged,
     Snapshot,
     Synced,
+    TrayChanged,
     Typing,
     UploadMoved,
 )
@@ -61,15 +62,19 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     Resume,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPosts,
     WatchPresence,
 )
+from protocol.trays import ShownStory, StoryId, Tray, TrayEntry, TrayStory
 
 ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")
 TALK = ConversationId("497219442225451019")
@@ -107,6 +112,8 @@ _NOTIFICATION = NotificationChanged(
     updated_at=NOW,
     seen=False,
 )
+_STORY = TrayStory(StoryId("497219444004462593"), NOW, False)
+_TRAY = Tray([TrayEntry(BOB, "bob", (ShownStory(_STORY.id, NOW, close_friends=False, seen=False),), "Bob")])
 _QUIET = QuietHours("Europe/Berlin", 22 * 60, 7 * 60)
 
 REQUESTS: tuple[Struct, ...] = (
@@ -136,6 +143,9 @@ REQUESTS: tuple[Struct, ...] = (
     WatchPosts(id=27, posts=[PostId("7")]),
     WatchPresence(id=18, users=[BOB], conversation=TALK),
     SetPresence(id=19, visible=True),
+    StoryTray(id=20),
+    SeeStory(id=21, story=_STORY.id),
+    ReactToStory(id=22, story=_STORY.id, emoji="🔥", cid=CID),
     Type(TALK, "text"),
     Ack("5f2a", 118),
 )
@@ -155,6 +165,7 @@ ANSWERS: tuple[Struct, ...] = (
     PostCounted(PostId("7"), 4, 1),
     PostRemoved(PostId("7")),
     Watched((Presence(BOB, "online", conversation=TALK),)),
+    _TRAY,
 )
 EVENTS: tuple[Struct, ...] = (
     _SAID,
@@ -167,6 +178,7 @@ EVENTS: tuple[Struct, ...] = (
     NotificationsSeen(NOW, 0),
     Typing(TALK, 42, BOB, "text"),
     UploadMoved("497219443001221120", "received", 40),
+    TrayChanged("add", BOB, (_STORY,)),
     PresenceChanged(BOB, "offline", NOW),
     Synced(118),
     Ping(118),

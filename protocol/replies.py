@@ -10,6 +10,7 @@ from protocol.events import AnyLogEvent, Conversation, Gone, Presence
 from protocol.ids import Millis, UserId
 from protocol.notifications import Notifications
 from protocol.preferences import Preferences
+from protocol.trays import Tray
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -113,6 +114,7 @@ Ok = (
     | Preferences
     | Watched
     | PostCounts
+    | Tray
     | Done
 )
 Result = Ok | Refusal

@@ -13,6 +13,7 @@ from protocol.ids import CID, ID, ConversationId, UserId
 from protocol.posts import PostId
 from protocol.preferences import PreferencesChange
 from protocol.shares import Share
+from protocol.trays import StoryId
 
 RequestId = Annotated[int, Meta(ge=1, le=2**31)]
 Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -218,6 +219,24 @@ class SetPresence(Request, frozen=True, gc=False, tag="presence.set"):
     visible: bool
 
 
+class StoryTray(Request, frozen=True, gc=False, tag="story.tray"):
+    """Whose stories there are for me now."""
+
+
+class SeeStory(Request, frozen=True, gc=False, tag="story.seen"):
+    """I have seen this story; once is for ever, and of my own nothing is kept."""
+
+    story: Annotated[StoryId, ID]
+
+
+class ReactToStory(Request, frozen=True, gc=False, tag="story.react"):
+    """React to a story of somebody else: a message to its author, and my reaction until another one."""
+
+    story: Annotated[StoryId, ID]
+    emoji: Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[^\u0000-\u0020\u007f]*$(?!\n)")]
+    cid: Cid
+
+
 class Type(Struct, frozen=True, gc=False, tag_field="op", tag="typing"):
     """`typing`: never answered, may be dropped."""
 
@@ -253,6 +272,9 @@ Asking = (
     | WatchPresence
     | SetPresence
     | WatchPosts
+    | StoryTray
+    | SeeStory
+    | ReactToStory
 )
 """What is answered once hello was."""
 

@@ -45,15 +45,20 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     Request,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     WatchPosts,
     WatchPresence,
 )
 from protocol.route import ById, ByUsername, Method, Route
+from protocol.stories import STORY_ROUTES
+from protocol.trays import Tray
 from protocol.uploads import UPLOAD_ROUTES
 
 ANSWERS: Mapping[type[Request], type[Struct]] = {
@@ -77,6 +82,9 @@ ANSWERS: Mapping[type[Request], type[Struct]] = {
     WatchPresence: Watched,
     SetPresence: Done,
     WatchPosts: PostCounts,
+    StoryTray: Tray,
+    SeeStory: Done,
+    ReactToStory: Sent,
 }
 """The `ok` of every op that is answered."""
 
@@ -211,6 +219,8 @@ ROUTES: tuple[Route, ...] = (
     *POST_ROUTES,
     *UPLOAD_ROUTES,
     *ENGAGEMENT_ROUTES,
+    *STORY_ROUTES,
+    _twin("GET", "/v1/stories/tray", "Whose stories there are for me now", StoryTray),
     # A retry registers the same token again and is answered with the same id: it takes no cid.
     Route(
         name="device.register",

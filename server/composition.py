@@ -20,6 +20,8 @@ from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
 from persistence.graph.postgres import PostgresGraph
+from persistence.media.likeness import PostgresLikeness
+from persistence.media.postgres import PostgresMedia
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
@@ -30,6 +32,8 @@ from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
+from persistence.stories.moving import PostgresMovingStories
+from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
@@ -53,6 +57,11 @@ from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.load import Sheds
 from server.media.addresses import MediaAddresses
+from server.media.moderation import BlockedPictures
+from server.media.pictures import Pictures
+from server.media.pipeline import Pipeline
+from server.media.steps import Processing
+from server.media.workers import Confines
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -63,6 +72,7 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
+from server.posts.clearing import Clearing
 from server.posts.posting import Posting
 from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
@@ -76,6 +86,7 @@ from server.reach import reaching_postgres
 from server.requests import Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
+from server.stories.stories import Stories
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
@@ -138,14 +149,25 @@ class Node:
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
+        self.showing = Showing(pools.questions, self.media_addresses.url)
         self.engagement = Engagement(
             pools.questions,
+            self.showing,
             Watching(
                 pools.questions,
                 self.gateway.find,
                 self.gateway.write,
-                lambda: self.gateway.load.sheds >= Sheds.RECEIPTS,
+                lambda: self.gateway.load.sheds >= Sheds.PRESENCE,
             ),
+        )
+        outbox = PostgresOutbox(pools.outbox)
+        self.stories = Stories(
+            PostgresStories(pools.questions),
+            PostgresMovingStories(pools.questions, self._may_write),
+            outbox,
+            self.media_addresses,
+            router.deliver,
+            conversations.open,
         )
         self.requests = Requests(
             router.tell,
@@ -155,15 +177,17 @@ class Node:
             self.notifications.answering,
             partial(seen_share, pools.questions),
             self.engagement.watching,
+            self.stories.answering,
         )
-        self.showing = Showing(pools.questions, self.media_addresses.url)
         self._posting = Posting(pools.questions, self.showing)
+        self.clearing = Clearing(pools.questions)
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
             "publishing": (MEDIA, Publishing(pools.questions).settled),
+            **self.stories.handlers,
         }
-        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        self.outbox = Outbox(outbox, handlers, str(settings.nats.url), node.incarnation)
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
         self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
         self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
@@ -177,6 +201,7 @@ class Node:
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
         self._make_uploads(pools)
+        self._make_pictures(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         app = make_app(self._services())
@@ -207,9 +232,19 @@ class Node:
         kept = self._settings.objects
         names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
         self.objects = open_objects(*map(str, names))
-        self.upload_progress = Progress(self.cluster.router.deliver)
+        self.upload_progress = Progress(self.cluster.router.deliver, lambda: self.pipeline.wake())
         store = PostgresUploads(pools.questions)
         self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
+
+    def _make_pictures(self, pools: Pools) -> None:
+        kept, granted = self._settings.objects, self._settings.media
+        names = (kept.cold_url, kept.endpoint, kept.region, kept.key, kept.secret)
+        cold = open_objects(*map(str, names)) if kept.cold_url else self.objects
+        media, likeness = PostgresMedia(pools.questions, self._may_write), PostgresLikeness(pools.questions)
+        moderate = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, self.objects, cold, moderate, self.upload_progress.tell)
+        self.pipeline = Pipeline(media, processing, granted.workers, Confines(granted.memory_bytes))
+        self.pictures = Pictures(self.media_addresses, media, self.objects)
 
     def _may_write(self) -> bool:
         return self.cluster.membership.held
@@ -236,12 +271,15 @@ class Node:
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
             uploads=self.uploads,
+            media=self.pictures,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
             posting=self._posting,
+            stories=self.stories.posting,
+            trays=self.stories.relating,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -266,6 +304,9 @@ class Node:
         self.presence.expose(self.metrics)
         self.uploads.expose(self.metrics)
         self.engagement.expose(self.metrics)
+        self.clearing.expose(self.metrics)
+        self.metrics.families.append(self.pipeline.figures.collect)
+        self.stories.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -320,7 +361,14 @@ class Node:
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
                     works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [*self.outbox.works(), *self.notifications.works(), *self.uploads.works()]
+                    works += [
+                        *self.outbox.works(),
+                        *self.notifications.works(),
+                        *self.uploads.works(),
+                        *self.pipeline.works(),
+                        *self.stories.works(),
+                        self.clearing.run(),
+                    ]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
                     await self._stopping.wait()

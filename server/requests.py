@@ -52,9 +52,12 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPosts,
@@ -63,6 +66,8 @@ from protocol.requests import (
 from protocol.shares import Share
 from server.engagement.watching import Watching
 from server.notifications.answering import Answering
+from server.stories.answering import Aimed
+from server.stories.answering import Answering as Stories
 
 QUESTIONS = 2_000
 WORKERS = 8
@@ -75,6 +80,7 @@ NEWEST = 20
 NO_SUCH_USER = Refusal("not_found", "there is no such user")
 ONLY_OPEN_OTHERS = Refusal("bad_request", "user: a conversation needs somebody else")
 TOO_MANY_MEMBERS = Refusal("bad_request", f"members: a conversation has at most {MEMBERS} members")
+NO_REACTION = Refusal("bad_request", "share.reaction: react to a story by story.react")
 NOT_HERE = Refusal("bad_request", "op: this one belongs to a socket")
 
 log = structlog.get_logger()
@@ -107,9 +113,9 @@ class Requests:
         notifications: Answering | None = None,
         seen: Seen | None = None,
         watching: Watching | None = None,
+        stories: Stories | None = None,
     ) -> None:
-        """Without `notifications` there are none to ask about, nor posts to look at without `watching`, and without
-        `seen` nothing to share, as in a simulation."""
+        """Without them there is nothing to ask about, as in a simulation."""
         self._tell = tell
         self._conversations = conversations
         self._people = people
@@ -117,11 +123,14 @@ class Requests:
         self._notifications = notifications
         self._seen = seen
         self._watching = watching
+        self._stories = stories
         self._questions: asyncio.Queue[_Question] = asyncio.Queue(QUESTIONS)
 
     def take(self, user: UserId, asked: Asked, request: AnyRequest) -> None:
         """Start what is asked; exactly one reply to `asked` follows."""
         match request:
+            case SendMessage(share=Share(reaction=True)):
+                self._reply(asked, NO_REACTION)
             case SendMessage(share=Share() as share):
                 self._question(partial(self._send, asked, user, request), lambda: self._sees(user, share))
             case SendMessage():
@@ -138,8 +147,24 @@ class Requests:
                 self._watch(user, asked, request)
             case Hello() | Background() | WatchPresence() | SetPresence() | Type() | Ack():
                 self._reply(asked, NOT_HERE)
+            case ReactToStory():
+                self._question(partial(self._react, asked, user, request), lambda: self._aim(user, request))
             case _:
                 self._question(partial(self._reply, asked), lambda: self._answer(user, request))
+
+    def _react(self, asked: Asked, user: UserId, request: ReactToStory, aimed: Aimed | Refusal) -> None:
+        """A reaction is a message, and what its conversation answers is the answer."""
+        if isinstance(aimed, Refusal):
+            self._reply(asked, aimed)
+            return
+        share = Share("story", request.story, reaction=True)
+        said = SendMessage(
+            id=request.id, conversation=aimed.conversation, cid=request.cid, text=request.emoji, share=share
+        )
+        self._send(asked, user, said, aimed.visible)
+
+    async def _aim(self, user: UserId, request: ReactToStory) -> Aimed | Refusal:
+        return UNAVAILABLE if self._stories is None else await self._stories.aim(user, request)
 
     def _send(self, asked: Asked, user: UserId, request: SendMessage, seen: bool | Refusal) -> None:
         """Who shares what they do not see is refused by the conversation: only there is the cid looked up first."""
@@ -252,9 +277,22 @@ class Requests:
                 return await self._sync(user, request)
             case SendMessage() | MarkRead() | ChangeSettings() | AcceptConversation() | DeclineConversation():
                 return NOT_HERE
+            case ReactToStory():
+                return NOT_HERE
+            case StoryTray() | SeeStory():
+                return UNAVAILABLE if self._stories is None else await self._stories.answer(user, request)
             case ListNotifications() | SeeNotifications() | ChangePreferences():
                 return UNAVAILABLE if self._notifications is None else await self._notifications.answer(user, request)
-            case Hello() | Background() | WatchPresence() | SetPresence() | WatchPosts() | Type() | Ack():
+            case (
+                Hello()
+                | Background()
+                | WatchPresence()
+                | SetPresence()
+                | WatchPosts()
+                | Type()
+                | Ack()
+                | ReactToStory()
+            ):
                 return NOT_HERE
             case _:
                 assert_never(request)
@@ -338,7 +376,8 @@ class Requests:
         page = await self._conversations.page(user, "inbox", None, NEWEST)
         now = await self._conversations.now()
         first = UNSET if self._notifications is None else await self._notifications.first_page(user)
-        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first)
+        tray = UNSET if self._stories is None else await self._stories.first_tray(user)
+        return None if account is None else Snapshot(page.items, _me(account), now, page.next, first, tray)
 
 
 def _me(account: Account) -> Me:

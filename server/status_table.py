@@ -35,6 +35,7 @@ DETAILS = (
     ("actors", "tidings_actors"),
     ("people online", "tidings_presence_online"),
     ("people watched", "tidings_presence_watches"),
+    ("posts watched", "tidings_post_watches"),
     ("Redis answers", "tidings_presence_known"),
     ("commands waiting", "tidings_mailbox_depth"),
     ("requests", "tidings_requests_total"),

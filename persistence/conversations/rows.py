@@ -20,19 +20,28 @@ from persistence.conversations.views import (
     head_after,
     place,
 )
-from protocol.events import AnyLogEvent, ConversationChanged, Folder
+from protocol.events import AnyLogEvent, ConversationChanged, Folder, MessageSent
 from protocol.facts import NOTHING_SET, Chosen, Said, Settings
 from protocol.ids import ConversationId, UserId
+from protocol.shares import Share
+from protocol.stories import StoryShared
+from protocol.trays import StoryId
+
+TOLD = 200
+"""Code points of a message that are told with a story it shares."""
 
 _json = msgspec.json.Encoder().encode
+_told = msgspec.msgpack.Encoder().encode
 _settings = msgspec.json.Decoder(Settings).decode
 
 
 def arguments(units: Sequence[Unit]) -> list[list[Any]]:
-    """The columns of the commit statement: seven of units, seven of events, six of marks. Raises DataFault."""
+    """The columns of the commit statement: seven of units, seven of events, six of marks, two of what is told of
+    shared stories. Raises DataFault."""
     columns = [_columns([_unit(unit) for unit in units], 7)]
     columns.append(_columns([row for unit in units for row in _events(unit)], 7))
     columns.append(_columns([row for unit in units for row in _marks(unit)], 6))
+    columns.append(_columns([row for unit in units for row in _shared(unit)], 2))
     return [column for table in columns for column in table]
 
 
@@ -67,6 +76,22 @@ def _events(unit: Unit) -> list[tuple[Any, ...]]:
         )
         for fact in said
     ]
+
+
+def _shared(unit: Unit) -> list[tuple[int, bytes]]:
+    """What is told of messages that share a story: the author may have to hear of it."""
+    said = [fact.event for fact in unit.facts if isinstance(fact, Said) and isinstance(fact.event, MessageSent)]
+    return [
+        (int(unit.id), _told(_story_shared(event, event.share)))
+        for event in said
+        if event.share is not UNSET and event.share.kind == "story"
+    ]
+
+
+def _story_shared(event: MessageSent, share: Share) -> StoryShared:
+    text = "" if event.text is UNSET else event.text[:TOLD]
+    id = StoryId(share.id)
+    return StoryShared(id, event.conversation, event.c, event.sender, event.at, text, share.reaction)
 
 
 def _marks(unit: Unit) -> list[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 """The SQL of conversations: every statement is a walk along keys, and planned as one (`persistence.pool`)."""
 
 from persistence.conversations.views import MESSAGE, UNREAD, UNREAD_WITHIN
+from protocol.stories import STORY_SHARED
 
 MILLIS = "(extract(epoch from {}) * 1000)::bigint"
 
@@ -29,6 +30,10 @@ head as (
 put as (
   insert into event (conversation, c, sender, cid, kind, digest, body)
   select s.* from said s where s.conversation = any(array(select id from head))),
+told as (
+  insert into outbox (topic, body)
+  select '{shared}', x.body from unnest($21::bigint[], $22::bytea[]) x (conversation, body)
+  where x.conversation = any(array(select id from head))),
 mark as (
   update member m set
     delivered_c = greatest(m.delivered_c, x.delivered_c), read_c = greatest(m.read_c, x.read_c),
@@ -41,8 +46,8 @@ select case when w.id = any(array(select id from head)) then 'committed'
   when w.id = any(array(select conversation from known)) then 'known'
   when w.id = any(array(select id from held)) then 'lost' else '{else_}' end
 from want w order by w.n"""
-COMMIT = _COMMIT.format(skip="skip locked", else_="skipped")
-COMMIT_WAITING = _COMMIT.format(skip="", else_="lost")
+COMMIT = _COMMIT.format(skip="skip locked", else_="skipped", shared=STORY_SHARED)
+COMMIT_WAITING = _COMMIT.format(skip="", else_="lost", shared=STORY_SHARED)
 
 # On its own, so that it is committed before RELOAD looks: what an earlier writer committed is then seen, what it has
 # not committed by now is void.

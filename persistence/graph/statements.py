@@ -9,6 +9,7 @@ written for it, and those who wait have their turn in order.
 from persistence.graph.contract import Names, Others
 from persistence.graph.predicates import BLOCKED, BLOCKS, SILENCED
 from persistence.privacy import PERSON
+from persistence.privacy import PROFILE as PROFILE_SEEN
 from persistence.tallies.fragments import EXACT
 
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
@@ -106,7 +107,7 @@ _PROFILE = f"""
 select a.id, a.username, a.name, a.private, {EXACT.format(thing="a.id", kind="followers")},
   {EXACT.format(thing="a.id", kind="following")}, {EXACT.format(thing="a.id", kind="posts")}
 from account a
-where {{found}} and not {BLOCKS.format(one="a.id", other="$1")}"""
+where {{found}} and {PROFILE_SEEN.format(viewer="$1", author="a.id")}"""
 _THEIRS = """
 select {micros}, x.{them}, a.username, a.name
 from follow x join account a on a.id = x.{them}

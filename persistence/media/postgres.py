@@ -55,6 +55,13 @@ class Outcome(Struct, frozen=True):
     perceptual: bytes | None = None
 
 
+class Served(Struct, frozen=True, gc=False):
+    """What may be shown: how wide its largest variant is, and for how long it may be shown still."""
+
+    width: int
+    left_ms: int
+
+
 class PostgresMedia:
     """On a pool of connections. `may` is asked before anything is written, as by `persistence.pool.fetch`."""
 
@@ -96,11 +103,11 @@ class PostgresMedia:
         """How many are due, to 100,000."""
         return int((await self._fetch(statements.WAITING))[0]["waiting"])
 
-    async def served(self, viewer: str, media: str, until_ms: int) -> int | None:
-        """The width of a picture that is ready, that `viewer` may see now, and for which it is not `until_ms` yet, by
-        the database's clock. Else None, whatever is the matter."""
+    async def served(self, viewer: str, media: str, until_ms: int) -> Served | None:
+        """A picture that is ready, that `viewer` may see now, and for which it is not `until_ms` yet, by the database's
+        clock. Else None, whatever is the matter."""
         rows = await fetch(self._pool, SERVED_WITHIN_S, statements.SERVED, int(viewer), int(media), until_ms)
-        return int(rows[0]["width"]) if rows else None
+        return Served(rows[0]["width"], rows[0]["left_ms"]) if rows else None
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return await fetch(self._pool, WITHIN_S, statement, *arguments, may=self._may)

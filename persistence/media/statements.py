@@ -51,7 +51,8 @@ HASH = "select perceptual from media where id = $1"
 
 # Until when is judged by the same clock as a story's end.
 SERVED = f"""
-select m.width from media m where m.id = $2::bigint and m.state = 'ready'
+select m.width, floor($3::bigint - extract(epoch from statement_timestamp()) * 1000)::bigint as left_ms
+from media m where m.id = $2::bigint and m.state = 'ready'
   and statement_timestamp() < timestamptz 'epoch' + $3::bigint * interval '1 ms'
   and {MEDIA.format(viewer="$1::bigint", media="m")}"""
 WAITING = """

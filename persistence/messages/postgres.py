@@ -77,7 +77,7 @@ class PostgresMessagePushes:
         for body, users, at, conversation, c in found:
             if users is None:
                 further = place(at, conversation, c)
-            elif isinstance(message := _decode(body), MessageSent):
+            elif isinstance(message := _decode(body), MessageSent) and not message.is_reaction:
                 recipients += [Recipient(UserId(user), message, message.c) for user in users]
         return Swept(tuple(recipients), further)
 

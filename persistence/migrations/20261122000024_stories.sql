@@ -1,7 +1,7 @@
 -- migrate:up
 
--- Seen by others from `posted_at` until before `expires_at`, 24 h later to the microsecond; both are null until the
--- media is ready. Then it is in its author's archive alone.
+-- Seen by others from `posted_at` until before `expires_at`, exactly 24 h later; both are null until the media is ready.
+-- Then it is in its author's archive alone. Both are whole milliseconds, so that what a client is told is exact too.
 create table story (
     id bigint primary key,
     author bigint not null,
@@ -12,10 +12,14 @@ create table story (
     state text not null check (state in ('processing', 'published', 'rejected', 'deleted')),
     created_at timestamptz not null default statement_timestamp(),
     posted_at timestamptz,
-    expires_at timestamptz
+    expires_at timestamptz,
+    -- that it is over has been told to trays that are open
+    ended boolean not null default false
 );
 create unique index story_cid on story (author, cid);
 create index story_author on story (author, expires_at, id) where state = 'published';
+create index story_made on story (author, id) where state <> 'deleted';
+create index story_ends on story (expires_at) where state = 'published' and not ended;
 create index story_media on story (media);
 
 -- Who has seen it, since when, and with what they reacted.

@@ -52,8 +52,8 @@ async def delete(pool: Pool, me: UserId, id: PostId) -> Judged:
 
 
 async def _mine(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, id: PostId) -> asyncpg.Record | None:
-    held = await connection.fetchrow(HELD, int(id))
-    return held if held and held["author"] == int(me) else None
+    found = await connection.fetch(HELD, int(id))
+    return found[0] if found and found[0]["author"] == int(me) else None
 
 
 async def _edit(

@@ -46,7 +46,7 @@ async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit | None:
     caption, digest = text(new.caption), new.digest()
     for _ in range(TRIES):
         async with transaction(pool, WITHIN_S) as connection:
-            [row] = await connection.fetch(
+            found = await connection.fetch(
                 MAKE,
                 int(author),
                 new.cid,
@@ -58,10 +58,10 @@ async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit | None:
                 mentioned(caption or "", MENTIONS),
                 [] if new.tags is UNSET else list({int(id) for id in new.tags}),
             )
-            if row["made"] is not None:
-                await connection.fetch(PUBLISH, row["made"], "processing")
-        if result := _made(row, digest):
-            return result
+            if found and found[0][0] == "made":
+                await connection.fetch(PUBLISH, found[0][1], "processing")
+        if found:
+            return _made(digest, *found[0])
         # Neither found nor made: another request with this cid was under way, or the id was taken.
     return None
 
@@ -71,16 +71,17 @@ def text(given: str | UnsetType) -> str | None:
     return None if given is UNSET else given or None
 
 
-def _made(row: asyncpg.Record, digest: bytes) -> Made | Unfit | None:
-    if row["made"] is not None:
-        return Made(PostId(str(row["made"])), digest)
-    if row["first"] is not None:
-        return Made(PostId(str(row["first"])), row["digest"], again=True, gone=row["state"] == "deleted")
-    if row["missing"] is not None:
-        return Unfit("missing", f"media: there is no picture {row['missing']} of yours")
-    if row["rejected"] is not None:
-        return Unfit("rejected", row["rejected"])
-    return None
+def _made(asked: bytes, what: str, id: int, digest: bytes | None, more: str | None) -> Made | Unfit:
+    """The first row of the statement MAKE."""
+    match what:
+        case "made":
+            return Made(PostId(str(id)), asked)
+        case "first":
+            return Made(PostId(str(id)), digest or b"", again=True, gone=more == "deleted")
+        case "missing":
+            return Unfit("missing", f"media: there is no picture {id} of yours")
+        case _:
+            return Unfit("rejected", f"media {id} was rejected: {more or 'it cannot be shown'}")
 
 
 async def stub(pool: Pool, id: PostId) -> PostMade:

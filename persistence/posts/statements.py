@@ -30,12 +30,12 @@ select count(*) from moved"""
 
 
 # Whoever settles one of the pictures waits until this is committed, and finds the post then; or this waits, and finds
-# the picture settled.
+# the picture settled. Nothing comes back when somebody else is about to make the same.
 MAKE = f"""
 with first as materialized (select id, digest, state from post where author = $1::bigint and cid = $2::text),
 pictures as materialized (
   select w.n::int, m.id, m.state, m.reason from unnest($4::bigint[]) with ordinality w (id, n)
-  join media m on m.id = w.id and m.owner = $1 for share of m),
+  join media m on m.id = w.id and m.owner = $1 order by m.id for share of m),
 made as (
   insert into post (id, author, cid, digest, state, caption, place)
   select next_id(($1 >> 10 & 8191)::int), $1, $2, $3::bytea, 'processing', $5::text, $6::text
@@ -51,11 +51,12 @@ people as (
   union all
   select m.id, 'tag', a.id from made m cross join unnest($9::bigint[]) t (id)
   join account a on a.id = t.id where not {BLOCKED.format(one="a.id", other="$1")})
-select (select id from made) as made, (select id from first) as first,
-  (select digest from first), (select state from first),
-  (select id from unnest($4) w (id) where id not in (select id from pictures) limit 1) as missing,
-  (select 'media ' || id || ' was rejected: ' || coalesce(reason, 'it cannot be shown') from pictures
-    where state = 'rejected' order by n limit 1) as rejected"""
+select 'made', id, null::bytea, null::text from made
+union all select 'first', id, digest, state from first
+union all (select 'missing', id, null, null from unnest($4) w (id) where not exists (select from first)
+  and id not in (select id from pictures) limit 1)
+union all (select 'rejected', id, null, reason from pictures
+  where not exists (select from first) and state = 'rejected' order by n limit 1)"""
 
 # Alone with it, so that the statement after this one sees all that was committed while it waited.
 HELD = "select author, state, caption, place from post where id = $1::bigint for no key update"

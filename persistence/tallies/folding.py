@@ -26,5 +26,4 @@ async def fold(pool: Pool) -> int:
     Several may do it at once. Whether it happened is not known after `UnavailableError`, and does not matter: a change
     is there until it was added. Returns how many there were.
     """
-    [row] = await fetch(pool, WITHIN_S, FOLD)
-    return int(row[0])
+    return sum(row[0] for row in await fetch(pool, WITHIN_S, FOLD))

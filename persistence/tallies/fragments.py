@@ -7,8 +7,8 @@ expressions of type bigint, filled in as `FOLDED.format(thing="p.id", kind="like
 
 from typing import Literal
 
-Kind = Literal["likes", "comments", "followers", "following", "posts"]
-"""What is counted of a thing: a post or a comment, whose comments are its answers; or a person."""
+Kind = Literal["likes", "comments", "followers", "following", "posts", "views"]
+"""What is counted of a thing: a post or a comment, whose comments are its answers; a person; or a story, its views."""
 NEAR_CHANGES = 50
 
 APPEND = "insert into tally_change (thing, kind, change)"

@@ -13,15 +13,17 @@ from server.engagement.folding import Folding
 from server.engagement.grouping import Grouping
 from server.engagement.watching import Watching
 from server.observe import Metrics
+from server.posts.showing import Showing
 
 Marks = PostMarks | CommentMarks
 
 
 class Engagement:
-    """`pool` is for who asks for comments and lists."""
+    """`pool` and `showing` are for who asks for comments and lists."""
 
-    def __init__(self, pool: Pool, watching: Watching) -> None:
+    def __init__(self, pool: Pool, showing: Showing, watching: Watching) -> None:
         self.pool = pool
+        self.showing = showing
         self.watching = watching
         self._folding = Folding(partial(fold, pool))
         deeds: tuple[Deed, ...] = get_args(Deed)

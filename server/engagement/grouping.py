@@ -6,8 +6,8 @@ like alone costs Postgres 195 µs, one of a hundred 12 µs (docs/performance.md)
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from persistence.faults import UnavailableError
 
@@ -38,25 +38,31 @@ class Grouping(Generic[Asked, Told]):
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            while self._waiting:
-                await self._together([self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))])
+        try:
+            while True:
+                await self._some.wait()
+                self._some.clear()
+                while self._waiting:
+                    await self._together([self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))])
+        finally:
+            _fail(self._waiting, UnavailableError("this node ends"))
 
     async def _together(self, group: Sequence[tuple[Asked, "asyncio.Future[Told]"]]) -> None:
         try:
             answers = await self._carry_out([asked for asked, _ in group])
         except Exception as fault:
-            for _, told in group:
-                if not told.done():
-                    told.set_exception(fault)
+            _fail(group, fault)
         except asyncio.CancelledError:
-            for _, told in group:
-                told.cancel()
+            _fail(group, UnavailableError("this node ends"))
             raise
         else:
             for (_, told), answer in zip(group, answers, strict=True):
                 # Whoever asked may have gone.
                 if not told.done():
                     told.set_result(answer)
+
+
+def _fail(group: Iterable[tuple[Any, "asyncio.Future[Any]"]], fault: Exception) -> None:
+    for _, told in group:
+        if not told.done():
+            told.set_exception(fault)

@@ -17,11 +17,13 @@ from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
 from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
+from server.http.media import add_media
 from server.http.posts import POST_HANDLERS
 from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import BODY_BYTES, read_body, read_place, read_query
 from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.stories import STORY_HANDLERS
 from server.http.tus import add_tus
 from server.http.twins import twin_handler
 from server.http.uploads import UPLOAD_HANDLERS
@@ -51,6 +53,7 @@ SIGNED_IN: Mapping[str, Handler] = {
     **DEVICE_HANDLERS,
     **POST_HANDLERS,
     **UPLOAD_HANDLERS,
+    **STORY_HANDLERS,
 }
 
 
@@ -59,6 +62,7 @@ def make_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
     entrance = Entrance(services)
     add_tus(app, services.uploads, entrance.admit)
+    add_media(app, services.media, entrance.spend)
     for route in ROUTES:
         endpoint = entrance.endpoint(route)
         # Words and ids share a place in some paths; told apart here, neither is taken for the other.
@@ -78,6 +82,7 @@ class Entrance:
         self._by_login = Limiter(rates.login, monotonic)
         self._by_address = Limiter(rates.address, monotonic)
         self._by_username = Limiter(rates.username, monotonic)
+        self._by_viewer = Limiter(rates.viewer, monotonic)
         self._stricter = {
             "account.create": Limiter(rates.sign_up, monotonic),
             "login.create": Limiter(rates.sign_in, monotonic),
@@ -124,6 +129,11 @@ class Entrance:
         if isinstance(caller, Refusal):
             return _over(self._by_address.spend(self._address(request)), verdicts) or caller
         return _over(self._by_login.spend(caller.login), verdicts) or caller
+
+    def spend(self, request: web.Request, viewer: str | None, verdicts: list[Verdict]) -> Refusal | None:
+        """Count a picture that is asked for by that viewer's address, or by one that we never signed."""
+        limiter, unit = (self._by_viewer, viewer) if viewer else (self._by_address, self._address(request))
+        return _over(limiter.spend(unit), verdicts)
 
     def _caller(self, request: web.Request) -> Caller | Refusal:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

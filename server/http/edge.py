@@ -41,7 +41,7 @@ def make_edge(origins: frozenset[str]) -> Middleware:
         else:
             response = await _guarded(request, handler)
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Vary"] = "Origin"
+        response.headers["Vary"] = ", ".join(["Origin", *response.headers.getall("Vary", [])])
         if origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = str(origin)
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED

@@ -11,6 +11,7 @@ from persistence.engagement.marks import Deed
 from protocol.engagement import Commented, CommentsQuery, NewComment, RepliesQuery
 from protocol.errors import ID_REUSED, Refusal
 from protocol.graph import PeopleQuery
+from protocol.posts import Posts
 from protocol.replies import Done
 from server.http.services import Answer, Call, Handler, Services
 from server.tokens import Caller
@@ -43,6 +44,13 @@ async def _replies(services: Services, caller: Caller, call: Call) -> Answer:
     return await lists.replies(pool, caller.user, call.place.id, after, query.limit) or NO_SUCH_COMMENT
 
 
+async def _saved(services: Services, caller: Caller, call: Call) -> Answer:
+    query: CommentsQuery = call.query
+    engagement = services.engagement
+    posts, after = await lists.saved(engagement.pool, caller.user, _given(query.before), query.limit)
+    return Posts(await engagement.showing.posts(caller.user, posts), after)
+
+
 async def _comment(services: Services, caller: Caller, call: Call) -> Answer:
     new: NewComment = call.body
     made = await comments.make(services.engagement.pool, caller.user, call.place.id, new)
@@ -71,6 +79,7 @@ ENGAGEMENT_HANDLERS: Mapping[str, Handler] = {
     "engagement.likers": _likers,
     "engagement.comments": _comments,
     "engagement.replies": _replies,
+    "engagement.saved": _saved,
     "engagement.comment": _comment,
     "engagement.delete_comment": _delete_comment,
 }

@@ -11,6 +11,7 @@ from protocol.errors import Refusal
 from protocol.graph import PeopleQuery, Suggestions
 from server.http.profiles import NO_SUCH_USER
 from server.http.services import Answer, Call, Handler, Services
+from server.stories.relating import ENDS
 from server.tokens import Caller
 
 MYSELF = Refusal("bad_request", "id: that is you: name somebody else")
@@ -44,8 +45,12 @@ _LISTS: Mapping[str, Names] = {
 async def _do(deed: Deed, services: Services, caller: Caller, call: Call) -> Answer:
     if call.place.id == caller.user:
         return MYSELF
+    trays = services.trays
+    before = await services.graph.relation(caller.user, call.place.id) if trays and deed in ENDS else None
     done = await services.graph.change(caller.user, call.place.id, deed)
     if not isinstance(done, str):
+        if trays:
+            trays.related(deed, caller.user, call.place.id, before)
         if deed in ("block", "unblock"):
             services.fenced(await services.graph.fence(caller.user, call.place.id))
         services.related(caller.user, call.place.id)

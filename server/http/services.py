@@ -16,10 +16,13 @@ from protocol.replies import Ok
 from protocol.requests import AnyRequest
 from server.engagement.engagement import Engagement
 from server.http.rates import Rate
+from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
+from server.stories.posting import StoryPosting
+from server.stories.relating import Relating
 from server.tokens import Caller, Tokens
 from server.uploads.uploads import Uploads
 
@@ -27,7 +30,8 @@ Ask = Callable[[Caller, AnyRequest], Awaitable[Ok | Refusal]]
 
 
 class Rates(Struct, frozen=True, kw_only=True):
-    """How often one may ask: each login; each address without a login; and each address, each username, to get one.
+    """How often one may ask: each login; each address without a login; each address, each username, to get one; and
+    for pictures each viewer.
 
     The limit by username slows guessing from many addresses. Who wants to can use it up and so keep its owner from
     signing in anew; logins that exist are not touched, as exchanging a refresh token does not count.
@@ -37,6 +41,7 @@ class Rates(Struct, frozen=True, kw_only=True):
     address: Rate = Rate("address", 200, 20)
     sign_up: Rate = Rate("sign-up", 100, 0.1)
     sign_in: Rate = Rate("sign-in", 60, 1)
+    viewer: Rate = Rate("viewer", 2_000, 200)
     username: Rate = Rate("username", 10, 1 / 6)
 
 
@@ -45,6 +50,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
     `related` is told that two people, or one and anybody, have become something else to each other, `fenced` which
     conversations have to learn of a block.
+    `stories` and `trays` are None where nothing of them is served.
     `vapid_key` is what browsers subscribe with, empty while no Web Push is sent.
     `ready` says why the node cannot do its job, or None when it can.
     `clock` is milliseconds since 1970, `monotonic` seconds, `random` a cryptographic source of bytes. A refresh token
@@ -64,12 +70,15 @@ class Services(Struct, frozen=True, kw_only=True):
     related: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
     uploads: Uploads
+    media: Pictures
     ready: Callable[[], Awaitable[str | None]]
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     random: Callable[[int], bytes]
     posting: Posting
     refresh_s: int
+    stories: StoryPosting | None = None
+    trays: Relating | None = None
     vapid_key: str = ""
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()

@@ -27,6 +27,7 @@ BODY_TYPE = "application/offset+octet-stream"
 METADATA_CHARACTERS = 4_096
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_HOST = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
 OTHER_VERSION = Refused(Refusal("bad_request", f"Tus-Resumable: this server speaks {VERSION}"), 412)
@@ -52,9 +53,10 @@ def add_tus(app: web.Application, uploads: Uploads, admit: Admit) -> None:
     """Its routes; `admit` says who asks."""
     tus = Tus(uploads, admit)
     one = f"{PATH}/{{id:[1-9][0-9]{{0,17}}}}"
-    for path in (PATH, one):
-        app.router.add_route(hdrs.METH_OPTIONS, path, tus.discover)
+    # One path after the other: what is added in between would make a second resource of the same path.
+    app.router.add_route(hdrs.METH_OPTIONS, PATH, tus.discover)
     app.router.add_route(hdrs.METH_POST, PATH, tus.answering(tus.create))
+    app.router.add_route(hdrs.METH_OPTIONS, one, tus.discover)
     app.router.add_route(hdrs.METH_POST, one, tus.override)
     for method, answer in tus.methods.items():
         app.router.add_route(method, one, answer)
@@ -124,7 +126,7 @@ class Tus:
             upload = await self._write(request, user, upload.id, 0)
         if isinstance(upload, Refused):
             return upload
-        return web.Response(status=201, headers={"Location": f"{PATH}/{upload.id}", **_standing(upload)})
+        return web.Response(status=201, headers={"Location": _place(request, upload), **_standing(upload)})
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | Refused:
         upload = await self._uploads.look(request.match_info["id"], user)
@@ -167,6 +169,18 @@ def _refused(told: Refused, headers: Mapping[str, str]) -> web.Response:
     if told is SLOW:
         response.force_close()
     return response
+
+
+def _place(request: web.Request, upload: Upload) -> str:
+    """An absolute URL: not every client can resolve another one.
+
+    Whoever names a host or a scheme that is not ours is sent there themselves, and nobody else.
+    """
+    path = f"{PATH}/{upload.id}"
+    if not _HOST.fullmatch(request.host):
+        return path
+    scheme = "https" if request.headers.get("X-Forwarded-Proto") == "https" else "http"
+    return f"{scheme}://{request.host}{path}"
 
 
 def _standing(upload: Upload) -> dict[str, str]:

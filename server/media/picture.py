@@ -5,6 +5,7 @@ Runs in a worker's child process alone (`server.media.confinement`).
 """
 
 import math
+import re
 
 import numpy as np
 import pi_heif  # type: ignore[import-untyped]  # it ships no types
@@ -22,6 +23,8 @@ MOST_PIXELS = 120_000_000
 pi_heif.options.DECODE_THREADS = 1
 _VIPS_KINDS = {"avif": "heif"}
 _HEIF_FAULTS = (ValueError, EOFError, RuntimeError, SyntaxError, OSError)
+# As libvips, libjpeg and libheif say it.
+_NO_MEMORY = re.compile("(out of|insufficient) memory|memory alloc", re.IGNORECASE)
 _NCLX_P3 = 12
 """Display P3, as colour primaries are numbered in ISO/IEC 23091-2."""
 
@@ -56,7 +59,11 @@ def shown(data: bytes) -> pyvips.Image:
         # From here on it is small: what follows may look at any pixel at any time.
         return _in_srgb(image.copy_memory()).autorot().copy_memory()
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
+
+
+def _unfit(fault: Exception) -> UnfitError:
+    return UnfitError("too large" if _NO_MEMORY.search(str(fault)) else "broken")
 
 
 def _whole(length: float) -> int:
@@ -76,7 +83,7 @@ def _opened(data: bytes, kind: Kind, shrink: int = 1) -> pyvips.Image:
         load = f"{_VIPS_KINDS.get(kind, kind)}load_buffer"
         return pyvips.Operation.call(load, data, access="sequential", fail_on="truncated", **options)
     except pyvips.Error as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
 
 
 def _opened_heic(data: bytes) -> pyvips.Image:
@@ -87,7 +94,7 @@ def _opened_heic(data: bytes) -> pyvips.Image:
     try:
         rows = np.frombuffer(image.data, np.uint8).reshape(-1, image.stride)[:height, : width * bands]
     except _HEIF_FAULTS as fault:
-        raise UnfitError("broken") from fault
+        raise _unfit(fault) from fault
     opened = pyvips.Image.new_from_memory(rows.tobytes(), width, height, bands, "uchar").copy(interpretation="srgb")
     profile = info.get("icc_profile")
     if not profile and (info.get("nclx_profile") or {}).get("color_primaries") == _NCLX_P3:

@@ -12,7 +12,7 @@ from persistence.faults import UnavailableError
 from persistence.media.postgres import Claimed, Outcome, PostgresMedia, Steps
 from protocol.media import MediaId
 from server.media.steps import LEASE_MS, FaultyError, OvertakenError, Processing, RejectedError
-from server.media.workers import Limits, Worker
+from server.media.workers import Confines, Worker
 from server.outage import Outage
 
 POLL_S = 0.5
@@ -29,8 +29,9 @@ log = structlog.get_logger()
 class Pipeline:
     """`workers` lanes; none leaves pictures to other nodes. `wake` hastens what has just become due."""
 
-    def __init__(self, store: PostgresMedia, processing: Processing, workers: int, limits: Limits) -> None:
-        self.workers = [Worker(limits) for _ in range(workers)]
+    def __init__(self, store: PostgresMedia, processing: Processing, workers: int, confines: Confines) -> None:
+        self.workers = [Worker(confines) for _ in range(workers)]
+        self.figures = processing.figures
         self._store = store
         self._processing = processing
         self._woken = [asyncio.Event() for _ in self.workers]

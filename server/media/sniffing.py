@@ -48,10 +48,10 @@ def is_whole(data: bytes) -> bool:
         size, header = int.from_bytes(data[place : place + 4]), 8
         if size == 1:
             size, header = int.from_bytes(data[place + 8 : place + 16]), 16
-        elif size == 0:
+        elif size == 0 and len(data) - place >= header:
             # The last box may go on to the end.
             return True
-        if size < header:
+        if size < header or len(data) - place < header:
             return False
         place += size
     return place == len(data)

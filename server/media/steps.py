@@ -131,9 +131,6 @@ class Processing:
         return msgspec.structs.replace(done, **found)
 
     async def _assemble(self, job: Claimed) -> None:
-        if await self._objects.size(original_key(job.media)) == job.bytes:
-            # Brought in whole, or assembled by somebody who could not say so any more.
-            return
         try:
             await assemble(self._objects, job.media, original_key(job.media), job.bytes)
         except IncompleteError as fault:
@@ -187,6 +184,8 @@ class Processing:
         keys = [object_key(job.media, name, format) for name in VARIANTS for format in FORMATS]
         pieces = await self._objects.listed(f"upload/{job.media}")
         await self._objects.delete([original_key(job.media), *keys, *(piece.key for piece in pieces)])
+        # It may have been shown before: what it was part of is deleted.
+        await self._cold.delete([archive_key(job.media)])
 
 
 def _bits(done: Steps) -> bytes | None:

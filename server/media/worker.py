@@ -125,6 +125,8 @@ def _said(work: Callable[[], Struct]) -> tuple[int, bytes]:
         return _FOUND, msgspec.msgpack.encode(work())
     except UnfitError as unfit:
         return _UNFIT, str(unfit).encode()
+    except MemoryError:
+        return _UNFIT, b"too large"
     except Exception as fault:
         return _FAULT, repr(fault)[:1_000].encode()
 

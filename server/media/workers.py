@@ -32,7 +32,7 @@ _ALONE = {
 log = structlog.get_logger()
 
 
-class Limits(Struct, frozen=True):
+class Confines(Struct, frozen=True):
     """Of one step: bytes of memory beyond what libraries take, seconds of computing, and seconds in all."""
 
     memory: int
@@ -43,8 +43,8 @@ class Limits(Struct, frozen=True):
 class Worker:
     """One process, for one caller at a time."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, confines: Confines) -> None:
+        self._confines = confines
         self._process: Process | None = None
 
     @property
@@ -78,7 +78,7 @@ class Worker:
         assert process is not None
         fault = None
         try:
-            async with asyncio.timeout(self._limits.wall_s + MARGIN_S):
+            async with asyncio.timeout(self._confines.wall_s + MARGIN_S):
                 await self._send(process, step, size, parts)
                 outcome = await _received(process)
         except TimeoutError:
@@ -105,8 +105,8 @@ class Worker:
 
     async def _send(self, process: Process, step: Step, size: int, parts: AsyncIterator[bytes]) -> None:
         assert process.stdin is not None
-        limits = self._limits
-        job = msgspec.msgpack.encode(Job(step, size, limits.memory, limits.cpu_s, limits.wall_s))
+        confines = self._confines
+        job = msgspec.msgpack.encode(Job(step, size, confines.memory, confines.cpu_s, confines.wall_s))
         process.stdin.write(FRAME.pack(len(job)) + job)
         async for part in parts:
             process.stdin.write(part)

@@ -64,6 +64,8 @@ class MessagePushes:
             for user in users:
                 waiting.note_read(user, event)
             return
+        if event.is_reaction:
+            return
         for user in users:
             if user != event.sender and waiting.reachable(user):
                 actor = self._user(user)

@@ -13,7 +13,7 @@ import click
 import structlog
 from msgspec.structs import replace
 
-from config.objects import FOLDER, Objects, ObjectsUrl
+from config.objects import FOLDER, ObjectsUrl
 from config.sections import Nats, Redis
 from config.settings import Settings
 from config.values import NatsUrl, RedisUrl
@@ -145,7 +145,9 @@ class Supervisor:
         if self._valkey:
             settings = replace(settings, redis=Redis(url=RedisUrl(await self._valkey.start())))
         if settings.objects.url == FOLDER:
-            settings = replace(settings, objects=Objects(url=ObjectsUrl(str(self._data.resolve() / "objects"))))
+            settings = replace(
+                settings, objects=replace(settings.objects, url=ObjectsUrl(str(self._data.resolve() / "objects")))
+            )
         await migrated(url)
         config = self._data / "tidings.toml"
         try:

@@ -52,6 +52,7 @@ class Receiving:
         monotonic: Callable[[], float],
         upload: Upload,
         check: "tuple[_Hash, bytes] | None",
+        piece: int = PIECE,
     ) -> None:
         self._objects = objects
         self._uploads = uploads
@@ -59,6 +60,7 @@ class Receiving:
         self._monotonic = monotonic
         self.upload = upload
         self._check = check
+        self._piece = piece
         self._buffer = bytearray()
         # How far bytes are durable; how far they count is in `upload`.
         self._stored = upload.received
@@ -104,8 +106,8 @@ class Receiving:
             self._check[0].update(part)
         if refused := self._look_at_head():
             return refused
-        while len(self._buffer) >= PIECE:
-            if refused := await self._store(PIECE):
+        while len(self._buffer) >= self._piece:
+            if refused := await self._store(self._piece):
                 return refused
         return await self._sign()
 
@@ -122,7 +124,7 @@ class Receiving:
         return None
 
     async def _sign(self) -> Refused | None:
-        if (now := self._monotonic()) - self._signed_at < SIGN_S:
+        if (now := self._monotonic()) - self._signed_at < SIGN_S or self.upload.finished:
             return None
         self._signed_at = now
         self._tell()

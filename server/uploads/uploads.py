@@ -16,7 +16,7 @@ from server.uploads.assembling import piece_key
 from server.uploads.cleaning import Cleaning
 from server.uploads.places import Places
 from server.uploads.progress import Progress
-from server.uploads.receiving import HOLD_MS, Receiving
+from server.uploads.receiving import HOLD_MS, PIECE, Receiving
 from server.uploads.refusals import Refused
 from server.uploads.sniffing import ENOUGH, sniffed
 
@@ -46,11 +46,13 @@ class Uploads:
         progress: Progress,
         granted: Granted,
         monotonic: Callable[[], float],
+        piece: int = PIECE,
     ) -> None:
         self._objects = objects
         self._uploads = uploads
         self._progress = progress
         self._monotonic = monotonic
+        self._piece = piece
         self.granted = granted
         self.places = Places(granted.at_once, granted.per_user)
         self.cleaning = Cleaning(objects, uploads)
@@ -91,12 +93,15 @@ class Uploads:
             if isinstance(claimed, Refused) or claimed.finished:
                 return claimed
             hashed = (ALGORITHMS[check.algorithm](), check.expected) if check else None
-            receiving = Receiving(self._objects, self._uploads, self._progress, self._monotonic, claimed, hashed)
+            receiving = self._receiving(claimed, hashed)
             refused = await receiving.receive(parts)
             if refused is refusals.NO_PICTURE:
                 await self.end(id, owner)
             self.finished += receiving.upload.finished
             return refused or receiving.upload
+
+    def _receiving(self, upload: Upload, check: "tuple[_Hash, bytes] | None") -> Receiving:
+        return Receiving(self._objects, self._uploads, self._progress, self._monotonic, upload, check, self._piece)
 
     async def _claim(self, id: str, owner: UserId, offset: int, size: int | None) -> Upload | Refused:
         """Who may write is decided by the claim; what stands against it is looked up for the answer's sake."""
@@ -145,7 +150,7 @@ class Uploads:
             await self._uploads.release(claimed)
             return refusals.NOT_PUT if size is None else refusals.OTHER_SIZE
         head = b"".join([part async for part in self._objects.read(key, 0, ENOUGH)])
-        receiving = Receiving(self._objects, self._uploads, self._progress, self._monotonic, claimed, None)
+        receiving = self._receiving(claimed, None)
         refused = await receiving.adopt(head, sniffed(head))
         if refused is refusals.NO_PICTURE:
             await self.end(id, owner)

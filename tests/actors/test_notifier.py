@@ -135,3 +135,10 @@ def test_quiet_hours_put_a_window_off() -> None:
     alert = notifier(held, preferences=preferences).close(Close(7, True), held.due_at)
     assert alert is not None
     assert alert.held
+
+
+def test_a_reply_to_a_story_is_listed_and_alerts_nobody_as_its_message_does() -> None:
+    one = notifier()
+    assert one.note(note(1, kind="story_reply", deed="77:3"), NOW) == "opened"
+    [opened] = one.changes().opened
+    assert (opened.listed, opened.seen, opened.due_at) == (True, False, None)

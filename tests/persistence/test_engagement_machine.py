@@ -124,7 +124,7 @@ def test_totals_equal_edges_whenever_they_are_folded(module_database: str) -> No
         Engaging.runner, Engaging.pool = runner, runner.run(opened.__aenter__())
         health = list(HealthCheck)
         try:
-            run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            run_state_machine_as_test(
                 Engaging,
                 settings=settings(max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=health),
             )

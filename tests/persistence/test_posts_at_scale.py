@@ -1,16 +1,19 @@
 """Pages of posts among very many: what a page costs does not grow with how many there are of anything."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
 from persistence.pool import open_pool
+from persistence.posts import clearing, statements
 from persistence.posts.reading import READ
 from tests.persistence.plans import plan, work
 
 VIEWER, FRIENDS, POSTS_EACH, PAGE = 1, 200, 50, 50
 SIZES = [20_000, pytest.param(500_000, marks=pytest.mark.verify)]
 EACH = 40
-"""Rows handled for a post with three pictures: 28."""
+"""Rows handled for a post with three pictures: 22."""
 
 
 @pytest.mark.parametrize("likes", SIZES)
@@ -21,6 +24,55 @@ async def test_what_a_page_of_posts_costs_does_not_grow_with_what_it_does_not_sh
         await fill(database, likes)
         ids = list(range(1, FRIENDS * POSTS_EACH, FRIENDS * POSTS_EACH // PAGE))[:PAGE]
         assert PAGE < await work(one, "page", VIEWER, ids) < EACH * PAGE
+
+
+ADA, CID = 2, 200
+"""Somebody with posts, and one of these."""
+ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
+    "open": (statements.OPEN, (VIEWER, ADA), 10),
+    "published": (statements.PAGES["published"], (ADA, 2**53, 2**63 - 1, 21), 50),
+    "archived": (statements.PAGES["archived"], (ADA, 2**53, 2**63 - 1, 21), 10),
+    "waiting": (statements.PAGES["waiting"], (ADA, 2**53, 2**63 - 1, 21), 10),
+    "awaiting": (statements.AWAITING, ([CID],), 10),
+    "held": (statements.HELD, (CID,), 3),
+    "made": (
+        statements.MAKE,
+        (ADA, "new", "", [CID, CID + FRIENDS * POSTS_EACH], "said", None, ["one", "two"], ["person5"], [6, 7]),
+        90,
+    ),
+    "made again": (statements.MAKE, (ADA, f"cid{CID}", "", [CID], "said", None, ["one"], ["person5"], [6]), 40),
+    "withdrawn": (statements.WITHDRAW, (CID, "archived"), 30),
+    "published again": (statements.PUBLISH, (CID, "archived"), 50),
+    "rejected": (statements.REJECT, (CID,), 10),
+    "edited": (statements.EDIT, (CID, "said", None, ["one", "two"], ["person5"]), 60),
+    "stub": (statements.STUB, (CID,), 5),
+    "deleted": (statements.WITHDRAW, (CID, "deleted"), 30),
+    "deleted otherwise": (statements.DELETE, (CID,), 5),
+    "to be cleared": (clearing.CLAIM, (0,), 10),
+    "likes": (clearing.LIKES, (CID, 5), 60),
+    "saves": (clearing.SAVES, (CID, 5), 30),
+    "comments": (clearing.COMMENTS, (CID,), 20),
+    "pictures held": (clearing.HOLD_PICTURES, (CID,), 20),
+    "shared": (clearing.SHARED, (CID,), 20),
+    "pictures": (clearing.PICTURES, (CID,), 90),
+    "finish": (clearing.FINISH, (CID,), 40),
+}
+
+
+@pytest.mark.parametrize("likes", SIZES)
+async def test_no_statement_about_a_post_walks_over_what_it_was_not_asked_about(database: str, likes: int) -> None:
+    """Also by the plan that a connection made when the tables were empty, and keeps."""
+    async with open_pool(database, 1) as one:
+        for number, (statement, arguments, _) in enumerate(ASKED.values()):
+            await plan(one, f"asked{number}", statement, *arguments)
+        await fill(database, likes)
+        costs = {
+            name: await work(one, f"asked{number}", *arguments)
+            for number, (name, (_, arguments, _)) in enumerate(ASKED.items())
+        }
+    assert {name: cost for name, cost in costs.items() if cost > ASKED[name][2]} == {}
+    assert costs["published"] > 21
+    assert costs["likes"] > 5
 
 
 async def fill(url: str, likes: int) -> None:

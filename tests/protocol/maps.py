@@ -55,6 +55,9 @@ REQUIRED: dict[str, Map] = {
     "presence.watch": {"users": st.lists(ids, max_size=5)},
     "presence.set": {"visible": st.booleans()},
     "post.watch": {"posts": st.lists(ids, max_size=5)},
+    "story.tray": {},
+    "story.seen": {"story": ids},
+    "story.react": {"story": ids, "emoji": st.sampled_from(["🔥", "❤️", "x"]), "cid": cids},
     "typing": {"conversation": ids, "kind": st.sampled_from(["text", "voice", "media", "stop"])},
     "ack": {"epoch": text(64), "u": positions},
 }

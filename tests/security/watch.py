@@ -50,6 +50,10 @@ class Watched:
         return self._installation.socket_url
 
     @property
+    def data(self) -> Path:
+        return self._installation.data
+
+    @property
     def log(self) -> str:
         return self._installation.log.read_text()
 

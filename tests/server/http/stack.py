@@ -17,6 +17,7 @@ from msgspec import UNSET
 from config.objects import Uploads as Granted
 from persistence.conversations.database import Database
 from persistence.graph.memory import GraphTables, MemoryGraph
+from persistence.media.postgres import PostgresMedia
 from persistence.nodes.contract import Life
 from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
@@ -46,17 +47,23 @@ from protocol.requests import (
     ListNotifications,
     MarkRead,
     OpenConversation,
+    ReactToStory,
     SeeNotifications,
+    SeeStory,
     SendMessage,
     SetPresence,
+    StoryTray,
     Sync,
     Type,
     WatchPosts,
     WatchPresence,
 )
+from protocol.trays import Tray
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
+from server.media.addresses import MediaAddresses
+from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
 from server.posts.showing import Showing
@@ -74,13 +81,6 @@ ORIGIN = "https://app.example.com"
 HOME = Life("life", "node-1:8081", "ws://node-1:8081/v1/socket", "node-1:8081", "node-1:8181")
 
 Client = TestClient[web.Request, web.Application]
-
-
-class NoPostgres:
-    """What only Postgres knows cannot be told here, which is a 503."""
-
-    async def acquire(self) -> None:
-        raise OSError("there is no Postgres here")
 
 
 def posting(pool: Pool) -> Posting:
@@ -116,8 +116,12 @@ class Talks:
                 return Refusal("bad_request", "op: this one belongs to a socket")
             case ListNotifications():
                 return Notifications(0, [])
-            case SeeNotifications():
+            case SeeNotifications() | SeeStory():
                 return Done()
+            case StoryTray():
+                return Tray([])
+            case ReactToStory():
+                return Sent(1, Millis(EPOCH))
             case ChangePreferences():
                 return DEFAULTS if request.set is UNSET else changed(DEFAULTS, request.set)
             case _ if request.conversation not in self.logs:
@@ -195,7 +199,7 @@ class Stack:
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
         watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
-        self.engagement = Engagement(EMPTY, watching)
+        self.engagement = Engagement(EMPTY, Showing(EMPTY, lambda viewer, media: media), watching)
         self.services = Services(
             people=self.people,
             graph=self.graph,
@@ -217,12 +221,17 @@ class Stack:
                 Granted(),
                 self.monotonic,
             ),
+            media=Pictures(
+                MediaAddresses([KEY], self.clock),
+                PostgresMedia(cast(Pool, None)),
+                LocalObjects(Path("/nowhere")),
+            ),
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,
             random=self._random.randbytes,
             refresh_s=30 * 86_400,
-            posting=posting(cast(Pool, NoPostgres())),
+            posting=posting(EMPTY),
             origins=frozenset([ORIGIN]),
         )
 

@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from persistence.conversations.postgres import PostgresConversations
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.pool import SCANNING, Pool, open_pool
-from protocol.events import AnyLogEvent, MessageSent
+from protocol.events import MessageSent
 from protocol.facts import Said
 from protocol.ids import ConversationId, UserId
 from protocol.pushes import Content
+from protocol.shares import Share
 from tests.contracts.grounds import opened, said, unit
 
 _people = itertools.count(1)
@@ -63,16 +65,21 @@ class Chat:
         )
 
     async def says(
-        self, text: str = "hello", *, by: UserId | None = None, mentions: tuple[UserId, ...] = ()
+        self,
+        text: str = "hello",
+        *,
+        by: UserId | None = None,
+        mentions: tuple[UserId, ...] = (),
+        share: Share | UnsetType = UNSET,
     ) -> MessageSent:
         """A durable message, by Ann."""
         sender = by or self.ann
         at = await self._conversations.activate(self.id, [sender], [], None)
         assert at
         fact = said(self.id, at.last_c + 1, sender, text=text)
-        event: AnyLogEvent = msgspec.structs.replace(fact.event, mentions=mentions) if mentions else fact.event
+        assert isinstance(fact.event, MessageSent)
+        event = msgspec.structs.replace(fact.event, mentions=mentions or UNSET, share=share)
         assert await self._conversations.commit([unit(at, Said(event, 0))], wait=True) == ["committed"]
-        assert isinstance(event, MessageSent)
         return event
 
     async def member(self, user: UserId, **columns: Any) -> None:

@@ -18,6 +18,7 @@ from persistence.notifications.postgres import PostgresNotifications
 from protocol.events import MessageSent, ReadMoved
 from protocol.ids import ConversationId, UserId
 from protocol.preferences import PreferencesChange, QuietHours
+from protocol.shares import Share
 from server.messages.pushing import MessagePushes
 from server.messages.waiting import HOLD_S
 from server.notifications.zones import offset_at
@@ -69,6 +70,15 @@ async def test_a_message_for_somebody_who_is_away_is_a_job_that_is_due(one: Chat
     assert job["hold_s"] == 0
     assert await one.jobs(one.ann) == []
     assert await one.pushed_c(one.ben) == 1
+
+
+async def test_a_reaction_to_a_story_is_no_job_and_a_reply_is_one(one: Chat) -> None:
+    home = Home(one)
+    await home.tell(one, await one.says("🔥", share=Share("story", "5", reaction=True)))
+    assert await one.jobs(one.ben) == []
+    await home.tell(one, await one.says("and what is that?", share=Share("story", "5")))
+    (job,) = await one.jobs(one.ben)
+    assert job["content"].body == "and what is that?"
 
 
 async def test_a_message_that_is_told_again_is_pushed_once(one: Chat) -> None:

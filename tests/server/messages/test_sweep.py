@@ -8,6 +8,7 @@ from actors.placement import Placement
 from persistence.messages import postgres
 from persistence.nodes.contract import Life
 from protocol.ids import Millis
+from protocol.shares import Share
 from server.cluster.membership import Membership
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import AGE_MS, GROUPS, PushSweep
@@ -60,6 +61,12 @@ async def test_what_has_reached_its_reader_is_not_pushed(one: Chat, columns: dic
     await one.says()
     await one.member(one.ben, **columns)
     assert await Sweeper(one).looks(15) == 0
+
+
+@pytest.mark.parametrize("reaction", [False, True])
+async def test_a_reply_to_a_story_is_swept_and_a_reaction_is_not(one: Chat, *, reaction: bool) -> None:
+    await one.says("🔥", share=Share("story", "5", reaction))
+    assert await Sweeper(one).looks(15) == (not reaction)
 
 
 async def test_of_many_messages_the_latest_is_pushed(one: Chat) -> None:

@@ -8,6 +8,7 @@ from .accounts import Login, Tokens, log_in, refresh, sign_up
 from .client import Client, new_cid
 from .conversations import History, Marks, Page, Sent
 from .devices import Devices
+from .engagement import Comment, CommentMarks, Comments, Engagement, PostMarks
 from .errors import (
     AuthenticationFailed,
     Closed,
@@ -40,6 +41,8 @@ from .events import (
     Offline,
     Online,
     Other,
+    PostCount,
+    PostRemoved,
     Presence,
     Read,
     Receipt,
@@ -47,7 +50,12 @@ from .events import (
     SettingsChanged,
     Share,
     Snapshot,
+    Tray,
+    TrayChanged,
+    TrayEntry,
+    TrayStory,
     Typing,
+    UploadMoved,
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
@@ -55,16 +63,22 @@ from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
+from .stories import Stories, Story, StoryPage, StoryTray, Viewer, Viewers
+from .uploads import Uploads
 
 __all__ = [
     "AuthenticationFailed",
     "Change",
     "Client",
     "Closed",
+    "Comment",
+    "CommentMarks",
+    "Comments",
     "Conversation",
     "ConversationGone",
     "ConversationState",
     "Devices",
+    "Engagement",
     "Entry",
     "Event",
     "FileStore",
@@ -92,7 +106,10 @@ __all__ = [
     "People",
     "Person",
     "Post",
+    "PostCount",
+    "PostMarks",
     "PostPage",
+    "PostRemoved",
     "Posts",
     "Presence",
     "ProtocolFault",
@@ -112,13 +129,25 @@ __all__ = [
     "Stopped",
     "Store",
     "Stored",
+    "Stories",
+    "Story",
+    "StoryPage",
+    "StoryTray",
     "Suggested",
     "Superseded",
     "TidingsError",
     "Tokens",
+    "Tray",
+    "TrayChanged",
+    "TrayEntry",
+    "TrayStory",
     "Typing",
     "Unsent",
+    "UploadMoved",
+    "Uploads",
     "VersionRefused",
+    "Viewer",
+    "Viewers",
     "WrongUser",
     "log_in",
     "new_cid",

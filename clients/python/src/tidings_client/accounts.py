@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .errors import AuthenticationFailed, Malformed, Refused
 from .greeting import APP, PLATFORM, described
-from .http_calls import call
+from .http_calls import call, transfer
 from .reading import int_of, text_of
 from .requests import FINAL
 
@@ -62,6 +62,18 @@ class Login:
             if refusal.code != "unauthenticated":
                 raise
         return await call(self._url, method, path, body, await self(token))
+
+    async def transfer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """The same for what is not about JSON: status, headers in lower case, body. Raises AuthenticationFailed and
+        OSError."""
+        token = await self()
+        answer = await transfer(self._url, method, path, {**headers, "Authorization": f"Bearer {token}"}, body)
+        if answer[0] == 401:
+            token = await self(token)
+            answer = await transfer(self._url, method, path, {**headers, "Authorization": f"Bearer {token}"}, body)
+        return answer
 
     async def _refresh(self) -> Tokens:
         try:

@@ -25,7 +25,18 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import Conversation, Event, Notifications, Presence, Share, read_presence
+from .events import (
+    Conversation,
+    Event,
+    Notifications,
+    PostCount,
+    Presence,
+    Share,
+    Tray,
+    read_post_count,
+    read_presence,
+    read_tray,
+)
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
 from .reading import map_of, maps_of
@@ -228,6 +239,12 @@ class Client:
         answer = await self.request("presence.watch", **fields)
         return tuple(read_presence(person) for person in maps_of(answer, "users"))
 
+    async def watch_posts(self, posts: Iterable[str]) -> tuple[PostCount, ...]:
+        """The posts on screen, at most 50, in place of those before: the totals of those that I may see, and
+        `PostCount` or `PostRemoved` whenever that changes. Ends with the connection: watch again upon `Online`."""
+        answer = await self.request("post.watch", posts=list(posts))
+        return tuple(read_post_count(count) for count in maps_of(answer, "posts"))
+
     async def set_visible(self, visible: bool) -> None:
         """Whether others see when I am here, until it is set again. Who is not visible sees nobody either."""
         await self.request("presence.set", visible=visible)
@@ -267,6 +284,21 @@ class Client:
     async def background(self, on: bool) -> None:
         """The application went to the background: no live events, rarer pings, pushes armed. Kept over reconnects."""
         await self._running.background(on)
+
+    async def tray(self) -> Tray:
+        """Whose stories there are for me now."""
+        return read_tray(await self.request("story.tray"))
+
+    async def see_story(self, story: str) -> None:
+        """I have seen it. Raises Refused (`not_found`) if it is not there for me any more."""
+        await self.request("story.seen", story=story)
+
+    async def react(self, story: str, emoji: str, *, cid: str | None = None) -> str:
+        """React to somebody's story, which is a message to them; returns its `cid`, with which a repeat says it once.
+        Raises Refused (`not_found`) if the story is not there for me any more."""
+        cid = cid or new_cid()
+        await self.request("story.react", story=story, emoji=emoji, cid=cid)
+        return cid
 
     async def request(self, op: str, **fields: Any) -> dict[str, Any]:
         """Any other operation of the contract; returns its `ok`. What creates needs a `cid` (`new_cid()`)."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from .errors import TidingsError
-from .reading import Body, int_of, int_or_none, map_of, text_of, text_or_none, texts_of
+from .reading import Body, bool_of, int_of, int_or_none, map_of, maps_of, text_of, text_or_none, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,17 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadMoved:
+    """How far an upload of mine is: `received` with how many `percent`, then `processing`, then `ready` or `rejected`.
+    It is `media` when it is whole. Live: may be missed."""
+
+    upload: str
+    state: str
+    percent: int | None
+    media: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """What some people did, as one; it takes the place of an earlier one with its `id`.
 
@@ -194,6 +205,62 @@ class Presence:
     state: str
     last_active_at: int | None
     conversation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrayStory:
+    """A story in a tray; from `expires_at` (milliseconds since 1970) on it is not there any more."""
+
+    id: str
+    expires_at: int
+    close_friends: bool
+    seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrayEntry:
+    """The stories of one author, the oldest first. `muted`: I do not want to hear of them."""
+
+    author: str
+    username: str
+    name: str | None
+    stories: tuple[TrayStory, ...]
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tray:
+    """Whose stories there are for me, in the server's order: takes the place of what the client has. `more`: there are
+    further ones."""
+
+    entries: tuple[TrayEntry, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrayChanged:
+    """Stories of an author are there (`add`), are not any more (`remove`; without stories: all of theirs), or were
+    `seen` on a device of mine."""
+
+    change: str
+    author: str
+    stories: tuple[TrayStory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostCount:
+    """Totals of a post on screen, at most some seconds old. Live: may be missed, the next one makes up for it."""
+
+    post: str
+    likes: int
+    comments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostRemoved:
+    """A post on screen is gone, or not for me any more. Live: may be missed."""
+
+    post: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +362,16 @@ Event: TypeAlias = (
     | SettingsChanged
     | ConversationGone
     | Typing
+    | UploadMoved
     | Notification
     | NotificationGone
     | NotificationsSeen
     | Notifications
     | Presence
+    | Tray
+    | TrayChanged
+    | PostCount
+    | PostRemoved
     | Other
     | ConversationState
     | Snapshot
@@ -373,6 +445,11 @@ def _typing(body: Body) -> Event:
     return Typing(text_of(body, "conversation"), text_of(body, "user"), text_of(body, "kind"), for_ms)
 
 
+def _upload(body: Body) -> Event:
+    percent, media = int_or_none(body, "percent"), text_or_none(body, "media")
+    return UploadMoved(text_of(body, "upload"), text_of(body, "state"), percent, media)
+
+
 def _notification_gone(body: Body) -> Event:
     return NotificationGone(text_of(body, "id"), body.get("u"))
 
@@ -387,6 +464,36 @@ def read_presence(body: Body) -> Presence:
     return Presence(text_of(body, "user"), text_of(body, "state"), active_at, conversation)
 
 
+def read_tray(body: Body) -> Tray:
+    """The answer of `story.tray`, and what stands in a snapshot."""
+    return Tray(tuple(_tray_entry(item) for item in maps_of(body, "items")), body.get("more") is True)
+
+
+def _tray_entry(said: Body) -> TrayEntry:
+    author, username, name = text_of(said, "author"), text_of(said, "username"), text_or_none(said, "name")
+    return TrayEntry(author, username, name, _tray_stories(said), said.get("muted") is True)
+
+
+def _tray_stories(said: Body) -> tuple[TrayStory, ...]:
+    return tuple(
+        TrayStory(text_of(one, "id"), int_of(one, "expires_at"), bool_of(one, "close_friends"), one.get("seen") is True)
+        for one in maps_of(said, "stories")
+    )
+
+
+def _tray_changed(said: Body) -> Event:
+    return TrayChanged(text_of(said, "change"), text_of(said, "author"), _tray_stories(said))
+
+
+def read_post_count(body: Body) -> PostCount:
+    """The event `post.count`, or one of the posts that `post.watch` answers with."""
+    return PostCount(text_of(body, "post"), int_of(body, "likes"), int_of(body, "comments"))
+
+
+def _post_removed(body: Body) -> Event:
+    return PostRemoved(text_of(body, "post"))
+
+
 _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "message": read_log_event,
     "member": read_log_event,
@@ -396,8 +503,12 @@ _STREAM: Final[dict[str, Callable[[Body], Event]]] = {
     "settings": _settings,
     "conversation.gone": _gone,
     "typing": _typing,
+    "upload": _upload,
     "notification": read_notification,
     "notification.gone": _notification_gone,
     "notification.seen": _notifications_seen,
     "presence": read_presence,
+    "tray": _tray_changed,
+    "post.count": read_post_count,
+    "post.removed": _post_removed,
 }

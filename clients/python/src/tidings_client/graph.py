@@ -99,14 +99,14 @@ class Graph:
     async def people(self, which: PeopleList, before: str | None = None, limit: int = PAGE) -> People:
         """A page of a list of mine."""
         query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
-        return _people(await self._login.call("GET", f"/v1/me/{which}?{query}"))
+        return read_people(await self._login.call("GET", f"/v1/me/{which}?{query}"))
 
     async def people_of(
         self, user: str, which: Literal["followers", "following"], before: str | None = None, limit: int = PAGE
     ) -> People:
         """A page of who follows somebody, or of whom they follow; Refused (`not_found`) where that is not for me."""
         query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
-        return _people(await self._login.call("GET", f"/v1/users/{quote(user, safe='')}/{which}?{query}"))
+        return read_people(await self._login.call("GET", f"/v1/users/{quote(user, safe='')}/{which}?{query}"))
 
     async def suggestions(self, limit: int = 20) -> tuple[Suggested, ...]:
         """Whom I may want to follow, those with most in common first."""
@@ -130,7 +130,8 @@ class Graph:
         )
 
 
-def _people(said: Body) -> People:
+def read_people(said: Body) -> People:
+    """A page of people, of whatever answer."""
     return People(tuple(_person(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
 
 

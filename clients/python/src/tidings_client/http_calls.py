@@ -8,6 +8,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any, Final
 
 from .addresses import http_url
@@ -15,6 +16,8 @@ from .errors import Malformed, Refused
 from .reading import as_map
 
 TIMEOUT_S: Final = 10.0
+TRANSFER_S: Final = 60.0
+"""How long one step of sending a file or of its answer may take."""
 
 
 async def call(
@@ -43,6 +46,37 @@ def _call(method: str, url: str, body: Mapping[str, Any] | None, token: str | No
     if status >= 300:
         raise _problem(url, status, answer)
     return _decoded(answer)
+
+
+async def transfer(
+    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> tuple[int, Mapping[str, str], bytes]:
+    """A request that is not about JSON: the status, the headers in lower case and the body of its answer.
+
+    Raises OSError if the server cannot be reached or the answer breaks off.
+    """
+    request = urllib.request.Request(http_url(url, path), body, dict(headers), method=method)
+    return await asyncio.to_thread(_transferred, request)
+
+
+def problem_of(url: str, status: int, answer: bytes) -> Exception:
+    """What is wrong, by an answer of `transfer`: Refused, or OSError for what is to be tried again."""
+    return _problem(url, status, answer)
+
+
+def _transferred(request: urllib.request.Request) -> tuple[int, Mapping[str, str], bytes]:
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TRANSFER_S) as response:
+            return response.status, _lower(response.headers), response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, _lower(error.headers), error.read()
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the answer of {request.full_url} broke off: {error!r}") from error
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -19,11 +19,12 @@ from .events import (
     LogEvent,
     SettingsChanged,
     read_event,
+    read_tray,
 )
 from .logs import Logs, Need
 from .notifications import read_notifications
 from .progress import Progress
-from .reading import Body, int_of, maps_of, text_of
+from .reading import Body, int_of, map_of, maps_of, text_of
 from .requests import Request, Requests, Result
 from .store import Change, Stored
 from .sync import SyncRun
@@ -89,6 +90,8 @@ class Inbox:
         self._start_at_last(snapshot, snapshot.conversations)
         if "notifications" in body:
             self._emit(self.hand_on(read_notifications(body["notifications"])))
+        if "tray" in body:
+            self._emit(self.hand_on(read_tray(map_of(body, "tray"))))
         self._list_before = body.get("next")
         self._ask_list()
         self.replayed(snapshot.now)

@@ -1,0 +1,124 @@
+"""Stories in Postgres, as people post and see them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import asyncpg
+from msgspec import Struct
+
+from persistence.conversations.views import cursor, read_cursor
+from persistence.pool import Pool, fetch
+from persistence.stories import statements
+from persistence.stories.rows import Reacting, Shown, View, entry, reacting, shown, viewer
+from persistence.stories.statements import LIVE as LIVE
+from protocol.ids import SHARDS, ConversationId, Millis, UserId
+from protocol.stories import Viewers
+from protocol.trays import StoryId, TrayEntry, TrayStory
+
+WITHIN_S = 2.0
+"""How long one call may take, the wait for a connection included."""
+TRIES = 3
+"""How often an id may be taken that was just drawn, or somebody faster with the same cid."""
+
+_FIRST = (2**53, 2**63 - 1)
+
+Refused = Literal["no media", "rejected", "too many"]
+"""Why a story is not made. `too many`: as many as there may be at once are there."""
+
+
+class Made(Struct, frozen=True, gc=False):
+    """A story that this request, or an earlier one with its cid, has made; `digest` is that of the first."""
+
+    id: StoryId
+    digest: bytes
+    again: bool
+
+
+class PostgresStories:
+    """Every method raises `UnavailableError`. What a viewer may not see now does not exist for them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(
+        self, author: UserId, cid: str, digest: bytes, media: str, *, close_friends: bool
+    ) -> Made | Refused:
+        """A story of the author's own picture; it is published when that is ready."""
+        shard = int(author) >> 10 & SHARDS - 1
+        for left in reversed(range(TRIES)):
+            try:
+                arguments = int(author), cid, digest, int(media), close_friends, shard
+                ((known, first, made, state, many),) = await self._rows(statements.CREATE, *arguments)
+            except asyncpg.UniqueViolationError:
+                # Two ids that are drawn in one millisecond may be the same.
+                if not left:
+                    raise
+                continue
+            if known is not None:
+                return Made(StoryId(str(known)), first, again=True)
+            if made is not None:
+                return Made(StoryId(str(made)), digest, again=False)
+            if state is None or state == "rejected" or many:
+                return "no media" if state is None else "rejected" if state == "rejected" else "too many"
+        raise asyncpg.UniqueViolationError("a story's cid is taken and not there")
+
+    async def delete(self, author: UserId, id: StoryId) -> bool:
+        """Whether it is, or was, one of theirs; to say so again changes nothing."""
+        return bool(await self._rows(statements.DELETE, int(author), int(id)))
+
+    async def get(self, viewer: UserId, id: StoryId) -> Shown | None:
+        """One story."""
+        rows = await self._rows(statements.GET, int(viewer), int(id))
+        return shown(rows[0]) if rows else None
+
+    async def of(self, viewer: UserId, author: UserId) -> list[Shown] | None:
+        """Somebody's stories that are there now, in their order. None: nobody is there for the viewer."""
+        rows = await self._rows(statements.OF, int(viewer), int(author))
+        if not rows and not await self._rows(statements.IS_THERE, int(viewer), int(author)):
+            return None
+        return [shown(row) for row in rows]
+
+    async def archive(self, author: UserId, before: str | None, limit: int) -> list[Shown]:
+        """The author's own, the newest first, below the id `before`."""
+        below = 2**63 - 1 if before is None else int(before)
+        return [shown(row) for row in await self._rows(statements.ARCHIVE, int(author), below, limit)]
+
+    async def see(self, viewer: UserId, id: StoryId) -> View | None:
+        """Note that it was seen; once is for ever, and the author's own seeing is none."""
+        rows = await self._rows(statements.SEE, int(viewer), int(id))
+        if not rows:
+            return None
+        author, expires_at, close_friends, fresh = rows[0]
+        return View(UserId(str(author)), TrayStory(id, Millis(expires_at), close_friends), fresh)
+
+    async def react(self, viewer: UserId, id: StoryId, emoji: str) -> Reacting | None:
+        """Note the reaction if the story is there for the viewer and of somebody else. None: there is no such one."""
+        rows = await self._rows(statements.REACT, int(viewer), int(id), emoji)
+        return reacting(rows[0]) if rows else None
+
+    async def viewers(self, author: UserId, id: StoryId, before: str | None, limit: int) -> Viewers | None:
+        """Who has seen a story of the author's. None: it is none of theirs. Raises ValueError: no cursor."""
+        at, after = _FIRST if before is None else read_cursor(before)
+        counted = await self._rows(statements.VIEWED, int(author), int(id))
+        if not counted:
+            return None
+        ((newest, there, about),) = counted
+        exact = newest <= statements.NEWEST_VIEWERS
+        found = await self._rows(statements.VIEWERS, int(author), int(id), at, int(after), limit + 1)
+        items = [viewer(row) for row in found[:limit]]
+        count = there if exact else max(about, newest)
+        if len(found) <= limit:
+            return Viewers(count, exact, items)
+        return Viewers(count, exact, items, cursor(found[limit - 1][3], ConversationId(items[-1].user)))
+
+    async def tray(self, viewer: UserId) -> list[TrayEntry]:
+        """Whose stories there are, in the tray's order."""
+        return [entry(row) for row in await self._rows(statements.MY_TRAY, int(viewer))]
+
+    async def tray_of(self, viewer: UserId, author: UserId) -> TrayEntry | None:
+        """What there is of one author in the viewer's tray."""
+        rows = await self._rows(statements.TRAY_OF, int(viewer), int(author))
+        return entry(rows[0]) if rows else None
+
+    async def _rows(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        return await fetch(self._pool, WITHIN_S, statement, *arguments)

@@ -1,0 +1,88 @@
+"""What the SDK's uploads make of a server that is away, busy, or forgets; `tests/server/uploads` asks a real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tidings_client import Login, Malformed, Refused, Tokens, Uploads
+from tidings_client.uploads import TRIES
+
+
+class Server:
+    """Takes an upload; `faults` are what becomes of its next PATCH requests, and of every HEAD while it is `away`."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.length = 0
+        self.faults: list[int] = []
+        self.away = False
+        self.asked: list[str] = []
+        self.location = "/v1/uploads/7"
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.asked.append(request.method)
+        if request.method == "POST":
+            self.length = int(request.headers["Upload-Length"])
+            return web.Response(status=201, headers={"Location": self.location})
+        if self.away:
+            return web.Response(status=503)
+        if request.method == "PATCH":
+            if self.faults and (status := self.faults.pop(0)):
+                return web.json_response({"code": "conflict_state", "detail": "no"}, status=status)
+            assert request.headers["Upload-Offset"] == str(len(self.received))
+            self.received += body
+        return web.Response(status=204, headers={"Upload-Offset": str(len(self.received))})
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+async def uploads(server: Server) -> AsyncIterator[Uploads]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    async with TestServer(app) as running:
+        login = Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900))
+        yield Uploads(login, chunk=10, pause_s=0)
+
+
+async def test_chunks_follow_each_other_and_progress_is_told(server: Server, uploads: Uploads) -> None:
+    told: list[tuple[int, int]] = []
+    assert await uploads.upload(b"x" * 25, progress=lambda *far: told.append(far)) == "7"
+    assert server.received == b"x" * 25
+    assert told == [(0, 25), (10, 25), (20, 25), (25, 25)]
+
+
+async def test_after_trouble_it_goes_on_where_the_server_stands(server: Server, uploads: Uploads) -> None:
+    server.faults = [0, 500, 423, 409, 460, 429, 0, 503, 0]
+    await uploads.upload(b"0123456789" * 3)
+    assert server.received == b"0123456789" * 3
+    assert server.asked.count("HEAD") == 6
+
+
+async def test_it_is_given_up_when_nothing_gets_through(server: Server, uploads: Uploads) -> None:
+    server.away = True
+    with pytest.raises(OSError, match="503"):
+        await uploads.upload(b"x")
+    assert server.asked.count("PATCH") == TRIES
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 415])
+async def test_what_is_refused_is_not_sent_again(server: Server, uploads: Uploads, status: int) -> None:
+    server.faults = [status]
+    with pytest.raises(Refused):
+        await uploads.upload(b"x")
+    assert server.asked == ["POST", "PATCH"]
+
+
+async def test_an_answer_without_a_place_is_malformed(server: Server, uploads: Uploads) -> None:
+    server.location = ""
+    with pytest.raises(Malformed, match="Location"):
+        await uploads.upload(b"x")

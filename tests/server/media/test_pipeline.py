@@ -1,0 +1,173 @@
+"""From bytes that came in to a picture that is shown, or never: once, whoever dies meanwhile."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from persistence.media.postgres import Claimed, Outcome, Steps
+from protocol.media import MediaId, MediaSettled
+from server.media.pipeline import ATTEMPTS
+from server.media.variants import archive_key, original_key
+from tests.server.media.drawing import CORNERS, corners, decoded, encoded, photo, seen
+from tests.server.media.dying import POINTS
+from tests.server.media.ground import OWNER, Ground, grounded
+from tests.until import until
+
+LEASE_MS = 10_000
+
+
+@pytest.fixture
+async def ground(database: str, tmp_path: Path) -> AsyncIterator[Ground]:
+    async with grounded(database, tmp_path) as ground:
+        yield ground
+
+
+async def content(ground: Ground, key: str) -> bytes:
+    return b"".join([part async for part in ground.objects.read(key)])
+
+
+async def assert_ready(ground: Ground, media: MediaId, data: bytes) -> None:
+    row = await ground.done(media)
+    assert (row["state"], row["width"], row["height"], row["type"]) == ("ready", 700, 500, "image/jpeg")
+    assert row["thumbhash"]
+    assert row["perceptual"] is not None
+    assert await ground.settled() == [MediaSettled(media, OWNER, "ready")]
+    names = [f"media/{media}/{name}.{format}" for name in ("150", "320", "640", "1080") for format in ("jpg", "webp")]
+    assert [listed.key for listed in await ground.objects.listed(f"media/{media}")] == sorted(names)
+    assert await ground.objects.listed(f"upload/{media}") == []
+    assert await ground.objects.size(original_key(media)) is None
+    assert b"".join([part async for part in ground.cold.read(archive_key(media))]) == data
+
+
+async def test_a_picture_that_came_in_is_ready_and_said_to_be(ground: Ground) -> None:
+    data = encoded(photo(700, 500), "jpeg")
+    async with ground.running():
+        media = await ground.upload(data)
+        await assert_ready(ground, media, data)
+    percents = [percent for _, state, percent in ground.told if state == "processing"]
+    assert percents == [5, 10, 80, 90, 95]
+    assert ground.told[-1] == (media, "ready", UNSET)
+    (candidate,) = ground.judged
+    assert (candidate.media, candidate.owner, candidate.alike) == (media, OWNER, [])
+    assert {family.name for family in ground.pipeline.figures.collect()} >= {"tidings_media_step_seconds"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
+        (encoded(corners(), "jpeg")[:-400], "broken"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 2_000, "broken"),
+    ],
+)
+async def test_what_nothing_can_be_made_of_is_rejected_and_removed(ground: Ground, data: bytes, reason: str) -> None:
+    async with ground.running():
+        media = await ground.upload(data)
+        row = await ground.done(media)
+    assert (row["state"], row["reason"], row["width"]) == ("rejected", reason, None)
+    assert await ground.settled() == [MediaSettled(media, OWNER, "rejected")]
+    assert ground.told[-1] == (media, "rejected", UNSET)
+    assert ground.pipeline.figures.rejected == {reason: 1}
+    for folder in (f"media/{media}", f"upload/{media}"):
+        assert await ground.objects.listed(folder) == []
+    assert await ground.objects.size(original_key(media)) is None
+
+
+async def test_a_picture_that_is_blocked_is_never_shown_in_whatever_size_it_comes(ground: Ground) -> None:
+    async with ground.running():
+        first = await ground.upload(encoded(photo(900, 600), "jpeg"))
+        await ground.done(first)
+        hash = await ground.likeness.hash_of(first)
+        assert hash is not None
+        assert await ground.likeness.block(hash, "test")
+        again = await ground.done(await ground.upload(encoded(photo(900, 600)[::2, ::2], "jpeg", Q=50)))
+        other = await ground.done(await ground.upload(encoded(photo(900, 600, 1), "png")))
+    assert (again["state"], again["reason"]) == ("rejected", "refused")
+    assert other["state"] == "ready"
+    assert ground.judged[1].alike == [first]
+
+
+async def test_a_worker_that_is_killed_does_not_end_the_node_and_the_picture_is_ready(ground: Ground) -> None:
+    data = encoded(photo(700, 500), "jpeg")
+    (worker,) = ground.pipeline.workers
+    async with ground.running():
+        for _ in range(3):
+            await until(lambda: worker.pid is not None)
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            await asyncio.sleep(0)
+        media = await ground.upload(data)
+        await assert_ready(ground, media, data)
+
+
+async def test_what_fails_again_and_again_is_rejected_in_the_end(ground: Ground) -> None:
+    media = await ground.upload(encoded(corners(), "jpeg"))
+    await ground.objects.delete([listed.key for listed in await ground.objects.listed(f"upload/{media}")])
+    async with ground.running():
+        for attempt in range(1, ATTEMPTS + 1):
+            async with asyncio.timeout(20):
+                while (row := await ground.row(media))["attempts"] < attempt:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await ground.pool.execute("update media set due_at = statement_timestamp() where due_at is not null")
+            ground.pipeline.wake()
+        row = await ground.done(media)
+    assert row["state"] == "rejected"
+    assert row["reason"].startswith("failed: upload")
+    assert await ground.settled() == [MediaSettled(media, OWNER, "rejected")]
+
+
+async def test_of_many_nodes_each_picture_has_one_at_a_time(ground: Ground) -> None:
+    medias = [await ground.upload(encoded(corners(), "png")) for _ in range(6)]
+    claimed = await asyncio.gather(*(ground.store.claim(LEASE_MS) for _ in range(8)))
+    assert sorted(job.media for job in claimed if job) == medias
+    assert claimed.count(None) == 2
+
+
+async def test_whoever_was_overtaken_changes_nothing_any_more(ground: Ground) -> None:
+    await ground.upload(encoded(corners(), "png"))
+    late = await ground.store.claim(0)
+    now = await ground.store.claim(LEASE_MS)
+    assert isinstance(late, Claimed)
+    assert isinstance(now, Claimed)
+    assert not await ground.store.record(late, Steps(assembled=True), LEASE_MS)
+    assert not await ground.store.settle(late, Outcome("rejected", "late"), LEASE_MS)
+    await ground.store.postpone(late, 0, "late")
+    await ground.store.finish(late)
+    assert await ground.store.claim(LEASE_MS) is None
+    assert await ground.store.record(now, Steps(type="image/png"), LEASE_MS)
+    assert await ground.store.settle(now, Outcome("rejected", "broken"), 0)
+    assert not await ground.store.settle(now, Outcome("ready", width=1, height=1), 0)
+    assert len(await ground.settled()) == 1
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_node_that_is_killed_anywhere_leaves_a_picture_that_others_make_ready_once(
+    database: str, tmp_path: Path, point: str
+) -> None:
+    data = encoded(photo(700, 500), "jpeg")
+    async with grounded(database, tmp_path) as ground:
+        media = await ground.upload(data)
+        command = [sys.executable, "-m", "tests.server.media.dying", database, str(tmp_path), point]
+        process = await asyncio.create_subprocess_exec(*command)
+        assert await process.wait() == -signal.SIGKILL
+        # As if its lease were over.
+        await ground.pool.execute("update media set due_at = statement_timestamp() where due_at is not null")
+        async with ground.running():
+            await assert_ready(ground, media, data)
+        variant = await content(ground, f"media/{media}/640.webp")
+        assert decoded(variant).shape == (457, 640, 3)
+
+
+async def test_corners_are_where_they_were(ground: Ground) -> None:
+    async with ground.running():
+        media = await ground.upload(encoded(corners(), "png"), cut=1)
+        await ground.done(media)
+    found = seen(decoded(await content(ground, f"media/{media}/320.jpg")))
+    assert all(abs(a - b) < 12 for one, two in zip(found, CORNERS, strict=True) for a, b in zip(one, two, strict=True))
