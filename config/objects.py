@@ -99,4 +99,4 @@ class Media(Struct, frozen=True, kw_only=True):
     """How much of a machine pictures may take while they are made ready."""
 
     workers: Annotated[int, Meta(ge=0, le=64)] = 1
-    memory_bytes: Annotated[int, Meta(ge=1 << 26, le=1 << 36)] = 805_306_368
+    memory_bytes: Annotated[int, Meta(ge=1 << 26, le=1 << 36)] = 1_073_741_824

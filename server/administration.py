@@ -163,3 +163,31 @@ def drop(consumer: str, event: int | None, data: Path, config: Path | None) -> N
     from server.outbox.admin import drop as drop_letters
 
     drop_letters(installed(data, config), consumer, event)
+
+
+@admin.group()
+def media() -> None:
+    """Pictures that nobody may show again."""
+
+
+@media.command("block")
+@click.argument("picture")
+@click.option("--note", default="", help="Why, for whoever looks later.")
+@data_option
+@config_option
+def block_picture(picture: str, note: str, data: Path, config: Path | None) -> None:
+    """Refuse whatever looks like PICTURE: a PDQ hash in hexadecimal, or the id of a picture that came in."""
+    from server.media.blocking import block
+
+    block(installed(data, config), picture, note)
+
+
+@media.command("unblock")
+@click.argument("picture")
+@data_option
+@config_option
+def unblock_picture(picture: str, data: Path, config: Path | None) -> None:
+    """Refuse it no longer."""
+    from server.media.blocking import unblock
+
+    unblock(installed(data, config), picture)

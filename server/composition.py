@@ -392,6 +392,7 @@ class Node:
     async def _drain(self) -> None:
         """Nobody can come in any more; whoever is here is sent away, by this node or, when it is evicted, unheard."""
         self.courier.drain()
+        self.pipeline.drain()
         if self._evicted:
             self.host.stop()
             await self.gateway.drain()

@@ -14,11 +14,14 @@ create table story (
     posted_at timestamptz,
     expires_at timestamptz,
     -- that it is over has been told to trays that are open
-    ended boolean not null default false
+    ended boolean not null default false,
+    -- what is left of it is still to be cleared away
+    deleted_at timestamptz
 );
 create unique index story_cid on story (author, cid);
 create index story_author on story (author, expires_at, id) where state = 'published';
 create index story_made on story (author, id) where state <> 'deleted';
+create index story_deleted on story (deleted_at) where deleted_at is not null;
 create index story_ends on story (expires_at) where state = 'published' and not ended;
 create index story_media on story (media);
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from persistence.pool import Pool, always, fetch
 from persistence.stories import statements
+from persistence.stories.clearing import clear
 from protocol.ids import Millis, UserId
 from protocol.stories import StoryShared
 from protocol.trays import StoryId, TrayStory
@@ -79,6 +80,10 @@ class PostgresMovingStories:
         """The author's stories for close friends that are there now."""
         rows = await self._rows(statements.CLOSE, int(author))
         return tuple(TrayStory(StoryId(str(id)), Millis(end), close_friends=True) for id, end in rows)
+
+    async def clear(self) -> bool:
+        """Clear away some of what a deleted story has left; False: there is nothing."""
+        return await clear(self._pool)
 
     async def has_any(self, author: UserId) -> bool:
         """Some story of theirs is there now."""

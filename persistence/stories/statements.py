@@ -54,7 +54,8 @@ with moved as (
 
 DELETE = f"""
 with gone as (
-  update story set state = 'deleted' where id = $2 and author = $1 and state <> 'deleted' returning id, posted_at),
+  update story set state = 'deleted', deleted_at = {_NOW} where id = $2 and author = $1 and state <> 'deleted'
+  returning id, posted_at),
 told as ({_TELL.format("gone where posted_at is not null")})
 select from story where id = $2 and author = $1"""
 

@@ -35,6 +35,7 @@ class Pipeline:
         self._store = store
         self._processing = processing
         self._woken = [asyncio.Event() for _ in self.workers]
+        self._draining = False
         self._held: dict[MediaId, Claimed] = {}
         self._looking = Outage("how many pictures wait is not known")
 
@@ -42,6 +43,10 @@ class Pipeline:
         """A picture has come in here."""
         for woken in self._woken:
             woken.set()
+
+    def drain(self) -> None:
+        """Begin nothing more; what is under way is finished unless it is cancelled before."""
+        self._draining = True
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run, each until cancelled."""
@@ -53,7 +58,7 @@ class Pipeline:
         try:
             while True:
                 woken.clear()
-                if await self._once(worker, outage):
+                if not self._draining and await self._once(worker, outage):
                     continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
@@ -107,7 +112,7 @@ class Pipeline:
                     await self._store.record(job, Steps(), LEASE_MS)
 
     async def _reject(self, job: Claimed, reason: str) -> None:
-        log.info("a picture is rejected", media=job.media, reason=reason)
+        log.debug("a picture is rejected", media=job.media, reason=reason)
         with suppress(OvertakenError):
             await self._processing.settle(job, Outcome("rejected", reason))
 

@@ -15,6 +15,7 @@ from server.media.addresses import MediaAddresses
 from server.observe import Metrics
 from server.outbox.consumer import Handler
 from server.stories.answering import Answering, Open
+from server.stories.clearing import Clearing
 from server.stories.ending import Ending
 from server.stories.posting import StoryPosting
 from server.stories.relating import Relating
@@ -39,6 +40,7 @@ class Stories:
 
         self._telling = Telling(moving, deliver, outbox.add)
         self._ending = Ending(moving, self._telling.ended)
+        self._clearing = Clearing(moving.clear)
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
         self.posting = StoryPosting(stories, Showing(addresses))
@@ -50,13 +52,14 @@ class Stories:
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
-        return [self._ending.run(), self.relating.run()]
+        return [self._ending.run(), self._clearing.run(), self.relating.run()]
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
-        telling, ending = self._telling, self._ending
+        telling, ending, clearing = self._telling, self._ending, self._clearing
         counted: dict[str, tuple[str, Callable[[], int]]] = {
             "tidings_stories_told": ("Followers who were told of a story's beginning or end", lambda: telling.told),
             "tidings_stories_ended": ("Stories whose end was told here", lambda: ending.ended),
+            "tidings_stories_cleared": ("Parts of deleted stories cleared away", lambda: clearing.parts),
         }
         metrics.counters |= counted

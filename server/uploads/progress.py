@@ -14,8 +14,9 @@ State = Literal["received", "processing", "ready", "rejected"]
 
 
 class Progress:
-    """`deliver` reaches users wherever their home is. Nothing here is durable: who was not there asks. `wake` is called
-    when an upload is whole that came in here."""
+    """`deliver` reaches users wherever their home is. Nothing here is durable: who was not there asks.
+
+    `wake` is called when an upload is whole that came in here."""
 
     def __init__(
         self, deliver: Callable[[tuple[Address, ...], Any], None], wake: Callable[[], None] = lambda: None

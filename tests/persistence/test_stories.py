@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from persistence.pool import open_pool, transaction
+from persistence.stories.clearing import clear
 from persistence.stories.statements import LIVE
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery
 from protocol.ids import UserId
+from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
 from server.stories.answering import NO_SUCH_STORY
@@ -295,3 +297,26 @@ async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground
         ({eve}, "remove", friends),
     ]
     assert len(ground.added) == 2
+
+
+@pytest.mark.parametrize("shown_elsewhere", [False, True])
+async def test_what_a_deleted_story_leaves_is_cleared_away(database: str, *, shown_elsewhere: bool) -> None:
+    async with open_pool(database, 2) as pool:
+        ground = StoryGround(pool)
+        ada, bob = await ground.person(), await ground.person()
+        media = await ground.picture(ada)
+        story = await ground.post(ada, media=media)
+        other = await ground.post(ada, media=media) if shown_elsewhere else None
+        await ground.answering.answer(bob, SeeStory(id=1, story=story))
+        assert not await clear(pool, 0)
+        await ground.posting.delete(ada, story)
+        states: list[str | None] = []
+        while await clear(pool, 0):
+            state = await pool.fetchval("select state from media where id = $1", int(media))
+            states += [state] if state not in states[-1:] else []
+            # The pipeline has removed what belongs to it.
+            await pool.execute("update media set due_at = null")
+        assert states == (["ready"] if other else ["ready", "rejected", None])
+        assert await pool.fetchval("select count(*) from story_view") == 0
+        assert await ground.posting.delete(ada, story) == Done()
+        assert other is None or await seen(ground, bob, other)

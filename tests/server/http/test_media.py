@@ -17,6 +17,7 @@ from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.media.variants import FORMATS, kept, object_key
 from tests.server.http.stack import KEY, Client, Stack
+from tidings_client import Refused, picture
 
 OWNER, FOLLOWER, STRANGER, MEDIA, OTHER, POST, STORY = (str((1 << 40) + n) for n in range(7))
 WEBP = "image/avif,image/webp,*/*;q=0.8"
@@ -241,3 +242,12 @@ async def test_pictures_have_limits_of_their_own(database: str, tmp_path: Path, 
                 url = addresses.url(viewer, MEDIA).replace("{variant}", "150")
                 assert [(await client.get(url)).status for _ in range(3)] == [404, 404, 429]
             assert [(await client.get(url + "x")).status for _ in range(4)] == [404, 404, 404, 429]
+
+
+async def test_the_python_client_gets_pictures(shown: Shown) -> None:
+    url = str(shown.client.make_url("/"))
+    assert await picture(url, shown.url(FOLLOWER)) == f"{MEDIA} 640 jpg".encode()
+    assert await picture(url, shown.url(FOLLOWER), webp=True) == f"{MEDIA} 640 webp".encode()
+    with pytest.raises(Refused) as refusal:
+        await picture(url, shown.url(STRANGER))
+    assert refusal.value.code == "not_found"

@@ -59,6 +59,7 @@ from .events import (
 )
 from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
+from .pictures import picture
 from .posts import Media, Post, PostPage, Posts
 from .session import Session
 from .settings import Settings
@@ -151,6 +152,7 @@ __all__ = [
     "WrongUser",
     "log_in",
     "new_cid",
+    "picture",
     "refresh",
     "sign_up",
 ]
