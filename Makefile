@@ -26,7 +26,7 @@ NEED_PYTHON = test -n "$(PYTHON)" || { \
 	echo "Python 3.11 or newer with venv was not found: install it (Debian: python3 and python3-venv)." >&2; exit 1; }
 
 help:
-	@echo "make run     a working system with simulated people who talk; join them with tidings chat"
+	@echo "make run     a working system with simulated people who talk and post; join them in a browser"
 	@echo "make test    the test suite"
 	@echo "make verify  what is too slow for every change, and that every branch of the pure rooms is tested"
 	@echo "make check   format, lint, strict types, import directions"

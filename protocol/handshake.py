@@ -64,6 +64,7 @@ _TARGET: Final = re.compile(rb"[!-~]+")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
 _KEY: Final = re.compile(r"[0-9A-Za-z+/]{22}==")
+_FIXED: Final = re.compile(r"https?://((?:\[[0-9a-f:.]+\]|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|localhost)(?::[0-9]+)?)")
 
 
 def _refuse(status: int, code: Code, detail: str, *headers: str) -> Refused:
@@ -112,7 +113,9 @@ def parse(head: bytes, origins: frozenset[str]) -> Upgrade | Refused | Elsewhere
     """Judge all the bytes that a connection has sent so far; the answer does not depend on how they were cut.
 
     `origins` are serialised origins in lower case (`https://chat.example`), `*` allows every one. A request
-    without an origin is always allowed: that is no browser.
+    without an origin is always allowed: that is no browser. So is a page from the very host and port that is asked,
+    if that host is a number or `localhost`: a name can be bound to our address by whoever owns it (DNS rebinding),
+    and then a foreign page would name our host in both headers. Names that are ours belong into `origins`.
     """
     if not head.startswith(ROUTE):
         return Incomplete() if ROUTE.startswith(head) else Elsewhere()
@@ -187,9 +190,16 @@ def _refusal(headers: dict[str, str], origins: frozenset[str]) -> Refused | None
         return _VERSION
     if not _KEY.fullmatch(headers.get("sec-websocket-key", "")):
         return _KEY_INVALID
-    if "origin" in headers and origins.isdisjoint((headers["origin"].lower(), "*")):
+    if "origin" in headers and not _is_allowed(headers["origin"].lower(), headers["host"].lower(), origins):
         return _ORIGIN
     return None
+
+
+def _is_allowed(origin: str, host: str, origins: frozenset[str]) -> bool:
+    if not origins.isdisjoint((origin, "*")):
+        return True
+    fixed = _FIXED.fullmatch(origin)
+    return fixed is not None and fixed[1] == host
 
 
 def _accept(headers: dict[str, str], consumed: int) -> Upgrade | Refused:

@@ -15,6 +15,7 @@ from prometheus_client import generate_latest
 from actors.effects import user_address
 from actors.user import User
 from actors.user_commands import Policy
+from config.origins import own_origins, socket_source
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
@@ -53,6 +54,7 @@ from server.feed.feed import Feed
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
+from server.http.page import Page
 from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
@@ -222,7 +224,9 @@ class Node:
         self._make_pictures(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
-        self.web = Web(make_app(self._services()), private, self.gateway, settings.gateway.max_http)
+        app = make_app(self._services())
+        Page(socket_source(settings.node, number)).add_to(app)
+        self.web = Web(app, private, self.gateway, settings.gateway.max_http)
         self.gateway.join(self.host, self.requests, membership.home, self.web.take)
 
     def _make_gateway(self) -> None:
@@ -233,7 +237,7 @@ class Node:
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
-            origins=frozenset(settings.gateway.origins),
+            origins=own_origins(settings.node, self._number).union(settings.gateway.origins),
             max_connections=settings.gateway.max_connections,
             hello_ms=settings.gateway.hello_ms,
             typing_ms=settings.gateway.typing_ms,

@@ -272,6 +272,25 @@ def test_a_foreign_origin_is_forbidden_unless_all_are_allowed(origin: str) -> No
     assert isinstance(answer(request(Origin=origin), frozenset({"*"})), Upgrade)
 
 
+OWN = ["127.0.0.1:8080", "10.0.0.7", "[::1]:8080", "localhost:8080", "localhost"]
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_a_page_from_the_very_address_that_is_asked_is_our_own(host: str) -> None:
+    for origin in (f"http://{host}", f"https://{host}"):
+        assert isinstance(answer(request(Host=host, Origin=origin), NONE), Upgrade)
+        assert isinstance(answer(request(Host=host.upper(), Origin=origin.upper()), NONE), Upgrade)
+
+
+@pytest.mark.parametrize(
+    "host", [*OWN, "127.0.0.1:8081", "127.0.0.1.evil.example:8080", "evil.localhost:8080", "a1.2.3.4"]
+)
+def test_neither_another_port_nor_a_name_that_anybody_can_bind_is(host: str) -> None:
+    origin = "http://127.0.0.1:8081" if host in OWN else f"http://{host}"
+    at = host if host != "127.0.0.1:8081" else "127.0.0.1:8080"
+    assert refused(request(Host=at, Origin=origin), NONE) == 403
+
+
 def test_a_request_without_an_origin_comes_from_no_browser() -> None:
     assert isinstance(answer(request(), NONE), Upgrade)
 

@@ -18,6 +18,16 @@ REFUSED = {
         403,
         "forbidden",
     ),
+    "another program's page on our machine": (
+        head(TARGET, "Host: 127.0.0.1:8080", "Origin: http://127.0.0.1:3000", without="Host"),
+        403,
+        "forbidden",
+    ),
+    "a name that begins like our address": (
+        head(TARGET, "Host: 127.0.0.1.evil.example", "Origin: http://127.0.0.1.evil.example", without="Host"),
+        403,
+        "forbidden",
+    ),
     "origin null": (head(TARGET, "Origin: null"), 403, "forbidden"),
     "own host as the suffix of a foreign origin": (
         head(TARGET, "Origin: https://evil.example/https://chat.example"),

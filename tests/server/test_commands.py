@@ -358,6 +358,7 @@ async def test_the_demo_lets_people_talk_on_a_running_server_and_shows_figures(i
         stderr=asyncio.subprocess.STDOUT,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
     )
+    await _until(demo, "/#/@alice")
     await _until(demo, "tidings chat --as")
     assert "ack p50" in await _until(demo, "online 4")
     demo.terminate()

@@ -1,0 +1,68 @@
+// Making elements. Text only ever becomes text: nothing here parses HTML.
+
+/** An element: `on…` are listeners, `class` and `aria-…` attributes, booleans properties. */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || typeof value === "boolean") element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  return element;
+}
+
+/** Icons as paths, drawn in place so that they take the colour of the text. */
+const PATHS = {
+  home: "M3 11.5 12 4l9 7.5M5.5 9.8V20h13V9.8M10 20v-5.5h4V20",
+  bell: "M6 17V11a6 6 0 0 1 12 0v6l1.5 2h-15zM10 21.5h4",
+  chat: "M4 5h16v11.5H10L5.5 20v-3.5H4z",
+  plus: "M12 5v14M5 12h14",
+  person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20.5c.6-4 3.6-6 7.5-6s6.9 2 7.5 6",
+  heart: "M12 20.5s-8-4.9-8-10.5a4.5 4.5 0 0 1 8-2.8A4.5 4.5 0 0 1 20 10c0 5.6-8 10.5-8 10.5z",
+  comment: "M12 4.5c4.7 0 8.5 3.2 8.5 7.2s-3.8 7.2-8.5 7.2c-.9 0-1.8-.1-2.6-.3L5 20.5l.9-3.6c-1.5-1.3-2.4-3.1-2.4-5.2 0-4 3.8-7.2 8.5-7.2z",
+  back: "M15 5l-7 7 7 7",
+  close: "M6 6l12 12M18 6 6 18",
+  send: "M4 12 20 4.5 15 20l-3.5-6.5z",
+  search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13M15.5 15.5 20.5 20.5",
+  out: "M14 4H5v16h9M10 12h10M16.5 8.5 20 12l-3.5 3.5",
+};
+
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", PATHS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** A round sign for somebody: their first letter on a colour made of their id. */
+export function avatar(user, username) {
+  const element = h("span", { class: "avatar", "aria-hidden": "true" }, (username ?? "?").charAt(0).toUpperCase());
+  const hue = Number(BigInt(user) % 359n);
+  element.style.setProperty("--hue", hue);
+  return element;
+}
+
+/** Say something for some seconds at the top of the page; screen readers read it. */
+export function toast(words) {
+  const place = document.getElementById("toasts");
+  const line = h("p", { class: "toast" }, words);
+  place.append(line);
+  setTimeout(() => line.remove(), 6_000);
+}
+
+/** A dialog over the page: Escape and the button close it, the focus returns to where it was. */
+export function dialog(label, className, ...children) {
+  const close = h("button", { class: "quiet round close", "aria-label": "Close", onclick: () => element.close() }, icon("close"));
+  const element = h("dialog", { class: className, "aria-label": label }, close, ...children);
+  element.addEventListener("close", () => element.remove());
+  element.addEventListener("click", (event) => { if (event.target === element) element.close(); });
+  document.body.append(element);
+  element.showModal();
+  return element;
+}

@@ -1,0 +1,131 @@
+// The inbox and one conversation: live messages, typing, how far it was read.
+
+import { avatar, h, icon, toast } from "./dom.js";
+import { ago, inWords } from "./words.js";
+
+const TYPING_MS = 3_000;
+
+function other(app, chat) { return chat.members.find((member) => member.user !== app.me())?.user; }
+
+function title(app, chat, element) {
+  const user = other(app, chat);
+  if (chat.title || !user) element.textContent = chat.title ?? "Only me"; else app.people.name(element, user);
+  return element;
+}
+
+function said(event) {
+  if (!event) return "";
+  if (event.ev !== "message") return "";
+  if (!event.share) return event.text ?? "…";
+  const what = event.share.reaction ? "Reacted to a story" : event.share.kind === "story" && event.text ? "About a story" : `Shared a ${event.share.kind}`;
+  return event.text ? `${what}: ${event.text}` : what;
+}
+
+export function inboxView(app, root) {
+  const inbox = h("ul", { class: "list" }), requests = h("ul", { class: "list" }), heading = h("h2", { hidden: true }, "Requests");
+  const status = h("p", { class: "faint", role: "status" });
+  root.append(h("h1", {}, "Messages"), status, inbox, heading, requests);
+  const rows = new Map();
+  const row = (chat) => {
+    if (!rows.has(chat.id)) {
+      const parts = { name: h("span", { class: "name" }), text: h("span", { class: "said" }), at: h("time", { class: "faint" }), badge: h("span", { class: "badge" }) };
+      const link = h("a", { href: `#/c/${chat.id}`, class: "row" }, avatar(other(app, chat) ?? app.me(), "·"), h("span", { class: "two" }, parts.name, parts.text), parts.at, parts.badge);
+      app.people.who(other(app, chat) ?? app.me()).then(({ username }) => { link.firstChild.textContent = username.charAt(0).toUpperCase(); });
+      title(app, chat, parts.name);
+      rows.set(chat.id, { element: h("li", {}, link), ...parts });
+    }
+    const { element, text, at, badge } = rows.get(chat.id);
+    text.textContent = chat.typing.size ? "typing…" : said(chat.last);
+    text.classList.toggle("typing", chat.typing.size > 0);
+    at.textContent = chat.last ? ago(chat.last.at) : "";
+    badge.textContent = chat.unread ? String(chat.unread) : "";
+    badge.setAttribute("aria-label", `${chat.unread} unread`);
+    badge.hidden = !chat.unread;
+    return element;
+  };
+  const show = () => {
+    const focused = document.activeElement;
+    arrange(inbox, app.chats.list("inbox").map(row));
+    arrange(requests, app.chats.list("requests").map(row));
+    heading.hidden = !requests.children.length;
+    status.textContent = inbox.children.length || requests.children.length ? "" : "No messages yet. Open somebody's profile to write to them.";
+    if (focused?.isConnected) focused.focus({ preventScroll: true });
+  };
+  const off = app.on("chats", show);
+  show();
+  app.chats.more("requests").catch((fault) => toast(inWords(fault)));
+  return off;
+}
+
+// Moves only what is not in its place: a row that has the focus keeps it.
+function arrange(list, elements) {
+  elements.forEach((element, at) => { if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null); });
+  while (list.children.length > elements.length) list.lastChild.remove();
+}
+
+export function conversationView(app, root, id) {
+  const log = h("ol", { class: "log", role: "log", "aria-label": "Messages" }), status = h("p", { class: "faint typing-line", role: "status" });
+  const text = h("input", { name: "text", maxlength: 4000, autocomplete: "off", required: true, "aria-label": "Message", placeholder: "Message" });
+  const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Send" }, icon("send")));
+  const heading = h("h1", {}), request = h("div", { class: "request", hidden: true });
+  const earlier = h("button", { class: "quiet", hidden: true, onclick: () => older() }, "Earlier messages");
+  root.classList.add("chatting");
+  root.append(h("header", { class: "chat-head" }, h("a", { href: "#/inbox", class: "round quiet", "aria-label": "Back to messages" }, icon("back")), heading), request,
+    h("div", { class: "scroll" }, earlier, log), status, form);
+  const scroll = log.parentElement;
+  let chat = app.chats.get(id), typed = 0;
+
+  const show = () => {
+    chat = app.chats.get(id);
+    if (!chat) return;
+    const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
+    log.replaceChildren(...chat.log.events.filter((event) => event.ev === "message").map(line), ...chat.sending.map(pending));
+    marks();
+    status.textContent = chat.typing.size ? "typing…" : "";
+    request.hidden = chat.folder !== "requests";
+    if (low) scroll.scrollTop = scroll.scrollHeight;
+    if (!document.hidden) app.chats.read(chat);
+  };
+  const line = (event) => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
+    h("p", {}, event.erased ? "(taken back)" : said(event)), h("time", { class: "faint" }, ago(event.at)));
+  const pending = (send) => h("li", { class: "mine pending" }, h("p", {}, send.text), h("span", { class: "faint" }, "sending…"));
+  const marks = () => {
+    const last = [...log.querySelectorAll(".mine[data-c]")].at(-1), them = chat.members.find((member) => member.user === other(app, chat));
+    if (!last || !them) return;
+    const c = Number(last.dataset.c);
+    const state = (them.read_c ?? 0) >= c ? "seen" : (them.delivered_c ?? 0) >= c ? "delivered" : "sent";
+    last.querySelector("time").textContent += ` · ${state}`;
+  };
+  const older = async () => { try { earlier.hidden = !(await app.chats.older(chat)); } catch (fault) { status.textContent = inWords(fault); } };
+  const decide = (op) => async () => { try { await app.request(op, { conversation: id }); await app.chats.fetch(id); } catch (fault) { toast(inWords(fault)); } };
+  request.append(h("p", {}, "Somebody whom you do not follow wants to write to you."),
+    h("button", { onclick: decide("conversation.accept") }, "Accept"), h("button", { class: "quiet", onclick: decide("conversation.decline") }, "Decline"));
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const said = text.value.trim();
+    if (!said || !chat) return;
+    form.reset();
+    typed = 0;
+    scroll.scrollTop = scroll.scrollHeight;
+    try { await app.chats.send(chat, said); } catch (fault) { toast(inWords(fault)); if (!text.value) text.value = said; }
+  });
+  text.addEventListener("input", () => {
+    if (Date.now() - typed < TYPING_MS) return;
+    typed = Date.now();
+    app.say("typing", { conversation: id, kind: "text" });
+  });
+  const seen = () => show();
+  document.addEventListener("visibilitychange", seen);
+  const off = app.on("chats", (changed) => (changed === undefined || changed === id) && show());
+  const begin = async () => {
+    chat ??= await app.chats.fetch(id);
+    title(app, chat, heading);
+    if (!chat.log.events.length || chat.log.events.length < 20) await older();
+    show();
+    scroll.scrollTop = scroll.scrollHeight;
+    text.focus({ preventScroll: true });
+  };
+  begin().catch((fault) => { status.textContent = inWords(fault); });
+  return () => { off(); document.removeEventListener("visibilitychange", seen); root.classList.remove("chatting"); };
+}

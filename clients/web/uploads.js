@@ -1,0 +1,57 @@
+// Uploading a file by tus 1.0 (tus.io/protocols/resumable-upload): created, then sent in pieces, going on where it was.
+
+import { newCid, reach, refusalOf } from "./api.js";
+import { Refusal } from "./words.js";
+
+const PIECE = 512 * 1024, TRIES = 6;
+const VERSION = { "Tus-Resumable": "1.0.0" };
+
+/** Upload `file`; `progress(share)` is told 0…1. Answers the id under which it is a media. Raises Refusal. */
+export async function upload(api, file, progress, aborted) {
+  const created = await ask(api, "POST", "/v1/uploads", {
+    "Upload-Length": String(file.size),
+    "Upload-Metadata": `filename ${base64(file.name)},filetype ${base64(file.type || "application/octet-stream")},cid ${base64(newCid())}`,
+  });
+  const path = new URL(created.headers.get("Location"), location.href).pathname;
+  let offset = 0, tries = 0;
+  while (offset < file.size) {
+    aborted?.throwIfAborted();
+    try {
+      const sent = await ask(api, "PATCH", path, {
+        "Upload-Offset": String(offset),
+        "Content-Type": "application/offset+octet-stream",
+      }, file.slice(offset, offset + PIECE));
+      offset = Number(sent.headers.get("Upload-Offset"));
+      tries = 0;
+    } catch (fault) {
+      if ((tries += 1) >= TRIES || isFinal(fault)) throw fault;
+      await new Promise((done) => setTimeout(done, fault.retryMs ?? Math.random() * 500 * 2 ** tries));
+      offset = await reached(api, path, offset);
+    }
+    progress(offset / file.size);
+  }
+  return path.split("/").pop();
+}
+
+// Where the server has got: a lost answer, or another offset than we thought, is mended by asking.
+async function reached(api, path, offset) {
+  try { return Number((await ask(api, "HEAD", path)).headers.get("Upload-Offset")); } catch (fault) {
+    if (isFinal(fault)) throw fault;
+    return offset;
+  }
+}
+
+function isFinal(fault) { return fault instanceof Refusal && ["bad_request", "forbidden", "not_found", "too_large"].includes(fault.code); }
+
+async function ask(api, method, path, headers = {}, body = undefined) {
+  for (let again = true; ; again = false) {
+    const authorization = { Authorization: `Bearer ${await api.token()}` };
+    const response = await reach(path, { method, headers: { ...VERSION, ...authorization, ...headers }, body });
+    if (response.ok) return response;
+    const fault = refusalOf(response, await response.json().catch(() => ({})));
+    if (fault.code !== "unauthenticated" || !again) throw fault;
+    await api.refresh();
+  }
+}
+
+function base64(text) { return btoa(String.fromCharCode(...new TextEncoder().encode(text))); }

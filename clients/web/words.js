@@ -1,0 +1,49 @@
+// What went wrong, in words.
+
+/** A request that was refused: `code` is one of docs/protocol.md §2, or "unreached". */
+export class Refusal extends Error {
+  constructor(code, message, retryMs) { super(message); this.code = code; this.retryMs = retryMs; }
+}
+
+const BY_CODE = {
+  rate_limited: "That was too much at once. Wait a moment and try again.",
+  unreached: "The server cannot be reached. Is your connection up?",
+  unavailable: "The server cannot do this now. Try again in a moment.",
+  unknown_outcome: "It is not known whether this was done. Look, and try again if not.",
+  internal: "The server failed to do this. Try again.",
+};
+
+const BY_CLOSE = {
+  4301: "This account was opened with a copy of this tab.",
+  4303: "Your sign-in is not valid any more. Sign in again.",
+  4304: "You were signed out.",
+  4306: "This page is too old for the server. Load it again.",
+  4307: "This page and the server misunderstood each other. Load it again.",
+};
+
+/** A sentence for somebody who is not a programmer. */
+export function inWords(fault) {
+  if (!(fault instanceof Refusal)) {
+    console.error(fault);
+    return "Something on this page failed. Load it again.";
+  }
+  return BY_CODE[fault.code] ?? sentence(fault.message);
+}
+
+export function closingWords(code) { return BY_CLOSE[code] ?? "The connection has ended. Load the page again."; }
+
+function sentence(text) {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+/** "now", "5 min", "3 h", "2 d": how long ago. */
+export function ago(at, now = Date.now()) {
+  const minutes = Math.floor(Math.max(0, now - at) / 60_000);
+  if (minutes < 1) return "now";
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 1_440 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1_440)} d`;
+}
+
+/** "1 like", "12 likes". */
+export function count(number, one) { return `${number.toLocaleString()} ${one}${number === 1 ? "" : "s"}`; }

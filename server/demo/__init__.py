@@ -1,0 +1,9 @@
+"""`tidings demo`: simulated people on the SDK, over real sockets and HTTP, with a live table of what the system does.
+
+May import the SDK, the supervisor and what draws pictures; nothing of the server knows of it.
+"""
+
+from server.demo.people import NAMES
+from server.demo.running import run_demo
+
+__all__ = ["NAMES", "run_demo"]

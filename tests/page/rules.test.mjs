@@ -1,0 +1,97 @@
+// The page's client rules (docs/protocol.md §1–§3, §8) as values in, values out: `node --test tests/page`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Log, Stream, afterClose, sendAgain } from "../../clients/web/rules.js";
+import { decode } from "../../clients/web/thumbhash.js";
+
+const half = () => 0.5;
+const event = (c) => ({ c, ev: "message", cid: `cid ${c}` });
+
+test("the band alone says what to do", () => {
+  for (const code of [4000, 4001, 4010, 4099, 1000, 1006, 1012, 4999, 5000]) assert.equal(afterClose(code, "", 0, half).do, "resume");
+  assert.deepEqual(afterClose(4150, "", 3, half), { do: "resume", afterMs: 5_000 });
+  assert.deepEqual(afterClose(4250, "", 0, half), { do: "refresh", afterMs: 0 });
+  for (const code of [4300, 4301, 4303, 4304, 4306, 4307, 4399]) assert.equal(afterClose(code, "", 0, half).do, "stop");
+});
+
+test("retry_ms of the reason wins over jitter, which is within a second at first and never over thirty", () => {
+  assert.equal(afterClose(4001, '{"code":"draining","retry_ms":700}', 0, half).afterMs, 700);
+  assert.equal(afterClose(4103, '{"code":"overloaded","retry_ms":900}', 0, half).afterMs, 900);
+  assert.ok(afterClose(1006, "", 0, () => 0.999).afterMs <= 1_000);
+  assert.ok(afterClose(1006, "", 40, () => 0.999).afterMs <= 30_000);
+});
+
+test("4002 names where to go, for the next attempt", () => {
+  const moved = afterClose(4002, '{"code":"moved","url":"ws://127.0.0.1:8081/v1/socket"}', 0, half);
+  assert.deepEqual(moved, { do: "resume", afterMs: 0, url: "ws://127.0.0.1:8081/v1/socket", moved: true });
+});
+
+test("a reason that makes no sense is none", () => {
+  for (const reason of ["", "{", "null", "[]", '"x"', '{"url":5}']) assert.equal(afterClose(4002, reason, 0, half).url, undefined);
+});
+
+test("final refusals are not sent again, internal three times, the rest for longer", () => {
+  for (const code of ["bad_request", "unknown_op", "forbidden", "not_found", "conflict_state", "id_reused", "too_large"]) assert.equal(sendAgain(code, 1), false);
+  assert.equal(sendAgain("internal", 2), true);
+  assert.equal(sendAgain("internal", 3), false);
+  for (const code of ["out_of_order", "rate_limited", "unavailable", "unknown_outcome"]) assert.equal(sendAgain(code, 5), true);
+});
+
+test("a stream applies the next number, drops what it knows and sees a gap", () => {
+  const stream = new Stream();
+  assert.equal(stream.resume, undefined);
+  assert.equal(stream.welcome({ epoch: "a", u: 7, outcome: "fresh" }), false);
+  assert.deepEqual([8, 8, 3, 10].map((u) => stream.take(u)), ["apply", "drop", "drop", "gap"]);
+  assert.deepEqual(stream.resume, { epoch: "a", u: 8 });
+});
+
+test("after a resume it counts on from what it has, after a resync from what it is told", () => {
+  const stream = new Stream();
+  stream.welcome({ epoch: "a", u: 7, outcome: "fresh" });
+  assert.equal(stream.welcome({ epoch: "a", u: 9, outcome: "resumed" }), false);
+  assert.equal(stream.take(8), "apply");
+  assert.equal(stream.welcome({ epoch: "b", u: 2, outcome: "resync" }), true);
+  assert.equal(stream.take(3), "apply");
+  stream.continuity({ epoch: "c", u: 0 });
+  assert.deepEqual(stream.resume, { epoch: "c", u: 0 });
+});
+
+test("an ack says the last number and, once, what was stored without one", () => {
+  const stream = new Stream();
+  stream.welcome({ epoch: "a", u: 4, outcome: "fresh" });
+  stream.store("7", 3);
+  stream.store("7", 2);
+  assert.ok(stream.behind);
+  assert.deepEqual(stream.ack(), { op: "ack", epoch: "a", u: 4, heads: { 7: 3 } });
+  assert.ok(!stream.behind);
+  assert.deepEqual(stream.ack(), { op: "ack", epoch: "a", u: 4 });
+});
+
+test("a log applies in order whatever comes first, and each place once", () => {
+  const log = new Log(2);
+  assert.equal(log.take(event(1)), true);
+  assert.equal(log.take(event(5)), false);
+  assert.equal(log.take(event(3)), false);
+  assert.equal(log.take(event(4)), true);
+  assert.equal(log.take(event(4)), true);
+  assert.deepEqual(log.events.map((one) => one.c), [3, 4, 5]);
+  assert.equal(log.head, 5);
+});
+
+test("older pages go before what is there, without repeats", () => {
+  const log = new Log(4);
+  log.take(event(5));
+  log.older([event(3), event(4), event(5)]);
+  log.older([event(1), event(2), event(3)]);
+  assert.deepEqual(log.events.map((one) => one.c), [1, 2, 3, 4, 5]);
+});
+
+test("a thumbhash becomes a small picture of its shape", () => {
+  const bytes = Uint8Array.from(atob("WjYGXZSEd4eAiId4h3eIeIB1B9h3"), (letter) => letter.charCodeAt(0));
+  const { width, height, pixels } = decode(bytes);
+  assert.deepEqual([width, height, pixels.length], [32, 23, 32 * 23 * 4]);
+  // Blue at the left, red at the right, as what it was made of; opaque.
+  const [left, right] = [0, 31].map((x) => pixels.slice((11 * 32 + x) * 4, (11 * 32 + x) * 4 + 4));
+  assert.ok(left[2] > left[0] && right[0] > left[0] && left[3] === 255);
+});

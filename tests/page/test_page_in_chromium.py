@@ -1,0 +1,191 @@
+"""The web page as people have it: two of them in a real browser, against a real installation of two nodes."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips  # type: ignore[import-untyped]  # it ships no types
+
+from tests.page.browsing import DESKTOP, PHONE, Someone, chromium, someone
+from tests.server.running import Installation
+
+pytestmark = pytest.mark.verify
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    installed = Installation(tmp_path_factory.mktemp("page"), nodes=2).start()
+    yield installed
+    installed.stop()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Large enough that it goes in several pieces."""
+    y, x = np.mgrid[0:1500, 0:2000]
+    noise = np.random.default_rng(5).integers(0, 60, x.shape)
+    pixels = np.dstack([x // 10 + noise, y // 10 + noise, 200 - x // 16 + noise]).clip(0, 255).astype(np.uint8)
+    path = tmp_path / "harbour.jpg"
+    pyvips.Image.new_from_array(pixels).jpegsave(str(path), Q=92)
+    return path
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    return folder
+
+
+async def test_two_people_follow_post_like_write_and_tell_stories_and_the_other_sees_it_live(
+    installation: Installation, photo: Path, shots: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(chromium())
+        ada = await stack.enter_async_context(someone(browser, shots, "ada", DESKTOP))
+        ben = await stack.enter_async_context(someone(browser, shots, "ben", PHONE, dark=True))
+        await ben.sign_up(installation.url)
+        await ada.sign_up(installation.url, "#/@ben")
+        await followed(ada, ben)
+        await posted(ada, ben, photo)
+        await story_seen(ada, ben, photo)
+        await talked(ada, ben)
+        assert ada.complaints + ben.complaints == []
+        await refused(ben, photo.with_suffix(".txt"))
+        await remembered(ada)
+
+
+async def followed(ada: Someone, ben: Someone) -> None:
+    await ada.page.get_by_role("button", name="Follow", exact=True).click()
+    await ada.page.get_by_role("button", name="Following").wait_for()
+    await ada.shoot("profile")
+    # Live: a badge first, then the words.
+    await ben.page.locator("[data-to='#/notifications'] .badge", has_text="1").wait_for()
+    await ben.go("#/notifications")
+    await ben.see("started following you")
+    await ben.shoot("notifications")
+    await ben.page.locator("[data-to='#/notifications'] .badge").wait_for(state="hidden")
+
+
+async def posted(ada: Someone, ben: Someone, photo: Path) -> None:
+    await ada.go("#/")
+    await ada.see("Your feed is empty")
+    await ada.shoot("empty-feed")
+    await ben.go("#/")
+    await ben.share(photo, "The harbour was all fog")
+    # Nobody touches ada's page: the post comes to it.
+    card = ada.page.get_by_role("article", name="Post by ben")
+    await card.wait_for()
+    await ada.page.locator(".post .picture.loaded").wait_for()
+    mine = ben.page.get_by_role("article", name="Post by ben")
+    await mine.wait_for()
+    await card.get_by_role("button", name="Like").click()
+    await card.get_by_text("1 like", exact=True).wait_for()
+    await mine.get_by_text("1 like", exact=True).wait_for()
+    await card.get_by_role("button", name="0 comments").click()
+    await ada.page.get_by_label("Your comment").fill("lovely <b>light</b>")
+    await ada.page.get_by_role("button", name="Comment", exact=True).click()
+    await ada.see("lovely <b>light</b>")
+    await ada.shoot("comments")
+    await ada.page.keyboard.press("Escape")
+    await mine.get_by_role("button", name="1 comment").wait_for()
+    await ada.shoot("feed")
+    await ben.shoot("feed")
+
+
+async def story_seen(ada: Someone, ben: Someone, photo: Path) -> None:
+    await ben.tell_story(photo)
+    await ada.page.get_by_role("button", name="Stories of ben, new").click()
+    story = ada.page.get_by_role("dialog", name="Stories of ben")
+    await story.locator(".picture.loaded").wait_for()
+    await story.get_by_role("button", name="React with 🔥").click()
+    await story.locator("[aria-pressed=true]").wait_for()
+    await ada.shoot("story")
+    await ada.page.keyboard.press("Escape")
+    await ada.page.get_by_role("button", name="Stories of ben, seen").wait_for()
+
+
+async def talked(ada: Someone, ben: Someone) -> None:
+    await ada.page.goto(ada.page.url.split("#")[0] + "#/@ben")
+    await ada.page.get_by_role("button", name="Message", exact=True).click()
+    await ada.say("are you at the harbour?")
+    await ben.go("#/inbox")
+    await (await ben.see("are you at the harbour?")).click()
+    await ben.page.get_by_role("button", name="Accept").click()
+    await ben.page.get_by_role("button", name="Accept").wait_for(state="hidden")
+    await ben.page.get_by_label("Message", exact=True).press_sequentially("still")
+    await ada.see("typing…")
+    await ben.say("still here, come")
+    await ada.see("still here, come")
+    await ada.say("on my way")
+    await ben.see("on my way")
+    await ada.page.get_by_text("seen").last.wait_for()
+    await ada.shoot("conversation")
+    await ben.shoot("conversation")
+    await ben.go("#/inbox")
+    await ben.see("on my way")
+    await ben.shoot("inbox")
+
+
+async def refused(ben: Someone, file: Path) -> None:
+    """What is no picture is said to be none, in words."""
+    file.write_text("no picture at all " * 1_000)
+    await ben.page.get_by_role("navigation").get_by_role("button").click()
+    dialog = ben.page.get_by_role("dialog")
+    await dialog.locator("input[type=file]").set_input_files(file)
+    await dialog.get_by_text("JPEG").last.wait_for()
+    await ben.shoot("refused")
+    assert await dialog.get_by_role("button", name="Share").is_disabled()
+    await dialog.get_by_role("button", name="Close").click()
+
+
+async def remembered(ada: Someone) -> None:
+    """A reload keeps who is signed in; logging out does not."""
+    await ada.page.reload()
+    await ada.online()
+    await ada.see("on my way")
+    await ada.go("#/people")
+    await ada.page.get_by_label("Username").fill("nobody.there")
+    await ada.page.get_by_role("button", name="Find").click()
+    await ada.page.get_by_role("status").get_by_text("no such").or_(ada.page.get_by_text("nobody")).first.wait_for()
+    await ada.shoot("people")
+    await ada.page.locator("#navigation a").last.click()
+    await ada.page.get_by_role("button", name="Log out").click()
+    await ada.page.get_by_role("button", name="Log in").wait_for()
+    assert await ada.page.evaluate("sessionStorage.getItem('tidings.login')") is None
+
+
+async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_is_lost_or_shown_twice(
+    installation: Installation, shots: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(chromium())
+        eve = await stack.enter_async_context(someone(browser, shots, "eve", DESKTOP))
+        finn = await stack.enter_async_context(someone(browser, shots, "finn", PHONE))
+        # Under another name of the same machine, whose sockets are elsewhere for the browser.
+        await finn.sign_up(installation.url.replace("127.0.0.1", "localhost"))
+        await eve.sign_up(installation.url, "#/@finn")
+        await eve.page.get_by_role("button", name="Message", exact=True).click()
+        await eve.say("before")
+        await finn.go("#/inbox")
+        await (await finn.see("before")).click()
+        for number in (1, 2):
+            killed = installation.node_pid(number)
+            installation.kill_node(number)
+            # Said while whoever lived there is away: it waits in the page, and arrives once.
+            await eve.say(f"said without node {number}")
+            await asyncio.to_thread(installation.await_node, number, killed)
+            await (await finn.see(f"said without node {number}")).wait_for()
+            await eve.online()
+            await finn.online()
+        await finn.page.get_by_role("button", name="Accept").click()
+        await finn.say("all of it")
+        await eve.see("all of it")
+        await eve.page.locator(".pending").wait_for(state="detached")
+        said = ["before", "said without node 1", "said without node 2", "all of it"]
+        for who in (eve, finn):
+            assert await who.page.locator(".log li p").all_text_contents() == said
+        await finn.shoot("after-kills")
