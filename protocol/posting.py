@@ -26,7 +26,10 @@ class NewPost(Struct, frozen=True, gc=False):
     caption count, up to thirty and twenty."""
 
     cid: Cid
-    media: Annotated[list[Annotated[MediaId, ID]], Meta(min_length=1, max_length=10)]
+    media: Annotated[
+        list[Annotated[MediaId, ID]],
+        Meta(min_length=1, max_length=10, extra_json_schema={"uniqueItems": True}),
+    ]
     caption: Caption | UnsetType = UNSET
     place: Place | UnsetType = UNSET
     tags: Annotated[list[User], Meta(max_length=20)] | UnsetType = UNSET
