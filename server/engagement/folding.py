@@ -1,9 +1,9 @@
 """Folding: every node adds up what was counted, so that totals are at most 5 s old while one of them lives."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
+from random import SystemRandom
 
 from persistence.faults import UnavailableError
 from persistence.tallies.folding import AT_ONCE
@@ -22,6 +22,7 @@ class Folding:
         self.done_at = now()
         self._fold = fold
         self._now = now
+        self._random = SystemRandom()
         self._outage = Outage("totals are not folded")
 
     async def run(self) -> None:
@@ -34,7 +35,7 @@ class Folding:
                 self._outage.goes_on(fault)
             except Exception as fault:
                 self._outage.goes_on(fault, stack=True)
-            await asyncio.sleep(EVERY_S * random.uniform(0.5, 1.0))
+            await asyncio.sleep(EVERY_S * self._random.uniform(0.5, 1.0))
 
     async def round(self) -> None:
         """Fold what there is. Raises `UnavailableError`."""

@@ -34,12 +34,12 @@ async def test_a_page_touches_what_it_shows_and_no_more(database: str, count: in
     async with open_pool(database, 1) as pool:
         ben, id = await fill(pool, count)
         pages = {
-            "threads": (COMMENTS, int(ben), int(id), *NEWEST, 21),
-            "answers": (REPLIES, int(ben), int(id) + 1, 0, 0, 21),
-            "likers": (LIKERS, int(ben), int(id), *NEWEST, 21),
-            "saved": (SAVED, int(ben), *NEWEST, 21),
+            "threads": (COMMENTS, (int(ben), int(id), *NEWEST, 21)),
+            "answers": (REPLIES, (int(ben), int(id) + 1, 0, 0, 21)),
+            "likers": (LIKERS, (int(ben), int(id), *NEWEST, 21)),
+            "saved": (SAVED, (int(ben), *NEWEST, 21)),
         }
-        for name, (statement, *arguments) in pages.items():
+        for name, (statement, arguments) in pages.items():
             await plan(pool, name, statement, *arguments)
             assert await work(pool, name, *arguments) <= 700, name
 

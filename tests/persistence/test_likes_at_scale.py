@@ -5,6 +5,7 @@ import time
 from array import array
 from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ class Crowd:
             )
             self.liked[user] = deed == "like"
 
-    async def _say(self, grouping: "Grouping[tuple[UserId, str], object]", user: UserId, deed: Deed) -> None:
+    async def _say(self, grouping: Grouping[Any, Any], user: UserId, deed: Deed) -> None:
         begun = time.perf_counter()
         answer = await grouping.ask((user, self._id))
         self.latencies.append(time.perf_counter() - begun)
