@@ -11,6 +11,7 @@ from protocol.errors import Close, Refusal
 from protocol.events import (
     Continuity,
     DurableEvent,
+    FeedNew,
     Ping,
     PostCounted,
     PostRemoved,
@@ -34,6 +35,7 @@ REQUESTS: tuple[type[Any], ...] = get_args(AnyRequest)
 DURABLE: tuple[type[Struct], ...] = get_args(DurableEvent)
 EVENTS: tuple[type[Struct], ...] = (
     *DURABLE,
+    FeedNew,
     Typing,
     TrayChanged,
     UploadMoved,

@@ -1,0 +1,78 @@
+"""What of the feed needs no store: merging, ranking, and who is asked about a celebrity's post."""
+
+from random import Random
+
+from persistence.feed.places import Place
+from protocol.ids import UserId
+from server.feed.interests import KEPT_S, Interests
+from server.feed.merging import Source, merged
+from server.feed.ranking import HALVES_US, Candidate, rank
+
+ADA, BEN, EVE, STAR = map(UserId, ("1", "2", "3", "9"))
+
+
+def test_what_is_merged_ends_where_something_may_be_missing_in_between() -> None:
+    places = [Place(at, at) for at in range(10)]
+    whole, cut = Source(places[1::2][::-1], True), Source([places[8], places[6]], False)
+    assert merged([whole, cut]) == ([places[9], places[8], places[7], places[6]], False)
+    assert merged([whole, Source([places[8]], True), whole]) == ([places[n] for n in (9, 8, 7, 5, 3, 1)], True)
+    assert merged([]) == ([], True)
+
+
+def test_the_newer_the_closer_and_the_more_liked_come_first_and_nobody_fills_a_page() -> None:
+    now = 10 * HALVES_US
+    plain = Candidate(Place(now - HALVES_US, 1), 1)
+    newer = Candidate(Place(now, 2), 2)
+    liked = Candidate(Place(now - HALVES_US, 3), 3, likes=1_000)
+    closer = Candidate(Place(now - HALVES_US, 4), 4, affinity=16)
+    assert rank([plain, newer], now)[0] is newer
+    assert rank([plain, liked], now)[0] is liked
+    assert rank([plain, closer], now)[0] is closer
+    again = [Candidate(Place(now, 10 + n), 5) for n in range(3)]
+    assert [one.author for one in rank([*again, plain], now)] == [5, 5, 1, 5]
+
+
+def test_every_candidate_is_ranked_once() -> None:
+    random = Random(1)
+    given = [
+        Candidate(
+            Place(random.randrange(10**15), n), random.randrange(9), random.randrange(99), 0, random.randrange(17)
+        )
+        for n in range(150)
+    ]
+    assert sorted(rank(given, 10**15), key=lambda one: one.place.id) == given
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_first_everybody_is_asked_about_then_those_who_follow_and_those_who_came_or_changed_since() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for user in (ADA, BEN, EVE):
+        interests.appear(user)
+    first = interests.audience(STAR)
+    assert set(first.users) == {ADA, BEN, EVE}
+    interests.learn(STAR, first.users, [ADA])
+    interests.learned(STAR, first)
+    assert interests.audience(STAR).users == [ADA]
+    assert interests.pairs == 1
+    interests.change(EVE)
+    interests.change(UserId("4"))
+    assert interests.audience(STAR).users == [ADA, EVE]
+    interests.keep(lambda user: user != ADA)
+    assert interests.audience(STAR).users == [EVE]
+    clock.now = KEPT_S + 1
+    assert set(interests.audience(STAR).users) == {BEN, EVE}
+
+
+def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
+    interests = Interests(Clock())
+    interests.appear(ADA)
+    interests.audience(STAR)
+    assert interests.audience(STAR).users == [ADA]
