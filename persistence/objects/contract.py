@@ -1,7 +1,7 @@
 """What keeps objects: whole files under a key, each written at once or not at all."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -34,7 +34,7 @@ class Objects(Protocol):
         nobody sees any of it. Memory is bounded however much an iterator yields; what it raises is raised here."""
         ...
 
-    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to `end`, or to the object's end, in parts. Raises ObjectAbsent, at the latest
         when the first part is asked for."""
         ...

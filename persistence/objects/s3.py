@@ -1,6 +1,6 @@
 """Objects in a bucket of S3, or of anything that speaks like it, by obstore."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class S3Objects:
                 max_concurrency=AT_ONCE,
             )
 
-    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         size = await self.size(key)
         if size is None:
             raise ObjectAbsent(key)

@@ -1,6 +1,7 @@
 """GET /v1/media/{id}/{variant}: pictures, by addresses that were made for viewers who may see them still."""
 
 from collections.abc import Callable
+from contextlib import aclosing
 
 from aiohttp import hdrs, web
 
@@ -30,7 +31,7 @@ class Showing:
         self._pictures = pictures
         self._spend = spend
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request) -> web.StreamResponse:
         """One picture, or a part of it."""
         verdicts: list[Verdict] = []
         signed = self._signed(request)
@@ -50,7 +51,7 @@ class Showing:
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Vary": "Accept",
         }
-        return self._answered(request, picture, headers, TYPES[format])
+        return await self._answered(request, picture, headers, TYPES[format])
 
     def _signed(self, request: web.Request) -> tuple[str, int] | None:
         """For whom and until when, if we signed that."""
@@ -60,7 +61,9 @@ class Showing:
         media = request.match_info["id"]
         return (viewer, int(until)) if self._pictures.addresses.holds(viewer, media, int(until), signature) else None
 
-    def _answered(self, request: web.Request, picture: Picture, headers: dict[str, str], type: str) -> web.Response:
+    async def _answered(
+        self, request: web.Request, picture: Picture, headers: dict[str, str], type: str
+    ) -> web.StreamResponse:
         if any(etag.value in (headers["ETag"].strip('"'), "*") for etag in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         part = _part(request, picture.size, headers["ETag"])
@@ -72,8 +75,16 @@ class Showing:
         if (start, end) != (0, picture.size):
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{picture.size}"
         headers["Content-Length"] = str(end - start)
-        body = None if request.method == hdrs.METH_HEAD else self._pictures.read(picture, start, end)
-        return web.Response(status=status, headers=headers, body=body, content_type=type)
+        headers["Content-Type"] = type
+        response = web.StreamResponse(status=status, headers=headers)
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            # Its file is closed also when whoever asked is gone before the end.
+            async with aclosing(self._pictures.read(picture, start, end)) as parts:
+                async for octets in parts:
+                    await response.write(octets)
+        await response.write_eof()
+        return response
 
 
 def _format(request: web.Request) -> str:

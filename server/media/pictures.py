@@ -1,6 +1,6 @@
 """Who is given which bytes of a picture."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
@@ -37,6 +37,6 @@ class Pictures:
         size = await self._objects.size(key)
         return None if size is None else Picture(key, size, served.left_ms)
 
-    def read(self, picture: Picture, start: int, end: int) -> AsyncIterator[bytes]:
+    def read(self, picture: Picture, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Its bytes from `start` to before `end`, in parts."""
         return self._objects.read(picture.key, start, end)

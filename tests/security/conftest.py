@@ -16,7 +16,7 @@ GRANTS_LITTLE = {
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """With the settings that it comes with."""
-    running = Watched(tmp_path_factory.mktemp("node"), {}, 400).start()
+    running = Watched(tmp_path_factory.mktemp("node"), {}, 700).start()
     yield running
     running.stop()
 

@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from pathlib import Path
 
 from persistence.media.postgres import Claimed, Outcome, PostgresMedia, Steps
@@ -72,7 +72,7 @@ class DyingObjects:
         if (self._point, self._put) in (("first variant", 1), ("fifth variant", 5)):
             die()
 
-    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         return self._objects.read(key, start, end)
 
     async def size(self, key: str) -> int | None:
