@@ -5,7 +5,8 @@ from hashlib import blake2b
 import msgspec
 from msgspec import UNSET
 
-from persistence.stories.postgres import LIVE, PostgresStories, Refused
+from persistence.stories.postgres import PostgresStories, Refused
+from persistence.stories.statements import LIVE
 from protocol.errors import ID_REUSED, Refusal
 from protocol.graph import PeopleQuery
 from protocol.ids import UserId
