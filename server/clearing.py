@@ -1,9 +1,8 @@
-"""Clearing away what is left of deleted stories."""
+"""Clearing away what is left of something that was deleted, part by part."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from persistence.faults import UnavailableError
 from server.outage import Outage
 
 LOOK_S = 10.0
@@ -12,21 +11,19 @@ PAUSE_S = 0.05
 
 
 class Clearing:
-    """All nodes do it together: `clear` takes a part that no other one has, and is False when there is none."""
+    """All nodes do it together: `clear` takes a part that no other one has, and is False when there is none. `what` is
+    logged while it fails."""
 
-    def __init__(self, clear: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, clear: Callable[[], Awaitable[bool]], what: str) -> None:
         self._clear = clear
-        self._outage = Outage("deleted stories are not cleared away")
+        self._outage = Outage(what)
         self.parts = 0
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            try:
+            with self._outage.noted():
                 while await self._clear():
                     self.parts += 1
                     await asyncio.sleep(PAUSE_S)
-                self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
