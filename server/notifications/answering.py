@@ -14,13 +14,13 @@ from protocol.notifications import Notification, Notifications
 from protocol.replies import Done, Result
 from protocol.requests import ChangePreferences, ListNotifications, SeeNotifications
 from server.notifications.wording import shown
+from server.refusals import NO_CURSOR
 
 FIRST = 10
 FIRST_BYTES = 12 * 1024
 """The page that goes with a snapshot or a sync, which have as much room left."""
 PAGE_BYTES = 200 * 1024
 
-NO_CURSOR = Refusal("bad_request", "before: not a cursor of this list")
 NO_ZONE = Refusal("bad_request", "set.quiet.zone: there is no such time zone; give an IANA name, such as Europe/Berlin")
 
 Asking = ListNotifications | SeeNotifications | ChangePreferences
