@@ -4,8 +4,8 @@ from typing import Annotated, NewType
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from protocol.errors import Code
 from protocol.digests import sameness
+from protocol.errors import Code
 from protocol.graph import Cursor, People, PeopleQuery
 from protocol.ids import ID, Millis
 from protocol.posts import Author, PostId, Posts

@@ -34,7 +34,6 @@ WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
 
 
-
 class PostgresGraph:
     """`GraphStore` on a pool of connections."""
 
@@ -75,9 +74,7 @@ class PostgresGraph:
         shown_to = await fetch(self._pool, WITHIN_S, SHOWN, int(viewer), int(user))
         if not shown_to or not shown_to[0][0]:
             return None
-        return _page(
-            await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, id, limit + 1), limit
-        )
+        return _page(await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, id, limit + 1), limit)
 
     async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
         return [rows.suggested(row) for row in await fetch(self._pool, WITHIN_S, SUGGESTED, int(me), VIA, limit)]

@@ -10,7 +10,7 @@ from persistence.cursors import cursor, read_cursor
 from persistence.pool import Pool, fetch
 from persistence.stories import statements
 from persistence.stories.rows import Reacting, Shown, View, entry, reacting, shown, viewer
-from protocol.ids import SHARDS, ConversationId, Millis, UserId
+from protocol.ids import SHARDS, Millis, UserId
 from protocol.stories import Viewers
 from protocol.trays import StoryId, TrayEntry, TrayStory
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import structlog
 from msgspec import UNSET
 
+from persistence.cursors import cursor, read_cursor
 from persistence.faults import UnavailableError
 from persistence.feed.lists import FeedLists
-from persistence.cursors import cursor, read_cursor
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import FeedStore
 from protocol.codec import JSON

@@ -11,8 +11,8 @@ from protocol.events import TrayChanged
 from protocol.ids import UserId
 from protocol.media import MEDIA
 from protocol.stories import STORY, STORY_SHARED
-from server.media.addresses import MediaAddresses
 from server.clearing import Clearing
+from server.media.addresses import MediaAddresses
 from server.observe import Metrics
 from server.outbox.consumer import Handler
 from server.stories.answering import Answering, Open
