@@ -15,6 +15,7 @@ from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
 from server.stories.answering import NO_SUCH_STORY
+from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
 
 
@@ -48,7 +49,7 @@ async def test_a_story_of_a_ready_picture_is_there_for_24_hours_at_once(ground: 
     shown = await ground.posting.show(bob, made.id)
     assert isinstance(shown, Story)
     assert shown.media
-    assert (shown.media.width, shown.media.thumbhash, shown.seen) == (640, b"\x01", False)
+    assert (shown.media.width, shown.media.thumbhash, shown.seen) == (640, THUMBHASH, False)
     assert f"viewer={bob}&until={made.expires_at}&" in shown.media.url
     again = await ground.posting.create(ada, new)
     assert isinstance(again, Story)
