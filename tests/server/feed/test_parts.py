@@ -71,6 +71,24 @@ def test_first_everybody_is_asked_about_then_those_who_follow_and_those_who_came
     assert set(interests.audience(STAR).users) == {BEN, EVE}
 
 
+def test_who_was_found_to_follow_is_not_forgotten_while_others_are_asked_about() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for user in (ADA, BEN):
+        interests.appear(user)
+    interests.learned(STAR, interests.audience(STAR))
+    for user in (ADA, BEN):
+        interests.change(user)
+    clock.now = KEPT_S
+    audience = interests.audience(STAR)
+    interests.learn(STAR, [ADA], [ADA])
+    clock.now = KEPT_S + 0.1
+    interests.learn(STAR, [BEN], [BEN])
+    interests.learned(STAR, audience)
+    clock.now = KEPT_S
+    assert set(interests.audience(STAR).users) == {ADA, BEN}
+
+
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
     interests = Interests(Clock())
     interests.appear(ADA)
