@@ -186,6 +186,7 @@ class Node:
             self.media_addresses,
             router.deliver,
             conversations.open,
+            settings.feed.fanout_followers,
         )
         self.requests = Requests(
             router.tell,
