@@ -74,6 +74,13 @@ async def posted(ada: Someone, ben: Someone, photo: Path) -> None:
     await ada.go("#/")
     await ada.see("Your feed is empty")
     await ada.shoot("empty-feed")
+    # Ben follows nobody: whoever follows him is somebody to begin with.
+    await ben.go("#/people")
+    await ben.see("People who follow you")
+    await ben.page.get_by_role("main").get_by_role("link", name="ada").wait_for()
+    await ada.go("#/people")
+    await ada.see("Nobody to suggest yet")
+    await ada.go("#/")
     await ben.go("#/")
     await ben.share(photo, "The harbour was all fog")
     # Nobody touches ada's page: the post comes to it.
