@@ -13,7 +13,7 @@ from actors.user import SLICE, STUCK_MS
 from actors.user_commands import Acked, Delivered, Detach, Drained, Filled, Related, Report, SetBackground, Shed
 from protocol.codec import Encoded
 from protocol.errors import TOO_SLOW
-from protocol.events import FeedNew, Preview, TrayChanged
+from protocol.events import FeedNew, Preview, TrayChanged, UploadMoved
 from protocol.ids import UserId
 from protocol.replies import Done, Welcome
 from protocol.trays import StoryId, TrayStory
@@ -188,10 +188,11 @@ def test_what_waits_of_somebody_who_may_not_be_seen_any_more_is_not_told() -> No
     actor.handle(Filled(3), NOW)
     gone = Delivered(Encoded(TrayChanged("remove", YOU, ())))
     news = [FeedNew(YOU, "8", NOW, Preview(1, 1)), TrayChanged("add", YOU, (STORY,))]
-    for live in (*map(Delivered, map(Encoded, news)), gone, typing("text"), typing("stop", UserId("3"))):
+    mine = Delivered(Encoded(UploadMoved("7", "processing")))
+    for live in (*map(Delivered, map(Encoded, news)), gone, typing("text"), typing("stop", UserId("3")), mine):
         actor.handle(live, NOW)
     assert actor.handle(Related(), NOW) == []
-    kept = [gone.encoded.event, typing("stop", UserId("3")).encoded.event]
+    kept = [gone.encoded.event, typing("stop", UserId("3")).encoded.event, mine.encoded.event]
     assert written(actor.handle(Drained(3), NOW), 3) == kept
     actor.handle(Filled(3), NOW)
     assert actor.handle(Related(), NOW) == []
