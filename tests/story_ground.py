@@ -49,7 +49,7 @@ class StoryGround:
         self.store = PostgresStories(pool)
         self.moving = PostgresMovingStories(pool)
         self.addresses = MediaAddresses([("1", b"k" * 32)], lambda: Millis(skew_ms))
-        self.telling = Telling(self.moving, self._deliver, self._add)
+        self.telling = Telling(self.moving, self._deliver, self._add, most=10_000)
         self.answering = Answering(self.store, lambda user, event: self._hear([user], event), self._open)
         self.posting = StoryPosting(self.store, Showing(self.addresses))
 

@@ -24,7 +24,8 @@ from server.stories.telling import Deliver, Telling
 
 
 class Stories:
-    """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations."""
+    """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations.
+    Of whoever has more than `fanout_followers` only close friends are told live."""
 
     def __init__(
         self,
@@ -34,11 +35,12 @@ class Stories:
         addresses: MediaAddresses,
         deliver: Deliver,
         open: Open,
+        fanout_followers: int,
     ) -> None:
         def tell(user: UserId, event: TrayChanged) -> None:
             deliver((user_address(user),), event)
 
-        self._telling = Telling(moving, deliver, outbox.add)
+        self._telling = Telling(moving, deliver, outbox.add, fanout_followers)
         self._ending = Ending(moving, self._telling.ended)
         self._clearing = Clearing(moving.clear, "deleted stories are not cleared away")
         self.relating = Relating(stories, moving, tell)

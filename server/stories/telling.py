@@ -14,8 +14,6 @@ from protocol.media import MediaSettled
 from protocol.stories import LIFE_MS, StoryShared
 from protocol.trays import StoryId
 
-FOLLOWERS = 10_000
-"""Whoever has more is not told of by each story: their followers find it when they look."""
 AT_ONCE = 400
 """Activities that are written at once."""
 
@@ -30,9 +28,10 @@ _shared = msgspec.msgpack.Decoder(StoryShared).decode
 
 class Telling:
     """The consumer of the topics STORY, MEDIA and STORY_SHARED. Handlers raise `UnavailableError`, and may be called
-    again: devices and the notifier know a repeat. `most` is how many followers are told of a story."""
+    again: devices and the notifier know a repeat. `most` is how many followers are told of a story: whose author has
+    more finds it on looking."""
 
-    def __init__(self, store: PostgresMovingStories, deliver: Deliver, add: Add, most: int = FOLLOWERS) -> None:
+    def __init__(self, store: PostgresMovingStories, deliver: Deliver, add: Add, most: int) -> None:
         self._store = store
         self._deliver = deliver
         self._add = add
