@@ -1,4 +1,4 @@
 """Likes, saves and comments: edges that exist or do not, counted by `persistence.tallies`.
 
-Imports protocol and persistence's own rooms.
+May import protocol and, of its neighbours, the pool, tallies and the conditions of privacy.
 """

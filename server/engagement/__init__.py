@@ -1,4 +1,4 @@
 """Engagement: likes, saves and comments, their totals, and the counts of posts on screen.
 
-Imports persistence, protocol and the server's own rooms.
+May import `persistence`, `protocol`, and from `server` what shows posts and observes.
 """

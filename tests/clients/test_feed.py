@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.clients.answering import served
 from tidings_client import Feed, FeedNew, Malformed
-from tidings_client.events import read_event
+from tidings_client.event_reading import read_event
 
 
 def post(id: str) -> dict[str, Any]:

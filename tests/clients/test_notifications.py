@@ -6,7 +6,7 @@ import pytest
 
 from tests.clients.session.desk import Desk
 from tidings_client import Malformed, Notification, NotificationGone, NotificationList, Notifications, NotificationsSeen
-from tidings_client.events import read_event
+from tidings_client.event_reading import read_event
 
 WIRE: dict[str, Any] = {
     "ev": "notification",

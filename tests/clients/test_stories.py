@@ -6,7 +6,8 @@ import pytest
 
 from tests.clients.session.desk import Desk
 from tidings_client import Malformed, StoryTray, Tray, TrayChanged, TrayStory
-from tidings_client.events import Event, read_event, read_tray
+from tidings_client.event_reading import read_event, read_tray
+from tidings_client.events import Event
 
 ADA, BOB, EVE = "17", "18", "19"
 NOW = 1_000

@@ -25,18 +25,8 @@ from .conversations import (
 from .credential import TokenSource
 from .driver import Driver
 from .errors import AuthenticationFailed
-from .events import (
-    Conversation,
-    Event,
-    Notifications,
-    PostCount,
-    Presence,
-    Share,
-    Tray,
-    read_post_count,
-    read_presence,
-    read_tray,
-)
+from .event_reading import read_post_count, read_presence, read_tray
+from .events import Conversation, Event, Notifications, PostCount, Presence, Share, Tray
 from .greeting import APP, PLATFORM, described
 from .notifications import read_notifications
 from .reading import map_of, maps_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import Conversation, LogEvent, Member, Snapshot, read_log_event
+from .event_reading import read_log_event
+from .events import Conversation, LogEvent, Member, Snapshot
 from .reading import Body, as_map, int_of, int_or_none, maps_of, text_of, text_or_none
 
 

@@ -10,17 +10,8 @@ from .choices import Choices
 from .conversations import read_conversation, read_history, read_page, read_snapshot
 from .effects import Effect, HandOn, Keep
 from .errors import ProtocolFault, Refused, Stopped, TidingsError
-from .events import (
-    LOG_EVENTS,
-    Conversation,
-    ConversationGone,
-    ConversationState,
-    Event,
-    LogEvent,
-    SettingsChanged,
-    read_event,
-    read_tray,
-)
+from .event_reading import read_event, read_tray
+from .events import LOG_EVENTS, Conversation, ConversationGone, ConversationState, Event, LogEvent, SettingsChanged
 from .logs import Logs, Need
 from .notifications import read_notifications
 from .progress import Progress

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .events import Event, Notification, NotificationGone, Notifications, NotificationsSeen, read_notification
+from .event_reading import read_notification
+from .events import Event, Notification, NotificationGone, Notifications, NotificationsSeen
 from .reading import as_map, int_or_none, maps_of
 
 MOST = 100

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 from .accounts import Login
-from .events import Event, Tray, TrayChanged, TrayEntry, TrayStory, read_tray
+from .event_reading import read_tray
+from .events import Event, Tray, TrayChanged, TrayEntry, TrayStory
 from .reading import Body, bool_of, int_of, int_or_none, map_of, maps_of, text_of, text_or_none
 
 PAGE: Final = 20

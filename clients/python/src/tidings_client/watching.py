@@ -7,7 +7,7 @@ from typing import Final
 
 from .backlog import Backlog
 from .effects import Effect
-from .events import read_presence
+from .event_reading import read_presence
 from .inbox import Inbox
 from .reading import maps_of
 from .requests import Request, Requests, Result
