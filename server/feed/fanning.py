@@ -134,7 +134,8 @@ class Fanning:
         after, failed = fanout.after, None
         if not await self._write(fanout, [fanout.author]):
             failed = after
-        while True:
+        # Without lists, and when everybody is told, there is nothing that pages of followers are needed for.
+        while failed is None or not fanout.told:
             page = await self._store.followers(fanout, after, PAGE)
             if failed is None and not await self._write(fanout, page.users):
                 failed = after

@@ -1,7 +1,7 @@
 """Fan-out on a real Postgres and Valkey: whose lists get a post, who is told, and what survives repeats and ends."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from actors.effects import Address
 from persistence.feed.lists import MOST, FeedLists, Marker
 from persistence.feed.places import NEWEST
-from persistence.feed.postgres import FeedStore, marker_of
+from persistence.feed.postgres import Fanout, FeedStore, Followers, marker_of
 from persistence.outbox.contract import Event
 from persistence.pool import Pool
 from protocol.codec import Encoded
@@ -200,6 +200,36 @@ async def test_while_redis_is_away_people_are_told_once_and_lists_are_made_up_fo
         await fan_out.reach(fanout)
     assert [await listed(lists, fan) for fan in fans] == [[post]] * 10
     assert len(told.users) == 10
+
+
+class Counting(FeedStore):
+    """Counts pages of followers."""
+
+    pages = 0
+
+    async def followers(self, fanout: Fanout, after: tuple[datetime, int], count: int) -> Followers:
+        self.pages += 1
+        return await super().followers(fanout, after, count)
+
+
+async def test_while_redis_stays_away_followers_who_are_told_are_not_read_again_and_again(
+    people: People, pool: Pool, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanning, "PAGE", 4)
+    author, *fans = await people.people(11)
+    for fan in fans:
+        await people.follow(fan, author)
+    post, store = await people.post(author), Counting(pool)
+    await pool.execute("delete from fanout")
+    async with Redis.from_url("unix:///nowhere") as nobody:
+        fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested)
+        await publish(fan_out, store, author, post)
+        assert (len(told.users), store.pages) == (10, 3)
+        for _ in range(3):
+            await pool.execute("update fanout set due_at = statement_timestamp()")
+            for fanout in await store.claim(10):
+                await fan_out.reach(fanout)
+    assert (len(told.users), store.pages) == (10, 3)
 
 
 async def test_what_is_published_while_a_list_is_rebuilt_is_in_it(
