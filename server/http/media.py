@@ -1,6 +1,6 @@
 """GET /v1/media/{id}/{variant}: pictures, by addresses that were made for viewers who may see them still."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from aiohttp import hdrs, web
@@ -51,7 +51,7 @@ class Showing:
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Vary": "Accept",
         }
-        return await self._answered(request, picture, headers, TYPES[format])
+        return self._answered(request, picture, headers, TYPES[format])
 
     def _signed(self, request: web.Request) -> tuple[str, int] | None:
         """For whom and until when, if we signed that."""
@@ -61,7 +61,7 @@ class Showing:
         media = request.match_info["id"]
         return (viewer, int(until)) if self._pictures.addresses.holds(viewer, media, int(until), signature) else None
 
-    async def _answered(
+    def _answered(
         self, request: web.Request, picture: Picture, headers: dict[str, str], type: str
     ) -> web.StreamResponse:
         if any(etag.value in (headers["ETag"].strip('"'), "*") for etag in request.if_none_match or ()):
@@ -76,15 +76,23 @@ class Showing:
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{picture.size}"
         headers["Content-Length"] = str(end - start)
         headers["Content-Type"] = type
-        response = web.StreamResponse(status=status, headers=headers)
-        await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            # Its file is closed also when whoever asked is gone before the end.
-            async with aclosing(self._pictures.read(picture, start, end)) as parts:
+        body = None if request.method == hdrs.METH_HEAD else self._pictures.read(picture, start, end)
+        return _Streamed(body, status, headers)
+
+
+class _Streamed(web.StreamResponse):
+    """Parts as they are read; their file is closed also when whoever asked is gone before the end."""
+
+    def __init__(self, parts: AsyncGenerator[bytes, None] | None, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status=status, headers=headers)
+        self._parts = parts
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        if self._parts is not None:
+            async with aclosing(self._parts) as parts:
                 async for octets in parts:
-                    await response.write(octets)
-        await response.write_eof()
-        return response
+                    await self.write(octets)
+        await super().write_eof(data)
 
 
 def _format(request: web.Request) -> str:
