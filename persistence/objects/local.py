@@ -50,9 +50,15 @@ class LocalObjects:
             try:
                 async with aiofiles.open(path, "rb") as file:
                     await file.seek(start)
-                    while part := await file.read(PART if left is None else min(PART, left)):
+                    while True:
+                        part = await file.read(PART if left is None else min(PART, left))
                         left = None if left is None else left - len(part)
+                        if not part or left == 0:
+                            break
                         yield part
+                # Whoever has all that they asked for may not wait for the file to be closed.
+                if part:
+                    yield part
             except FileNotFoundError:
                 raise ObjectAbsent(key) from None
 
