@@ -74,6 +74,11 @@ class Tokens(Struct, frozen=True, kw_only=True):
     access_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
     refresh_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
 
+    @property
+    def secrets(self) -> list[tuple[str, bytes]]:
+        """The id and the secret of each key."""
+        return [(key.kid, key.secret_bytes) for key in self.keys]
+
 
 class Gateway(Struct, frozen=True, kw_only=True):
     """What one node grants its sockets. The wire contract (§3, §7) gives each figure its meaning."""

@@ -37,8 +37,7 @@ def mint(users: int, prefix: str, data: Path, config: Path | None) -> None:
     settings = installed(data, config)
 
     async def run() -> None:
-        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
-        tokens = Tokens(keys, settings.tokens.access_s, clock)
+        tokens = Tokens(settings.tokens.secrets, settings.tokens.access_s, clock)
         async with AsyncExitStack() as stack:
             with reaching_postgres():
                 pool = await stack.enter_async_context(open_pool(str(settings.postgres.url), 1))

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -19,28 +18,18 @@ from config.origins import own_origins, socket_source
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
 from persistence.faults import UnavailableError
-from persistence.feed.lists import FeedLists
-from persistence.feed.postgres import FeedStore
 from persistence.graph.postgres import PostgresGraph
-from persistence.media.likeness import PostgresLikeness
-from persistence.media.postgres import PostgresMedia
 from persistence.messages.postgres import PostgresMessagePushes
 from persistence.nodes.contract import Life
 from persistence.nodes.postgres import PostgresNodes
 from persistence.notifications.postgres import PostgresNotifications
-from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.people.postgres import PostgresPeople
 from persistence.presence.postgres import PostgresSights
 from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
-from persistence.stories.moving import PostgresMovingStories
-from persistence.stories.postgres import PostgresStories
-from persistence.uploads.postgres import PostgresUploads
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
-from protocol.media import MEDIA
-from protocol.posts import POST
 from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
@@ -48,9 +37,7 @@ from server.cluster.cluster import Cluster
 from server.cluster.membership import Evicted
 from server.committer import Committer
 from server.connection import AFTER_HELLO, Connection
-from server.engagement.engagement import Engagement
-from server.engagement.watching import Watching
-from server.feed.feed import Feed
+from server.content import Content
 from server.gateway import Gateway
 from server.host import Host
 from server.http.app import make_app
@@ -59,13 +46,6 @@ from server.http.private import make_private_app
 from server.http.services import Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
-from server.load import Sheds
-from server.media.addresses import MediaAddresses
-from server.media.moderation import BlockedPictures
-from server.media.pictures import Pictures
-from server.media.pipeline import Pipeline
-from server.media.steps import Processing
-from server.media.workers import Confines
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -76,24 +56,16 @@ from server.outbox.outbox import Outbox
 from server.passwords import Passwords
 from server.pools import Pools
 from server.population import Population
-from server.posts.clearing import Clearing
-from server.posts.posting import Posting
-from server.posts.publishing import Publishing
-from server.posts.sharing import seen_share
-from server.posts.showing import Showing
 from server.presence.presence import Presence, standings
 from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
 from server.push.providers import make_providers, make_vapid
 from server.push.wishes import Wishes
 from server.reach import reaching_postgres
-from server.requests import Requests
+from server.requests import Beside, Requests
 from server.revocations import Revocations
 from server.rings import keep_rings_within
-from server.stories.stories import Stories
 from server.tokens import Caller, Expired, Invalid, Tokens
-from server.uploads.progress import Progress
-from server.uploads.uploads import Uploads
 from server.web import Door, Web
 
 DRAIN_S = 8.0
@@ -148,80 +120,26 @@ class Node:
         conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
         self.committer = Committer([lane.commit for lane in lanes], self.metrics)
-        lists = FeedLists(pools.redis) if pools.redis else None
-        self.feed = Feed(
-            FeedStore(pools.questions),
-            lists,
-            self.media_addresses.url,
-            router,
-            self.gateway.load,
-            self._user,
-            settings.feed.fanout_followers,
-            clock,
-            time.monotonic,
+        self.content = Content(
+            settings, pools, self.cluster, self.gateway, self._user, conversations.open, clock, time.monotonic
         )
-        users = UserKind(
-            self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, self.feed.appeared
-        )
+        appeared = self.content.feed.appeared
+        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, appeared)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
         self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.showing = Showing(pools.questions, self.media_addresses.url)
-        self.engagement = Engagement(
-            pools.questions,
-            self.showing,
-            Watching(
-                pools.questions,
-                self.gateway.find,
-                self.gateway.write,
-                lambda: self.gateway.load.sheds >= Sheds.PRESENCE,
-            ),
-        )
-        outbox = PostgresOutbox(pools.outbox)
-        self.stories = Stories(
-            PostgresStories(pools.questions),
-            PostgresMovingStories(pools.questions, self._may_write),
-            outbox,
-            self.media_addresses,
-            router.deliver,
-            conversations.open,
-        )
-        self.requests = Requests(
-            router.tell,
-            conversations,
-            people,
-            router.reply,
-            self.notifications.answering,
-            partial(seen_share, pools.questions),
-            self.engagement.watching,
-            self.stories.answering,
-            self.feed.answer,
-        )
-        self._posting = Posting(pools.questions, self.showing)
-        self.clearing = Clearing(pools.questions)
+        self.requests = Requests(router.tell, conversations, people, router.reply, self._beside())
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
         handlers: dict[str, tuple[str, Handler]] = {
             "notifications": (ACTIVITY, self.notifications.folding),
-            "feed": (POST, self.feed.fanning),
-            "publishing": (MEDIA, Publishing(pools.questions).settled),
-            **self.stories.handlers,
+            **self.content.handlers,
         }
-        self.outbox = Outbox(outbox, handlers, str(settings.nats.url), node.incarnation)
-        pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
-        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
-        self.push_sweep = PushSweep(pushes, self.message_pushes, membership)
-        standings_of = RedisPresence(pools.redis) if pools.redis else None
-        sights = PostgresSights(pools.questions)
-        self.presence = Presence(standings_of, sights, membership, self.gateway.load, clock, time.monotonic)
-        self.presence.join(
-            lambda: standings(self.host.population),
-            lambda address, see: self.host.tell(address, see, activate=False),
-        )
+        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        self._make_pushes(pools)
+        self._make_presence(pools)
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
-        self._make_uploads(pools)
-        self._make_pictures(pools)
         self._passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         app = make_app(self._services())
@@ -231,9 +149,7 @@ class Node:
 
     def _make_gateway(self) -> None:
         settings = self._settings
-        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
-        self._tokens = Tokens(keys, settings.tokens.access_s, clock)
-        self.media_addresses = MediaAddresses(keys, clock)
+        self._tokens = Tokens(settings.tokens.secrets, settings.tokens.access_s, clock)
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
@@ -248,23 +164,30 @@ class Node:
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
 
-    def _make_uploads(self, pools: Pools) -> None:
-        kept = self._settings.objects
-        names = (kept.url, kept.endpoint, kept.region, kept.key, kept.secret)
-        self.objects = open_objects(*map(str, names))
-        self.upload_progress = Progress(self.cluster.router.deliver, lambda: self.pipeline.wake())
-        store = PostgresUploads(pools.questions)
-        self.uploads = Uploads(self.objects, store, self.upload_progress, self._settings.uploads, time.monotonic)
+    def _make_pushes(self, pools: Pools) -> None:
+        pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
+        self.message_pushes = MessagePushes(pushes, self._user, time.monotonic, clock, offset_at)
+        self.push_sweep = PushSweep(pushes, self.message_pushes, self.cluster.membership)
 
-    def _make_pictures(self, pools: Pools) -> None:
-        kept, granted = self._settings.objects, self._settings.media
-        names = (kept.cold_url, kept.endpoint, kept.region, kept.key, kept.secret)
-        cold = open_objects(*map(str, names)) if kept.cold_url else self.objects
-        media, likeness = PostgresMedia(pools.questions, self._may_write), PostgresLikeness(pools.questions)
-        moderate = BlockedPictures(likeness).may
-        processing = Processing(media, likeness, self.objects, cold, moderate, self.upload_progress.tell)
-        self.pipeline = Pipeline(media, processing, granted.workers, Confines(granted.memory_bytes))
-        self.pictures = Pictures(self.media_addresses, media, self.objects)
+    def _make_presence(self, pools: Pools) -> None:
+        standings_of = RedisPresence(pools.redis) if pools.redis else None
+        sights = PostgresSights(pools.questions)
+        membership, load = self.cluster.membership, self.gateway.load
+        self.presence = Presence(standings_of, sights, membership, load, clock, time.monotonic)
+        self.presence.join(
+            lambda: standings(self.host.population),
+            lambda address, see: self.host.tell(address, see, activate=False),
+        )
+
+    def _beside(self) -> Beside:
+        content = self.content
+        return Beside(
+            notifications=self.notifications.answering,
+            stories=content.stories.answering,
+            feed=content.feed.answer,
+            watching=content.engagement.watching,
+            sees=content.sees,
+        )
 
     def _may_write(self) -> bool:
         return self.cluster.membership.held
@@ -275,7 +198,7 @@ class Node:
 
     def _related(self, a: UserId, b: UserId | None) -> None:
         self.presence.related(a, b)
-        self.feed.related(a, b)
+        self.content.feed.related(a, b)
 
     def _services(self) -> Services:
         settings = self._settings
@@ -291,19 +214,19 @@ class Node:
             tokens=self._tokens,
             passwords=self._passwords,
             revocations=self.revocations,
-            engagement=self.engagement,
+            engagement=self.content.engagement,
             ask=Door(self.gateway, self.requests).ask,
             home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
-            uploads=self.uploads,
-            media=self.pictures,
+            uploads=self.content.uploads,
+            media=self.content.pictures,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
             random=secrets.token_bytes,
             refresh_s=settings.tokens.refresh_s,
-            posting=self._posting,
-            stories=self.stories.posting,
-            trays=self.stories.relating,
+            posting=self.content.posting,
+            stories=self.content.stories.posting,
+            trays=self.content.stories.relating,
             origins=self.gateway.origins,
             trusted_proxies=settings.node.trusted_proxies,
         )
@@ -326,12 +249,7 @@ class Node:
         self.notifications.expose(self.metrics)
         self.message_pushes.expose(self.metrics)
         self.presence.expose(self.metrics)
-        self.feed.expose(self.metrics)
-        self.uploads.expose(self.metrics)
-        self.engagement.expose(self.metrics)
-        self.clearing.expose(self.metrics)
-        self.metrics.families.append(self.pipeline.figures.collect)
-        self.stories.expose(self.metrics)
+        self.content.expose(self.metrics)
         registry = self.metrics.registry()
         return lambda: generate_latest(registry)
 
@@ -373,7 +291,6 @@ class Node:
                     self.bus.run(),
                     *self.cluster.works(),
                     *self.presence.works(),
-                    *self.engagement.works(),
                 )
             ]
             async with AsyncExitStack() as stack:
@@ -385,15 +302,13 @@ class Node:
                     await self._open(doors)
                     # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
-                    works = [self._stay(), self.message_pushes.run(), self.push_sweep.run()]
-                    works += [
+                    works = [
+                        self._stay(),
+                        self.message_pushes.run(),
+                        self.push_sweep.run(),
                         *self.outbox.works(),
                         *self.notifications.works(),
-                        *self.feed.works(),
-                        *self.uploads.works(),
-                        *self.pipeline.works(),
-                        *self.stories.works(),
-                        self.clearing.run(),
+                        *self.content.works(),
                     ]
                     tasks += [courier, *map(group.create_task, works)]
                     ready()
@@ -418,7 +333,7 @@ class Node:
     async def _drain(self) -> None:
         """Nobody can come in any more; whoever is here is sent away, by this node or, when it is evicted, unheard."""
         self.courier.drain()
-        self.pipeline.drain()
+        self.content.drain()
         if self._evicted:
             self.host.stop()
             await self.gateway.drain()

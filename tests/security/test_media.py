@@ -86,8 +86,7 @@ async def brought(session: aiohttp.ClientSession, token: str, data: bytes) -> st
 
 
 def address(node: Watched, viewer: str, media: str, variant: str = "320") -> str:
-    keys = [(key.kid, key.secret_bytes) for key in settings_of(node).tokens.keys]
-    return MediaAddresses(keys, clock).url(viewer, media).replace("{variant}", variant)
+    return MediaAddresses(settings_of(node).tokens.secrets, clock).url(viewer, media).replace("{variant}", variant)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -12,7 +12,8 @@ from protocol.errors import UNAVAILABLE
 from protocol.ids import Millis, UserId
 from protocol.replies import Conversations, Result
 from protocol.requests import ListConversations
-from server.requests import ANSWER_S, WAIT_S, WORKERS, Requests
+from server.questions import ANSWER_S, WAIT_S, WORKERS
+from server.requests import Requests
 from tests.simulation.loop import run
 
 ASKED, EACH_S = 400, 0.45

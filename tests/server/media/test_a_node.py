@@ -37,8 +37,7 @@ class Owner:
         tokens = Tokens(person["user"], person["access_token"], person["refresh_token"], 900)
         self.uploads = Uploads(Login(nodes.url, tokens))
         settings = load(Path(nodes.data) / "tidings.toml", {})
-        keys = [(key.kid, key.secret_bytes) for key in settings.tokens.keys]
-        self._addresses = MediaAddresses(keys, clock)
+        self._addresses = MediaAddresses(settings.tokens.secrets, clock)
         self._url = nodes.url
 
     async def shown(self, media: str, variant: str, session: aiohttp.ClientSession) -> bytes:

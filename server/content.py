@@ -1,0 +1,121 @@
+"""What people show each other on one life of a node: posts, stories and their pictures, wired together."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from actors.user import User
+from config.objects import Objects as Kept
+from config.settings import Settings
+from persistence.feed.lists import FeedLists
+from persistence.feed.postgres import FeedStore
+from persistence.media.likeness import PostgresLikeness
+from persistence.media.postgres import PostgresMedia
+from persistence.objects.contract import Objects
+from persistence.objects.opening import open_objects
+from persistence.outbox.postgres import PostgresOutbox
+from persistence.stories.moving import PostgresMovingStories
+from persistence.stories.postgres import PostgresStories
+from persistence.uploads.postgres import PostgresUploads
+from protocol.ids import Millis, UserId
+from protocol.media import MEDIA
+from protocol.posts import POST
+from server.cluster.cluster import Cluster
+from server.engagement.engagement import Engagement
+from server.engagement.watching import Watching
+from server.feed.feed import Feed
+from server.gateway import Gateway
+from server.load import Sheds
+from server.media.addresses import MediaAddresses
+from server.media.moderation import BlockedPictures
+from server.media.pictures import Pictures
+from server.media.pipeline import Pipeline
+from server.media.steps import Processing
+from server.media.workers import Confines
+from server.observe import Metrics
+from server.outbox.consumer import Handler
+from server.pools import Pools
+from server.posts.clearing import Clearing
+from server.posts.posting import Posting
+from server.posts.publishing import Publishing
+from server.posts.sharing import seen_share
+from server.posts.showing import Showing
+from server.stories.answering import Open
+from server.stories.stories import Stories
+from server.uploads.progress import Progress
+from server.uploads.uploads import Uploads
+
+
+class Content:
+    """`handlers` are those of the outbox. `user` finds an actor here, `open` the conversation of two people; `clock` is
+    milliseconds since 1970, `monotonic` seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pools: Pools,
+        cluster: Cluster,
+        gateway: Gateway,
+        user: Callable[[UserId], User | None],
+        open: Open,
+        clock: Callable[[], Millis],
+        monotonic: Callable[[], float],
+    ) -> None:
+        pool, router, load = pools.questions, cluster.router, gateway.load
+
+        def may_write() -> bool:
+            return cluster.membership.held
+
+        addresses = MediaAddresses(settings.tokens.secrets, clock)
+        media, likeness = PostgresMedia(pool, may_write), PostgresLikeness(pool)
+        objects, cold = _opened(settings.objects)
+        progress = Progress(router.deliver, lambda: self._pipeline.wake())
+        processing = Processing(media, likeness, objects, cold, BlockedPictures(likeness).may, progress.tell)
+        confines = Confines(settings.media.memory_bytes)
+        self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
+        self.pictures = Pictures(addresses, media, objects)
+        self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
+        showing = Showing(pool, addresses.url)
+        watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
+        self.engagement = Engagement(pool, showing, watching)
+        self.posting = Posting(pool, showing)
+        self.sees = partial(seen_share, pool)
+        self._clearing = Clearing(pool)
+        lists = FeedLists(pools.redis) if pools.redis else None
+        celebrated = settings.feed.fanout_followers
+        self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
+        moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
+        self.stories = Stories(PostgresStories(pool), moving, outbox, addresses, router.deliver, open)
+        self.handlers: Mapping[str, tuple[str, Handler]] = {
+            "feed": (POST, self.feed.fanning),
+            "publishing": (MEDIA, Publishing(pool).settled),
+            **self.stories.handlers,
+        }
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs as long as the node is a member."""
+        return [
+            *self.uploads.works(),
+            *self._pipeline.works(),
+            self._clearing.run(),
+            *self.engagement.works(),
+            *self.feed.works(),
+            *self.stories.works(),
+        ]
+
+    def drain(self) -> None:
+        """Begin no picture more."""
+        self._pipeline.drain()
+
+    def expose(self, metrics: Metrics) -> None:
+        """Have what it does be seen."""
+        for part in (self.uploads, self._clearing, self.engagement, self.feed, self.stories):
+            part.expose(metrics)
+        metrics.families.append(self._pipeline.figures.collect)
+
+
+def _opened(kept: Kept) -> tuple[Objects, Objects]:
+    """Where objects are kept, and where originals go, which may be the same."""
+    account = (str(kept.endpoint), str(kept.region), str(kept.key), str(kept.secret))
+    objects = open_objects(str(kept.url), *account)
+    return objects, open_objects(str(kept.cold_url), *account) if kept.cold_url else objects
