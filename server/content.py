@@ -1,5 +1,6 @@
 """What people show each other on one life of a node: posts, stories and their pictures, wired together."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -48,7 +49,7 @@ from server.uploads.uploads import Uploads
 
 class Content:
     """`handlers` are those of the outbox. `user` finds an actor here, `open` the conversation of two people; `clock` is
-    milliseconds since 1970, `monotonic` seconds."""
+    milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that people wait for."""
 
     def __init__(
         self,
@@ -69,8 +70,11 @@ class Content:
         addresses = MediaAddresses(settings.tokens.secrets, clock)
         media, likeness = PostgresMedia(pool, may_write), PostgresLikeness(pool)
         objects, cold = _opened(settings.objects)
+        self.hastened = asyncio.Event()
+        hasten = self.hastened.set
         progress = Progress(router.deliver, lambda: self._pipeline.wake())
-        processing = Processing(media, likeness, objects, cold, BlockedPictures(likeness).may, progress.tell)
+        may = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, objects, cold, may, progress.tell, hasten)
         confines = Confines(settings.media.memory_bytes)
         self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
         self.pictures = Pictures(addresses, media, objects)
@@ -78,17 +82,17 @@ class Content:
         showing = Showing(pool, addresses.url)
         watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, showing, watching)
-        self.posting = Posting(pool, showing)
+        self.posting = Posting(pool, showing, hasten)
         self.sees = partial(seen_share, pool)
         self._clearing = Clearing(pool)
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
-        self.stories = Stories(PostgresStories(pool), moving, outbox, addresses, router.deliver, open)
+        self.stories = Stories(PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten)
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "feed": (POST, self.feed.fanning),
-            "publishing": (MEDIA, Publishing(pool).settled),
+            "publishing": (MEDIA, Publishing(pool, hasten).settled),
             **self.stories.handlers,
         }
 

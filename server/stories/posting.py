@@ -1,5 +1,6 @@
 """Stories over HTTP: posting, deleting and showing them."""
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 import msgspec
@@ -27,10 +28,12 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StoryPosting:
-    """What a signed-in user asks over HTTP. Every method raises `UnavailableError`."""
+    """What a signed-in user asks over HTTP. Every method raises `UnavailableError`. `published` is called when there
+    may be one more story to tell of."""
 
-    def __init__(self, store: PostgresStories, showing: Showing) -> None:
+    def __init__(self, store: PostgresStories, showing: Showing, published: Callable[[], None]) -> None:
         self._store = store
+        self._published = published
         self._showing = showing
 
     async def create(self, me: UserId, new: NewStory) -> Story | Refusal:
@@ -42,6 +45,7 @@ class StoryPosting:
             return _REFUSALS[made]
         if made.digest != sameness:
             return ID_REUSED
+        self._published()
         shown = await self._store.get(me, made.id)
         return NO_SUCH_STORY if shown is None else self._showing.story(me, shown, dup=made.again)
 

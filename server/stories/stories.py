@@ -24,7 +24,8 @@ from server.stories.telling import Deliver, Telling
 
 
 class Stories:
-    """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations."""
+    """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations.
+    `published` is called when there may be a story to tell of."""
 
     def __init__(
         self,
@@ -34,16 +35,17 @@ class Stories:
         addresses: MediaAddresses,
         deliver: Deliver,
         open: Open,
+        published: Callable[[], None],
     ) -> None:
         def tell(user: UserId, event: TrayChanged) -> None:
             deliver((user_address(user),), event)
 
-        self._telling = Telling(moving, deliver, outbox.add)
+        self._telling = Telling(moving, deliver, outbox.add, published)
         self._ending = Ending(moving, self._telling.ended)
         self._clearing = Clearing(moving.clear)
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
-        self.posting = StoryPosting(stories, Showing(addresses))
+        self.posting = StoryPosting(stories, Showing(addresses), published)
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "stories": (STORY, self._telling.moved),
             "story_media": (MEDIA, self._telling.settled),
