@@ -5,6 +5,7 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from protocol.codec import Encoded
+from protocol.events import LiveEvent
 from protocol.ids import ConversationId, Millis
 
 MOST = 32
@@ -47,10 +48,19 @@ class Behind:
         if (self.held + encoded.size) * 4 <= budget * 3:
             self.waiting[key] = encoded
 
+    def forget_sights(self) -> None:
+        """Drop live events that show somebody: who may still be seen is asked about with the next one."""
+        waiting = self.waiting or {}
+        self.waiting = {key: one for key, one in waiting.items() if not _is_sight(one.event)} or None
+
     def take_waiting(self) -> list[Encoded]:
         waiting = list(self.waiting.values()) if self.waiting else []
         self.waiting = None
         return waiting
+
+
+def _is_sight(event: object) -> bool:
+    return isinstance(event, LiveEvent) and event.is_sight
 
 
 class Session(Struct, gc=False, eq=False):
@@ -110,6 +120,12 @@ class Sessions(tuple[Session, ...]):
     def alive(self, now: Millis) -> Self:
         """Without the devices whose claim on the ring has run out."""
         return type(self)(session for session in self if session.connection or session.claim_until > now)
+
+    def forget_sights(self) -> None:
+        """Of what waits for sockets, keep nothing that shows somebody."""
+        for session in self:
+            if session.behind:
+                session.behind.forget_sights()
 
     def claims(self) -> list[Millis]:
         return [session.claim_until for session in self if not session.connection]

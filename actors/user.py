@@ -32,6 +32,7 @@ from actors.user_commands import (
     Policy,
     ReadSnapshot,
     Reattach,
+    Related,
     Report,
     See,
     SetBackground,
@@ -112,6 +113,9 @@ class User:
                 return [Tell(PRESENCE_STORE, SetVisible(self.id, command.request, command.visible))]
             case VisibleSet():
                 return [Reply(command.asked, command.result)]
+            case Related():
+                self._sessions.forget_sights()
+                return []
             case Woken():
                 return self._woken(command.key, now)
             case _:

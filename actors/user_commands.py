@@ -84,6 +84,12 @@ class SetBackground(Struct, frozen=True, gc=False):
     on: bool
 
 
+class Related(Struct, frozen=True, gc=False):
+    """This user and somebody have become something else to each other: who was seen may not be any more."""
+
+    request: None = None
+
+
 class Shed(Struct, frozen=True, gc=False):
     """Memory is short: keep no more than so many bytes for whoever is behind or away."""
 
@@ -201,5 +207,6 @@ UserCommand = (
     | Looked
     | VisibleSet
     | See
+    | Related
     | Woken
 )

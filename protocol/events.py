@@ -123,6 +123,11 @@ class LiveEvent(Struct, frozen=True, gc=False, tag_field="ev"):
         """What it is about."""
         return (type(self).__name__,)
 
+    @property
+    def is_sight(self) -> bool:
+        """It shows something of somebody, who may not be seen any more while it waits."""
+        return False
+
 
 class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
     """`c` is the head when it was said; shown for `for_ms` unless a stop comes."""
@@ -136,6 +141,10 @@ class Typing(LiveEvent, frozen=True, gc=False, tag="typing"):
     @property
     def key(self) -> tuple[str, ...]:
         return ("typing", self.conversation, self.user)
+
+    @property
+    def is_sight(self) -> bool:
+        return self.kind != "stop"
 
 
 class Preview(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -159,6 +168,10 @@ class FeedNew(LiveEvent, frozen=True, gc=False, tag="feed.new"):
     @property
     def key(self) -> tuple[str, ...]:
         return ("feed.new", self.post)
+
+    @property
+    def is_sight(self) -> bool:
+        return True
 
 
 class UploadMoved(LiveEvent, frozen=True, gc=False, tag="upload", omit_defaults=True):
@@ -188,7 +201,12 @@ class TrayChanged(LiveEvent, frozen=True, gc=False, tag="tray"):
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("tray", self.change, self.author, *(story.id for story in self.stories))
+        about = "seen" if self.change == "seen" else "there"
+        return ("tray", about, self.author, *(story.id for story in self.stories))
+
+    @property
+    def is_sight(self) -> bool:
+        return self.change == "add"
 
 
 AnyLiveEvent = Typing | UploadMoved | TrayChanged | FeedNew

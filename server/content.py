@@ -89,7 +89,9 @@ class Content:
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
-        self.stories = Stories(PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten)
+        self.stories = Stories(
+            PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated
+        )
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "feed": (POST, self.feed.fanning),
             "publishing": (MEDIA, Publishing(pool, hasten).settled),

@@ -27,8 +27,13 @@ export function feedView(app, root) {
       for (const post of answer.items) put(post);
       next = answer.next;
       over = !next;
-      status.replaceChildren(...(cards.size ? [over ? "That is all there is." : ""] : empty()));
-    } catch (fault) { status.textContent = inWords(fault); over = true; } finally { if (mine === life) loading = false; }
+      status.replaceChildren(...(cards.size || !over ? [over ? "That is all there is." : ""] : empty()));
+    } catch (fault) {
+      if (mine !== life) return;
+      status.replaceChildren(inWords(fault), " ", h("button", { class: "quiet", onclick: () => { over = false; page(); } }, "Try again"));
+      over = true;
+    } finally { if (mine === life) loading = false; }
+    look();
   };
   const put = (post, first = false) => {
     if (cards.has(post.id)) return;
@@ -67,8 +72,9 @@ export function feedView(app, root) {
     app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("returned", missed),
     app.on("post.count", ({ post, likes, comments }) => cards.get(post)?.count({ likes, comments })), app.on("post.removed", removed),
   ];
-  const sentinel = new IntersectionObserver(([one]) => one.isIntersecting && page(), { rootMargin: "600px" });
-  sentinel.observe(end);
+  const sentinel = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page(), { rootMargin: "600px" });
+  // It tells of changes alone: a page may have so few posts that the end stays where it is seen.
+  const look = () => { sentinel.unobserve(end); if (!over) sentinel.observe(end); };
   page();
   return () => { life += 1; sentinel.disconnect(); screen.end(); tray.end(); for (const off of offs) off(); };
 }

@@ -24,5 +24,6 @@ export class People {
   called(name) { return this.api.call("GET", `/v1/users/by-username/${encodeURIComponent(name)}`); }
   relation(id) { return this.api.call("GET", `/v1/users/${id}/relation`); }
   follow(id, on) { return this.api.call(on ? "PUT" : "DELETE", `/v1/users/${id}/follow`); }
+  followers() { return this.api.call("GET", "/v1/me/followers"); }
   suggestions() { return this.api.call("GET", "/v1/me/suggestions"); }
 }

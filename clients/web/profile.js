@@ -87,11 +87,21 @@ export function peopleView(app, root) {
     event.preventDefault();
     try { location.hash = `#/u/${(await app.people.called(name.value.trim().replace(/^@/, ""))).id}`; } catch (fault) { status.textContent = inWords(fault); }
   });
-  app.people.suggestions().then(({ items }) => {
-    status.textContent = items.length ? "People whom those you follow follow:" : "Follow somebody, and people whom they follow are suggested here.";
-    list.replaceChildren(...items.map((person) => h("li", { class: "row" }, avatar(person.user, person.username),
-      h("span", { class: "two" }, h("a", { class: "name", href: `#/u/${person.user}` }, person.username), h("span", { class: "faint" }, `${person.common} in common`)), followButton(app, person.user))));
-  }, (fault) => { status.textContent = inWords(fault); });
+  const row = (person, words) => h("li", { class: "row" }, avatar(person.user, person.username),
+    h("span", { class: "two" }, h("a", { class: "name", href: `#/u/${person.user}` }, person.username), words && h("span", { class: "faint" }, words)), followButton(app, person.user));
+  const suggest = async () => {
+    const { items } = await app.people.suggestions();
+    if (items.length) {
+      status.textContent = "People whom those you follow follow:";
+      return list.replaceChildren(...items.map((person) => row(person, `${person.common} in common`)));
+    }
+    const followers = (await app.people.followers()).items;
+    status.textContent = followers.length
+      ? "People who follow you. Follow some, and people whom they follow are suggested here."
+      : "Nobody to suggest yet. Ask your friends for their usernames and enter one above; once you follow somebody, people whom they follow are suggested here.";
+    return list.replaceChildren(...followers.map((person) => row(person)));
+  };
+  suggest().catch((fault) => { status.textContent = inWords(fault); });
   name.focus({ preventScroll: true });
   return () => undefined;
 }

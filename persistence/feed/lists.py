@@ -9,7 +9,7 @@ dropped or lost meanwhile is not taken for whole: what is rebuilt is only stored
 import asyncio
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,8 @@ MOST = 500
 KEPT_S = 30 * 86_400
 REBUILT_WITHIN_S = 10
 RANKED_S = 900
+ORDERS = 4
+"""Ranked orders that are kept of one user, the latest: who begins anew again and again costs no more."""
 AT_ONCE = 500
 """Lists that one call of a script adds to: Redis does nothing else meanwhile, for about a millisecond."""
 
@@ -48,13 +50,28 @@ _MARK = """
 if redis.call('zrem', KEYS[1], ARGV[1]) == 1 then redis.call('zadd', KEYS[1], '+inf', ARGV[2]) end"""
 
 
+class Edges(NamedTuple):
+    """The newest edge to somebody whom a user follows, in microseconds, and how many there are near it. What is greater
+    has an edge that the other lacks."""
+
+    newest: int
+    near: int
+
+
 class Marker(Struct, frozen=True, gc=False, array_like=True):
     """What a list was built from: the newest edge to somebody its owner follows, in microseconds, the version of the
-    celebrities that it heeds, and those of them whom the owner follows or is."""
+    celebrities that it heeds, those of them whom the owner follows or is, and how many edges there are near the
+    newest."""
 
     newest: int
     version: int
     celebrities: tuple[int, ...]
+    near: int = 0
+
+    @property
+    def edges(self) -> Edges:
+        """What the list knows of its owner's edges."""
+        return Edges(self.newest, self.near)
 
 
 class Listed(Struct, frozen=True):
@@ -128,13 +145,18 @@ class FeedLists:
 
     async def keep_order(self, user: UserId, token: str, places: Sequence[Place]) -> None:
         """An order to be paged through under this token, for a quarter of an hour."""
-        await self._run(self._client.set(f"{RANKED}{user}:{token}", b"".join(map(packed, places)), ex=RANKED_S))
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.lpush(RANKED + user, token.encode() + b"".join(map(packed, places)))
+        pipeline.ltrim(RANKED + user, 0, ORDERS - 1)
+        pipeline.expire(RANKED + user, RANKED_S)
+        await self._run(pipeline.execute())
 
     async def order(self, user: UserId, token: str) -> list[Place] | None:
         """What was kept; None when it is gone."""
-        data = await self._run(self._client.get(f"{RANKED}{user}:{token}"))
+        kept: list[bytes] = await self._run(self._client.lrange(RANKED + user, 0, -1))
+        data = next((one for one in kept if one.startswith(token.encode())), None)
         try:
-            return None if data is None else unpacked(data)
+            return None if data is None else unpacked(data[len(token) :])
         except struct.error as fault:
             raise UnavailableError(f"an order cannot be read: {fault}") from fault
 

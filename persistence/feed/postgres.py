@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from persistence.feed import statements
-from persistence.feed.lists import MOST, Marker
+from persistence.feed.lists import MOST, Edges, Marker
 from persistence.feed.places import NEWEST, Place
 from persistence.pool import Pool, fetch
 from persistence.posts.reading import Shown, read_posts
@@ -19,11 +19,11 @@ CANDIDATES = 20_000
 
 
 class Followed(Struct, frozen=True):
-    """Whom somebody follows, and themself, by how their posts come; `newest` is the newest edge, in microseconds."""
+    """Whom somebody follows, and themself, by how their posts come."""
 
     ordinary: list[int]
     celebrities: tuple[int, ...]
-    newest: int
+    edges: Edges
 
 
 class Features(Struct, frozen=True):
@@ -66,16 +66,19 @@ class FeedStore:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    async def standing(self, user: UserId) -> tuple[int, int]:
-        """The newest edge to somebody the user follows, in microseconds, and the version of the celebrities."""
+    async def standing(self, user: UserId) -> tuple[Edges, int]:
+        """What edges the user has to those they follow, and the version of the celebrities."""
         [row] = await fetch(self._pool, WITHIN_S, statements.STANDING, int(user))
-        return row[0] or 0, row[1]
+        return Edges(row[0] or 0, row[1]), row[2]
 
     async def followed(self, user: UserId) -> Followed:
         """Whom the user follows."""
         rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user))
         ordinary = [row[0] for row in rows if not row[2]]
-        return Followed(ordinary, tuple(row[0] for row in rows if row[2]), max(row[1] for row in rows))
+        newest = max(row[1] for row in rows)
+        near = sum(row[1] > max(0, newest - statements.NEAR_S * 1_000_000) for row in rows)
+        celebrities = tuple(row[0] for row in rows if row[2])
+        return Followed(ordinary, celebrities, Edges(newest, min(near, statements.NEAR)))
 
     async def changed(self, user: UserId, version: int) -> dict[int, bool]:
         """Who became a celebrity since that version, or is none any more, of those whom the user follows."""
@@ -111,7 +114,7 @@ class FeedStore:
     # -- fan-out ----------------------------------------------------------------------------------------------------
 
     async def take(self, posts: Sequence[PostId]) -> None:
-        """These are to reach their authors' followers, each once."""
+        """These are to reach the lists of their authors' followers, who are told once."""
         await fetch(self._pool, WITHIN_S, statements.TAKE, list(map(int, posts)))
 
     async def claim(self, most: int) -> list[Fanout]:
@@ -173,4 +176,4 @@ class FeedStore:
 
 def marker_of(followed: Followed, version: int) -> Marker:
     """What a list that is built from this has to remember."""
-    return Marker(followed.newest, version, followed.celebrities)
+    return Marker(followed.edges.newest, version, followed.celebrities, followed.edges.near)

@@ -17,11 +17,17 @@ order by {_ORDER}"""
 That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
 reads them all, by the index of the published ones."""
 
-# The newest edge to somebody I follow, and the version of the celebrities.
+NEAR_S, NEAR = 5, 50
+"""Edges that begin so shortly before the newest are counted, up to so many: one may be committed after a later one."""
+
+# The newest edge to somebody I follow, how many there are near it, and the version of the celebrities.
 STANDING = f"""
-select (select {MICROS.format("f.at")} from follow f where f.follower = $1 and f.requested = false
-    order by f.at desc limit 1),
-  (select version from celebrity_version)"""
+select {MICROS.format("n.at")},
+  (select count(*) from (select from follow f where f.follower = $1 and f.requested = false
+    and f.at > n.at - {NEAR_S} * interval '1 second' limit {NEAR}) f),
+  n.version
+from (select (select f.at from follow f where f.follower = $1 and f.requested = false order by f.at desc limit 1) as at,
+    (select version from celebrity_version) as version) n"""
 
 # Whom I follow, and me, each with whether they are a celebrity. As many as one may follow.
 FOLLOWED = f"""
@@ -71,11 +77,14 @@ select asked.id, asked.author, asked.likes, asked.comments,
   (select affinity from authors where authors.author = asked.author) as affinity
 from asked"""
 
+# What was published before goes once more, untold: lists that were rebuilt while it was archived are without it.
 TAKE = """
 insert into fanout (post, author)
-select p.id, p.author from unnest($1::bigint[]) w (id)
+select distinct p.id, p.author from unnest($1::bigint[]) w (id)
 cross join lateral (select id, author, state from post where id = w.id offset 0) p where p.state = 'published'
-on conflict do nothing"""
+on conflict (post) do update
+  set after_at = 'epoch', after_follower = 0, told = true, due_at = statement_timestamp(), done_at = null
+  where fanout.done_at is not null"""
 
 # Posts whose fan-out is due. Only what is new is told: of a backlog, and of what comes out of the archive, it is not.
 CLAIM = f"""

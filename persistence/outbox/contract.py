@@ -73,6 +73,9 @@ class OutboxStore(Protocol):
     async def add(self, topic: str, bodies: Sequence[bytes]) -> None:
         """Events without a cause in the store. Whatever has one writes them in its own statement."""
 
+    async def waiting(self, topics: Sequence[str]) -> list[str]:
+        """Those of these topics that have events to be packed."""
+
     async def pack(self, topic: str) -> list[Message]:
         """The oldest events of the topic, at most MOST_EVENTS, as a message for each consumer, due after a while.
 

@@ -37,6 +37,9 @@ class MemoryOutbox:
         now = self._clock()
         self._waiting.setdefault(topic, []).extend(Event(next(self._events), now, body) for body in bodies)
 
+    async def waiting(self, topics: Sequence[str]) -> list[str]:
+        return [topic for topic in topics if self._waiting.get(topic)]
+
     async def pack(self, topic: str) -> list[Message]:
         readers = [name for name, read in self._consumers.items() if read == topic]
         waiting = self._waiting.get(topic, [])

@@ -15,6 +15,10 @@ _REGISTER = """
 insert into outbox_consumer (name, topic) select * from unnest($1::text[], $2::text[])
 on conflict (name) do update set topic = excluded.topic where outbox_consumer.topic <> excluded.topic"""
 _ADD = "insert into outbox (topic, body) select $1, unnest($2::bytea[])"
+# All looks in one, as each node has nothing to pack most of the time.
+_WAITING = """
+select topic from unnest($1::text[]) with ordinality w (topic, n)
+where exists (select from outbox where outbox.topic = w.topic offset 0) order by n"""
 # What was locked by `for update` cannot move or go, so that its place finds it.
 _PACK = f"""
 with taken as (
@@ -98,6 +102,9 @@ class PostgresOutbox:
 
     async def add(self, topic: str, bodies: Sequence[bytes]) -> None:
         await self._fetch(_ADD, topic, bodies)
+
+    async def waiting(self, topics: Sequence[str]) -> list[str]:
+        return [row["topic"] for row in await self._fetch(_WAITING, topics)]
 
     async def pack(self, topic: str) -> list[Message]:
         return [_message(row) for row in await self._fetch(_PACK, topic)]

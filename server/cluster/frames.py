@@ -60,7 +60,7 @@ class ToInterested(Struct, frozen=True, gc=False, array_like=True, tag=4):
 
 
 class FollowsChanged(Struct, frozen=True, gc=False, array_like=True, tag=5):
-    """This user, whose home is there, may follow somebody else than before."""
+    """This user, whose home is there, may follow, or be shown, others than before."""
 
     user: UserId
 

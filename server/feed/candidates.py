@@ -6,8 +6,8 @@
     rebuilt from Postgres       │
     newest posts of celebrities ┘
 
-A list names the newest edge that it was built from and the version of the celebrities that it heeds. Both are looked
-up with every page, by two looks at indexes: a follow, wherever and however it came about, and a celebrity's rise or
+A list names the newest edges that it was built from and the version of the celebrities that it heeds. Both are looked
+up with every page, by three looks at indexes: a follow, wherever and however it came about, and a celebrity's rise or
 fall count from the next page on.
 """
 
@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from persistence.faults import UnavailableError
-from persistence.feed.lists import MOST, FeedLists, Listed
+from persistence.feed.lists import MOST, Edges, FeedLists, Listed
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import FeedStore, marker_of
 from protocol.ids import UserId
@@ -55,17 +55,17 @@ class Candidates:
         lists = self._lists
         if lists is None:
             return await self._read_straight(user, place, count)
-        (newest, version), listed = await asyncio.gather(
+        (edges, version), listed = await asyncio.gather(
             self._store.standing(user), self._read(lists, user, place, count)
         )
         if listed == "unknown":
             return await self._read_straight(user, place, count)
-        if listed and listed.marker.newest >= newest:
+        if listed and listed.marker.edges >= edges:
             if listed.marker.version >= version:
                 return listed
             if heeding := await self._heed(lists, user, listed, version):
                 return heeding
-        whole = await self._rebuild_once(lists, user, newest, version)
+        whole = await self._rebuild_once(lists, user, edges, version)
         places = [one for one in whole.places if one < place]
         return Listed(whole.marker, places[:count], len(places) <= count)
 
@@ -94,10 +94,10 @@ class Candidates:
             self._outage.goes_on(fault)
         return msgspec.structs.replace(listed, marker=marker)
 
-    async def _rebuild_once(self, lists: FeedLists, user: UserId, newest: int, version: int) -> Listed:
+    async def _rebuild_once(self, lists: FeedLists, user: UserId, edges: Edges, version: int) -> Listed:
         """Of several who ask at once one does it; who asks for what began too early for them does it again."""
         flying = self._flying.get(user)
-        if flying and (found := await asyncio.shield(flying)).marker.newest >= newest:
+        if flying and (found := await asyncio.shield(flying)).marker.edges >= edges:
             return found
         flying = self._flying[user] = asyncio.get_running_loop().create_future()
         try:

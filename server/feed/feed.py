@@ -3,8 +3,9 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from actors.effects import Address
+from actors.effects import Address, user_address
 from actors.user import User
+from actors.user_commands import Related
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
@@ -53,11 +54,12 @@ class Feed:
         now: Callable[[], float],
     ) -> None:
         self._ways = ways
+        self._user = user
         self._candidates = Candidates(store, lists, now)
         self._pages = Pages(self._candidates, store, lists, url, rank, clock, now)
         self._telling = Telling(store, _Here(ways, user, load), now)
         self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
-        ways.tell_feed(self._telling.interested, self._telling.interests.change)
+        ways.tell_feed(self._telling.interested, self._changed)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
@@ -76,6 +78,12 @@ class Feed:
         self._ways.follows_changed(a)
         if b is not None:
             self._ways.follows_changed(b)
+
+    def _changed(self, user: UserId) -> None:
+        """Somebody at home here may follow others, and may not be shown some any more who wait for their sockets."""
+        self._telling.interests.change(user)
+        if self._user(user):
+            self._ways.tell(user_address(user), Related())
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""

@@ -58,7 +58,7 @@ class Interests:
 
     def audience(self, author: UserId) -> Audience:
         """Whoever may follow this author; those first who did."""
-        known = self._known(author)
+        known = self._fresh(author)
         known.followers = {user for user in known.followers if user in self._appeared}
         fresh = []
         for user, number in reversed(self._appeared.items()):
@@ -70,13 +70,14 @@ class Interests:
 
     def learn(self, author: UserId, asked: Collection[UserId], following: Collection[UserId]) -> None:
         """Of those who were asked about these follow the author."""
-        known = self._known(author)
-        known.followers.difference_update(asked)
-        known.followers.update(following)
+        if known := self._authors.get(author):
+            known.followers.difference_update(asked)
+            known.followers.update(following)
 
     def learned(self, author: UserId, audience: Audience) -> None:
         """All of an audience were asked about."""
-        self._known(author).upto = audience.upto
+        if known := self._authors.get(author):
+            known.upto = audience.upto
         while len(self._authors) > 1 and self.pairs > PAIRS:
             del self._authors[next(iter(self._authors))]
 
@@ -85,7 +86,8 @@ class Interests:
         for user in [user for user in self._appeared if not is_here(user)]:
             del self._appeared[user]
 
-    def _known(self, author: UserId) -> _Author:
+    def _fresh(self, author: UserId) -> _Author:
+        """What is known of them, unless that is old: only then is it dropped, so never while they are asked about."""
         known = self._authors.get(author)
         if known is None or self._now() - known.since > KEPT_S:
             self._authors.pop(author, None)

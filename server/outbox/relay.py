@@ -63,7 +63,7 @@ class Relay:
             await self._store.register({consumer.name: consumer.topic for consumer in self._consumers.values()})
             self._registered = True
         messages = await self._due()
-        for topic in self._topics:
+        for topic in await self._store.waiting(self._topics):
             messages += await self._store.pack(topic)
         for message in messages:
             await self._send(message)

@@ -28,5 +28,5 @@ class Clearing:
                     self.parts += 1
                     await asyncio.sleep(PAUSE_S)
                 self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
+            except Exception as fault:
+                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))

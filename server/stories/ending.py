@@ -34,8 +34,8 @@ class Ending:
             try:
                 wait_s = await self.look()
                 self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
+            except Exception as fault:
+                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(wait_s)
 
     async def look(self) -> float:

@@ -63,8 +63,8 @@ class Relating:
             try:
                 await look()
                 self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
+            except Exception as fault:
+                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
 
     def _put(self, look: _Look) -> None:
         if not self._waiting.full():

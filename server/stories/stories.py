@@ -25,7 +25,8 @@ from server.stories.telling import Deliver, Telling
 
 class Stories:
     """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations.
-    `published` is called when there may be a story to tell of."""
+    `published` is called when there may be a story to tell of. Of whoever has more than `fanout_followers` only
+    close friends are told live."""
 
     def __init__(
         self,
@@ -36,11 +37,12 @@ class Stories:
         deliver: Deliver,
         open: Open,
         published: Callable[[], None],
+        fanout_followers: int,
     ) -> None:
         def tell(user: UserId, event: TrayChanged) -> None:
             deliver((user_address(user),), event)
 
-        self._telling = Telling(moving, deliver, outbox.add, published)
+        self._telling = Telling(moving, deliver, outbox.add, published, fanout_followers)
         self._ending = Ending(moving, self._telling.ended)
         self._clearing = Clearing(moving.clear)
         self.relating = Relating(stories, moving, tell)

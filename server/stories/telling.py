@@ -14,8 +14,6 @@ from protocol.media import MediaSettled
 from protocol.stories import LIFE_MS, StoryShared
 from protocol.trays import StoryId
 
-FOLLOWERS = 10_000
-"""Whoever has more is not told of by each story: their followers find it when they look."""
 AT_ONCE = 400
 """Activities that are written at once."""
 
@@ -31,7 +29,7 @@ _shared = msgspec.msgpack.Decoder(StoryShared).decode
 class Telling:
     """The consumer of the topics STORY, MEDIA and STORY_SHARED. Handlers raise `UnavailableError`, and may be called
     again: devices and the notifier know a repeat. `published` is called when there may be a story to tell of, `most` is
-    how many followers are told of one."""
+    how many followers are told of one: whose author has more finds it on looking."""
 
     def __init__(
         self,
@@ -39,7 +37,7 @@ class Telling:
         deliver: Deliver,
         add: Add,
         published: Callable[[], None],
-        most: int = FOLLOWERS,
+        most: int,
     ) -> None:
         self._store = store
         self._deliver = deliver

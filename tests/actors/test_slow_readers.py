@@ -10,14 +10,18 @@ from actors.effects import (
     connection_address,
 )
 from actors.user import SLICE, STUCK_MS
-from actors.user_commands import Acked, Detach, Drained, Filled, Report, SetBackground, Shed
+from actors.user_commands import Acked, Delivered, Detach, Drained, Filled, Related, Report, SetBackground, Shed
+from protocol.codec import Encoded
 from protocol.errors import TOO_SLOW
+from protocol.events import FeedNew, Preview, TrayChanged, UploadMoved
 from protocol.ids import UserId
 from protocol.replies import Done, Welcome
+from protocol.trays import StoryId, TrayStory
 from tests.actors.devices import (
     BUDGET,
     NOW,
     RING,
+    YOU,
     attach,
     fill,
     later,
@@ -28,6 +32,8 @@ from tests.actors.devices import (
     without_presence,
     written,
 )
+
+STORY = TrayStory(StoryId("9"), NOW, close_friends=False)
 
 # -- slow readers ---------------------------------------------------------------------------------------------------
 
@@ -173,6 +179,34 @@ def test_live_events_are_dropped_past_three_quarters_of_the_budget() -> None:
     for _ in range(4):
         seen += written(actor.handle(Drained(3), NOW), 3)
     assert seen == list(range(1, c + 1))
+
+
+def test_what_waits_of_somebody_who_may_not_be_seen_any_more_is_not_told() -> None:
+    actor = user()
+    for connection, device in ((3, "phone"), (4, "web")):
+        actor.handle(attach(connection, device), NOW)
+    actor.handle(Filled(3), NOW)
+    gone = Delivered(Encoded(TrayChanged("remove", YOU, ())))
+    news = [FeedNew(YOU, "8", NOW, Preview(1, 1)), TrayChanged("add", YOU, (STORY,))]
+    mine = Delivered(Encoded(UploadMoved("7", "processing")))
+    for live in (*map(Delivered, map(Encoded, news)), gone, typing("text"), typing("stop", UserId("3")), mine):
+        actor.handle(live, NOW)
+    assert actor.handle(Related(), NOW) == []
+    kept = [gone.encoded.event, typing("stop", UserId("3")).encoded.event, mine.encoded.event]
+    assert written(actor.handle(Drained(3), NOW), 3) == kept
+    actor.handle(Filled(3), NOW)
+    assert actor.handle(Related(), NOW) == []
+    assert written(actor.handle(Drained(3), NOW), 3) == []
+
+
+def test_the_end_of_a_story_takes_the_place_of_its_beginning_that_waits() -> None:
+    actor = user()
+    actor.handle(attach(3), NOW)
+    actor.handle(Filled(3), NOW)
+    for change in ("add", "seen", "remove"):
+        actor.handle(Delivered(Encoded(TrayChanged(change, YOU, (STORY,)))), NOW)
+    waited = written(actor.handle(Drained(3), NOW), 3)
+    assert [event.change for event in waited] == ["seen", "remove"]  # type: ignore[attr-defined]
 
 
 def test_in_the_background_no_live_event_is_sent_not_even_one_that_waited() -> None:

@@ -1,5 +1,5 @@
-"""Feeds on two nodes while Redis is emptied and the storage of JetStream is deleted under load: right again by
-themselves."""
+"""Feeds and trays on two nodes while Redis is emptied and the storage of JetStream is deleted under load: right again
+by themselves."""
 
 import asyncio
 from contextlib import suppress
@@ -19,11 +19,23 @@ from tests.cluster.homes import Homes
 from tests.server.feed.stage import People
 from tests.server.running import Installation
 from tests.server.wire import Wire, session
+from tidings_client import Login, Stories, Tokens
 
 POSTS = 40
 STAR_FOLLOWERS = 10_050
 WITHIN_S = 60.0
 """Also for what was on a stream that is gone, which counts as lost after a while."""
+
+
+PICTURE = """
+insert into media (id, owner, state, bytes, width, height, due_at)
+values (next_id(0), $1, 'ready', 1, 640, 480, null) returning id"""
+
+
+async def story(database: asyncpg.Connection, author: Login) -> str:
+    """A story of a picture that is ready."""
+    media = await database.fetchval(PICTURE, int(author.tokens.user))
+    return (await Stories(author).post(str(media), cid=str(media))).id
 
 
 async def has_all(wire: Wire, made: list[PostId]) -> bool:
@@ -38,7 +50,9 @@ async def has_all(wire: Wire, made: list[PostId]) -> bool:
 
 
 @pytest.mark.verify
-async def test_feeds_are_right_again_after_a_flush_and_without_the_storage_of_jetstream(tmp_path: Path) -> None:
+async def test_feeds_and_trays_are_right_again_after_a_flush_and_without_the_storage_of_jetstream(
+    tmp_path: Path,
+) -> None:
     installation = await asyncio.to_thread(Installation(tmp_path, nodes=2).start)
     settings = load(installation.data / "tidings.toml", {})
     database = await asyncpg.connect(str(settings.postgres.url))
@@ -56,11 +70,14 @@ async def test_feeds_are_right_again_after_a_flush_and_without_the_storage_of_je
             session(homes.url(1), homes.ada["access_token"], snapshot=False) as (ada, _),
             session(homes.url(2), homes.ben["access_token"], snapshot=False) as (ben, _),
         ):
-            made = list[PostId]()
+            made, stories = list[PostId](), list[str]()
+            teller = Login(installation.url, Tokens(friend["user"], friend["access_token"], "", 900))
             for number in range(POSTS):
                 author = UserId((friend if number % 2 else star)["user"])
                 made.append(await people.post(author))
                 await people.tell(made[-1], author)
+                if number % 2:
+                    stories.append(await story(database, teller))
                 if number % 10 == 5:
                     async with Redis.from_url(str(settings.redis.url)) as redis:
                         await redis.flushall()
@@ -76,9 +93,16 @@ async def test_feeds_are_right_again_after_a_flush_and_without_the_storage_of_je
                 for wire in (ada, ben):
                     while not await has_all(wire, made):
                         pass
+                    [entry] = (await wire.ok("story.tray"))["items"]
+                    assert [one["id"] for one in entry["stories"]] == stories
                     told = set[str]()
-                    while told != set(made):
-                        told.add((await wire.event("feed.new"))["post"])
+                    while told != {*made, *stories}:
+                        event = await wire.event()
+                        if event["ev"] == "feed.new":
+                            told.add(event["post"])
+                        elif event["ev"] == "tray":
+                            assert event["change"] == "add"
+                            told.update(one["id"] for one in event["stories"])
     finally:
         await database.close()
         await asyncio.to_thread(installation.stop)

@@ -88,6 +88,19 @@ def bodies(message: Message) -> list[bytes]:
     return [event.body for event in message.events]
 
 
+async def test_of_several_topics_those_have_something_to_pack_whose_events_are_not_packed(
+    store: OutboxStore, topic: str
+) -> None:
+    others = [f"{topic}, {word}" for word in ("empty", "unread")]
+    asked = [*others, topic]
+    assert await store.waiting(asked) == []
+    for one in (topic, others[1]):
+        await store.add(one, [b"x"])
+    assert await store.waiting(asked) == [others[1], topic]
+    await store.pack(topic)
+    assert await store.waiting(asked) == [others[1]]
+
+
 async def packed(store: OutboxStore, topic: str, *what: bytes) -> Message:
     """One message of these events for the only consumer."""
     await store.add(topic, what)

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import asyncpg
 import numpy as np
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
+from config.settings import load
+from protocol.ids import UserId
 from tests.page.browsing import DESKTOP, PHONE, Someone, chromium, someone
+from tests.server.feed.stage import People
 from tests.server.running import Installation
 
 pytestmark = pytest.mark.verify
@@ -74,6 +78,13 @@ async def posted(ada: Someone, ben: Someone, photo: Path) -> None:
     await ada.go("#/")
     await ada.see("Your feed is empty")
     await ada.shoot("empty-feed")
+    # Ben follows nobody: whoever follows him is somebody to begin with.
+    await ben.go("#/people")
+    await ben.see("People who follow you")
+    await ben.page.get_by_role("main").get_by_role("link", name="ada").wait_for()
+    await ada.go("#/people")
+    await ada.see("Nobody to suggest yet")
+    await ada.go("#/")
     await ben.go("#/")
     await ben.share(photo, "The harbour was all fog")
     # Nobody touches ada's page: the post comes to it.
@@ -156,6 +167,22 @@ async def remembered(ada: Someone) -> None:
     await ada.page.get_by_role("button", name="Log out").click()
     await ada.page.get_by_role("button", name="Log in").wait_for()
     assert await ada.page.evaluate("sessionStorage.getItem('tidings.login')") is None
+
+
+async def test_a_feed_goes_on_where_a_whole_page_of_it_fits_on_the_screen(
+    installation: Installation, shots: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        database = await asyncpg.connect(str(load(installation.data / "tidings.toml", {}).postgres.url))
+        stack.push_async_callback(database.close)
+        browser = await stack.enter_async_context(chromium())
+        gil = await stack.enter_async_context(someone(browser, shots, "gil", (1280, 12_000)))
+        await gil.sign_up(installation.url, "#/people")
+        me = await database.fetchval("select id from account where username = 'gil'")
+        await People(database).posts(UserId(str(me)), 21)
+        await gil.go("#/")
+        await gil.see("That is all there is.")
+        assert await gil.page.get_by_role("article").count() == 21
 
 
 async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_is_lost_or_shown_twice(

@@ -15,7 +15,7 @@ ASKED_POSTS = [POST + 50 * n for n in range(50)]
 EPOCH = "1970-01-01"
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "feed": (statements.FEED, (ME, ASKED_POSTS), 50 * 25),
-    "standing": (statements.STANDING, (ME,), 10),
+    "standing": (statements.STANDING, (ME,), 10 + 3 * statements.NEAR),
     "followed": (statements.FOLLOWED, (ME,), AUTHORS * 8),
     "changed": (statements.CHANGED, (ME, 5), 30),
     "newest": (statements.NEWEST_OF, ([10, 11, 12], *NEWEST, 10), 3 * 10 * 5),

@@ -18,6 +18,8 @@ async def test_packing_touches_the_events_that_it_packs_and_no_others(database: 
         for topic in ("before", "read", "unread"):
             for _ in range(waiting // MOST_EVENTS):
                 await store.add(topic, [b"x"] * MOST_EVENTS)
+        await plan(pool, "waiting", outbox._WAITING, ["read", "unread", "nothing"])
+        assert await work(pool, "waiting", ["read", "unread", "nothing"]) <= 20
         # Each is found, locked, put into the list of places, deleted, and gathered.
         assert await work(pool, "pack", "read") <= 12 * MOST_EVENTS
         await plan(pool, "forget", outbox._FORGET, 86_400_000)

@@ -118,6 +118,22 @@ async def test_a_repeat_changes_and_tells_nothing(
     assert len(told.users) == 1
 
 
+async def test_what_comes_out_of_the_archive_is_in_lists_that_were_rebuilt_meanwhile_and_is_not_told_again(
+    fan_out: Fanning, people: People, store: FeedStore, lists: FeedLists, candidates: Candidates, told: Told
+) -> None:
+    author, fan = await people.people(2)
+    await people.follow(fan, author)
+    post = await people.post(author)
+    await publish(fan_out, store, author, post)
+    await people.set_state(post, "archived")
+    await read_all(candidates, [fan])
+    assert await listed(lists, fan) == []
+    await people.set_state(post, "published")
+    await publish(fan_out, store, author, post, post)
+    assert await listed(lists, fan) == [post]
+    assert [user for user, _ in told.users] == [fan]
+
+
 async def test_above_the_threshold_no_list_is_written_and_one_item_is_told(
     fan_out: Fanning, people: People, store: FeedStore, told: Told, redis: "Redis"
 ) -> None:

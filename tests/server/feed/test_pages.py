@@ -134,6 +134,21 @@ async def test_a_new_follow_counts_from_the_next_page_on(
     assert candidates.rebuilt == 3
 
 
+async def test_a_follow_that_began_before_the_newest_and_was_committed_after_it_counts(
+    pages: Pages, people: People, candidates: Candidates, pool: Pool
+) -> None:
+    me, friend, late = await people.people(3)
+    theirs, hers = await people.post(friend, START), await people.post(late, START + timedelta(seconds=1))
+    async with pool.acquire() as accepting, accepting.transaction():
+        await People(accepting).follow(me, late)
+        await people.follow(me, friend)
+        assert await ids(pages, me) == [theirs]
+    assert await ids(pages, me) == [hers, theirs]
+    await people.unfollow(me, late)
+    assert await ids(pages, me) == [theirs]
+    assert candidates.rebuilt == 2
+
+
 async def test_an_empty_list_that_was_rebuilt_is_not_rebuilt_again_and_a_lost_one_is(
     pages: Pages, people: People, candidates: Candidates, redis: "Redis"
 ) -> None:
@@ -187,6 +202,21 @@ async def test_the_newest_of_a_celebrity_is_there_within_a_second(
     new = await people.post(star)
     clock.now += 1
     assert await ids(pages, me) == [new]
+
+
+async def test_of_ranked_orders_the_latest_four_of_each_reader_are_kept(
+    pages: Pages, people: People, redis: "Redis"
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 30, START)
+    firsts = [await page(pages, me, mode="ranked", limit=20) for _ in range(12)]
+    kept = sum([len(one) async for key in redis.scan_iter(f"*ranked*{me}*") for one in await redis.lrange(key, 0, -1)])
+    assert kept == 4 * (16 + 30 * 16)
+    for first in firsts[-4:]:
+        second = await page(pages, me, mode="ranked", limit=20, before=first.next)
+        assert sorted(post.id for post in (*first.items, *second.items)) == sorted(made)
+    assert pages.fallbacks == 0
 
 
 async def test_an_order_that_is_gone_goes_on_below_what_it_ranked(

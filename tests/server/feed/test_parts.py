@@ -1,12 +1,20 @@
 """What of the feed needs no store: merging, ranking, and who is asked about a celebrity's post."""
 
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
+from actors.effects import Address, user_address
+from actors.user_commands import Related
 from persistence.feed.places import Place
-from protocol.ids import UserId
+from protocol.codec import Encoded
+from protocol.ids import Millis, UserId
+from server.feed.feed import Feed
 from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
 from server.feed.ranking import HALVES_US, Candidate, rank
+from tests.actors import devices
+from tests.server.feed.conftest import url
 
 ADA, BEN, EVE, STAR = map(UserId, ("1", "2", "3", "9"))
 
@@ -71,8 +79,56 @@ def test_first_everybody_is_asked_about_then_those_who_follow_and_those_who_came
     assert set(interests.audience(STAR).users) == {BEN, EVE}
 
 
+def test_who_was_found_to_follow_is_not_forgotten_while_others_are_asked_about() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for user in (ADA, BEN):
+        interests.appear(user)
+    interests.learned(STAR, interests.audience(STAR))
+    for user in (ADA, BEN):
+        interests.change(user)
+    clock.now = KEPT_S
+    audience = interests.audience(STAR)
+    interests.learn(STAR, [ADA], [ADA])
+    clock.now = KEPT_S + 0.1
+    interests.learn(STAR, [BEN], [BEN])
+    interests.learned(STAR, audience)
+    clock.now = KEPT_S
+    assert set(interests.audience(STAR).users) == {ADA, BEN}
+
+
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
     interests = Interests(Clock())
     interests.appear(ADA)
     interests.audience(STAR)
     assert interests.audience(STAR).users == [ADA]
+
+
+class Ways:
+    """What leaves a feed, and how the router reaches it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Address, Any]] = []
+
+    def deliver(self, audience: tuple[Address, ...], body: Any) -> None: ...
+
+    def tell(self, address: Address, command: Any) -> None:
+        self.told.append((address, command))
+
+    def to_interested(self, encoded: Encoded) -> None: ...
+
+    def follows_changed(self, user: UserId) -> None:
+        """Both are at home here."""
+        self._follows(user)
+
+    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
+        self._follows = follows
+
+
+def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each_other() -> None:
+    ways, here = Ways(), {ADA: devices.user()}
+    clock: Any = Clock()
+    nothing: Any = None
+    feed = Feed(nothing, None, url, ways, nothing, here.get, 1, lambda: Millis(0), clock)
+    feed.related(BEN, ADA)
+    assert ways.told == [(user_address(ADA), Related())]
