@@ -71,16 +71,6 @@ class Liking(msgspec.Struct, frozen=True):
     exact: int
 
 
-async def publish_post(connection: asyncpg.Connection, author: str) -> str:
-    """A post without pictures that everybody may see; its id."""
-    made = await connection.fetchval(
-        """insert into post (id, author, cid, digest, state, published_at)
-        values (next_id(0), $1, 'bench', '', 'published', statement_timestamp()) returning id""",
-        int(author),
-    )
-    return str(made)
-
-
 async def folded_likes(connection: asyncpg.Connection, post: str) -> Liking:
     """As of one moment."""
     row = await connection.fetchrow(

@@ -37,10 +37,9 @@ async def connect(url: str) -> asyncpg.Connection:
     return await asyncpg.connect(url, server_settings={"statement_timeout": "300s", "application_name": "bench"})
 
 
-async def seed_posts(connection: asyncpg.Connection, authors: Sequence[str], each: int) -> None:
-    """So many posts of each author, a minute apart, which nobody is told of."""
-    for author in authors:
-        await connection.execute(_POSTS, [int(author)], each)
+async def seed_posts(connection: asyncpg.Connection, authors: Sequence[str], each: int) -> list[str]:
+    """So many posts of each author, a minute apart, which nobody is told of; their ids."""
+    return [str(row["id"]) for author in authors for row in await connection.fetch(_POSTS, [int(author)], each)]
 
 
 async def follow(connection: asyncpg.Connection, pairs: Sequence[tuple[str, str]]) -> None:

@@ -1,11 +1,10 @@
 """Likes, saves and comments over HTTP (docs/protocol.md §9)."""
 
-from hashlib import blake2b
 from typing import Annotated, NewType
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from protocol.digests import sameness
 from protocol.errors import Code
 from protocol.graph import Cursor, People, PeopleQuery
 from protocol.ids import ID, Millis
@@ -46,8 +45,7 @@ class NewComment(Struct, frozen=True, gc=False):
 
     def digest(self, post: PostId) -> bytes:
         """Over what it asks for: whether a request with a known `cid` is the same again."""
-        asked = [post, self.text, None if self.parent is UNSET else self.parent]
-        return blake2b(msgspec.msgpack.encode(asked), digest_size=8).digest()
+        return sameness(post, self.text, self.parent)
 
 
 class Comment(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -1,11 +1,10 @@
 """Posts over HTTP: made, changed, deleted and listed (docs/protocol.md §9)."""
 
-from hashlib import blake2b
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from protocol.digests import sameness
 from protocol.graph import Cursor
 from protocol.ids import ID
 from protocol.media import MediaId
@@ -40,8 +39,7 @@ class NewPost(Struct, frozen=True, gc=False):
 
     def digest(self) -> bytes:
         """Over what it asks for: whether a request with a known `cid` is the same again."""
-        given = (None if field is UNSET else field for field in (self.caption, self.place, self.tags))
-        return blake2b(msgspec.msgpack.encode([self.media, *given]), digest_size=8).digest()
+        return sameness(self.media, self.caption, self.place, self.tags)
 
 
 class PostPatch(Struct, frozen=True, gc=False):

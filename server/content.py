@@ -15,12 +15,14 @@ from persistence.media.postgres import PostgresMedia
 from persistence.objects.contract import Objects
 from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
+from persistence.posts.clearing import clear
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
 from protocol.ids import Millis, UserId
 from protocol.media import MEDIA
 from protocol.posts import POST
+from server.clearing import Clearing
 from server.cluster.cluster import Cluster
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
@@ -36,7 +38,6 @@ from server.media.workers import Confines
 from server.observe import Metrics
 from server.outbox.consumer import Handler
 from server.pools import Pools
-from server.posts.clearing import Clearing
 from server.posts.posting import Posting
 from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
@@ -84,7 +85,7 @@ class Content:
         self.engagement = Engagement(pool, showing, watching)
         self.posting = Posting(pool, showing, hasten)
         self.sees = partial(seen_share, pool)
-        self._clearing = Clearing(pool)
+        self._clearing = Clearing(partial(clear, pool), "deleted posts are not cleared away")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
@@ -115,8 +116,10 @@ class Content:
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
-        for part in (self.uploads, self._clearing, self.engagement, self.feed, self.stories):
+        for part in (self.uploads, self.engagement, self.feed, self.stories):
             part.expose(metrics)
+        clearing = self._clearing
+        metrics.counters["tidings_posts_cleared"] = ("Parts of deleted posts cleared away", lambda: clearing.parts)
         metrics.families.append(self._pipeline.figures.collect)
 
 

@@ -22,8 +22,8 @@ from protocol.requests import (
     ListConversations,
     OpenConversation,
 )
+from server.refusals import NO_CURSOR, NO_SUCH_USER
 
-NO_SUCH_USER = Refusal("not_found", "there is no such user")
 ONLY_OPEN_OTHERS = Refusal("bad_request", "user: a conversation needs somebody else")
 TOO_MANY_MEMBERS = Refusal("bad_request", f"members: a conversation has at most {MEMBERS} members")
 
@@ -97,7 +97,7 @@ class Conversing:
         try:
             return await self._conversations.page(user, request.folder, before, request.limit)
         except ValueError:
-            return Refusal("bad_request", "before: not a cursor of this list")
+            return NO_CURSOR
 
     async def _receipts(self, user: UserId, conversation: ConversationId) -> Result:
         members = await self._conversations.receipts(user, conversation)

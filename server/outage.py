@@ -1,6 +1,11 @@
 """Outages: what fails again and again is logged when that begins, and when it is over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
+
+from persistence.faults import UnavailableError
 
 log = structlog.get_logger()
 
@@ -12,6 +17,16 @@ class Outage:
         self._what = what
         self._about = about
         self._lasts = False
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """One try. Whatever it fails of, a bug too, is logged and goes no further: the next try is another one."""
+        try:
+            yield
+        except Exception as fault:
+            self.goes_on(fault, stack=not isinstance(fault, UnavailableError))
+        else:
+            self.is_over()
 
     def goes_on(self, fault: Exception, *, stack: bool = False) -> None:
         """It has failed; the first time is logged. `stack`: as a bug, with where it came from."""

@@ -14,6 +14,7 @@ from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from protocol.events import TrayChanged
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import MediaId
 from protocol.stories import NewStory, Story
 from protocol.trays import StoryId
 from server.media.addresses import MediaAddresses
@@ -21,6 +22,7 @@ from server.stories.answering import Answering
 from server.stories.posting import StoryPosting
 from server.stories.showing import Showing
 from server.stories.telling import Telling
+from tests.pictures import brought
 
 START = datetime(2026, 11, 22, 12, 0, 0, 123_000, UTC)
 DAY = timedelta(hours=24)
@@ -97,17 +99,9 @@ class StoryGround:
             statement = "delete from relation where user_id = $1 and kind = $2 and target = $3"
         await self.pool.execute(statement, int(user), kind, int(target))
 
-    async def picture(self, owner: UserId, state: str = "ready") -> str:
+    async def picture(self, owner: UserId, state: str = "ready") -> MediaId:
         """A picture of theirs."""
-        id = next(_numbers) << 10 | 7
-        await self.pool.execute(
-            """insert into media (id, owner, state, bytes, width, height, thumbhash, due_at)
-            values ($1, $2, $3, 1, 640, 480, '\\x01', null)""",
-            id,
-            int(owner),
-            state,
-        )
-        return str(id)
+        return await brought(self.pool, owner, state)
 
     async def settle(self, media: str, state: str) -> None:
         """Its processing ends."""

@@ -11,9 +11,10 @@ from typing import ClassVar
 import asyncpg
 import msgspec
 
-from bench.database import Liking, folded_likes, publish_post, waiting_for_locks
+from bench.database import Liking, folded_likes, waiting_for_locks
 from bench.http import Line, request
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms
+from bench.posts import seed_posts
 from bench.schedule import Pacer, steady
 from bench.stage import Progress, Stage
 
@@ -65,7 +66,7 @@ class Likes(msgspec.Struct, frozen=True):
         ports = stage.ports or (stage.port,)
         lines = [await Line.open(stage.host, ports[k % len(ports)]) for k in range(LINES)]
         try:
-            post = await publish_post(connection, stage.users[-1].user)
+            [post] = await seed_posts(connection, [stage.users[-1].user], 1)
             run = _Run(self, lines, [_Person(user.access_token, post) for user in stage.users[:-1]])
             meter = Meter(stage.nodes, stage.stores, stage.buses)
             begun = monotonic()
@@ -99,7 +100,6 @@ class _Run:
         self.latencies = array("d")
         self.wrong: dict[str, int] = {}
         self.locks = 0
-        self._shape = shape
         self._lines = lines
         self._people = people
         self._random = Random(shape.seed)

@@ -9,7 +9,8 @@ from msgspec import UNSET
 from persistence.conversations import reading
 from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Scanned, Unit
 from persistence.conversations.database import Database, Fault, Head, Row, Tables, Transaction, no_fault
-from persistence.conversations.views import Membership, chosen, encode, head_after, read_cursor, read_place, shape
+from persistence.conversations.views import Membership, chosen, encode, head_after, read_place, shape
+from persistence.cursors import read_cursor
 from protocol.events import Conversation, ConversationChanged, Member
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
@@ -167,7 +168,7 @@ class MemoryConversations:
     async def sync(
         self, user: UserId, heads: Mapping[ConversationId, int], since: Millis, only: bool, cursor: str | None
     ) -> SyncPage:
-        began, end = read_cursor(cursor) if cursor is not None else (None, ConversationId("0"))
+        began, end = read_cursor(cursor) if cursor is not None else (None, 0)
 
         def sync() -> SyncPage:
             now = self._database.now() if began is None else Millis(began)

@@ -21,11 +21,11 @@ from persistence.conversations.views import (
     Seen,
     cut_history,
     encode,
-    read_cursor,
     read_place,
     shape,
     shape_with_events,
 )
+from persistence.cursors import read_cursor
 from persistence.pool import Pool, always, fetch
 from protocol.events import Conversation, ConversationChanged, Gone, Member
 from protocol.ids import ConversationId, Millis, UserId, shard_of
@@ -38,7 +38,7 @@ AT_ONCE = 50
 """Conversations read by one statement while a page is filled."""
 
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
-_FIRST = (2**63 - 1, ConversationId(str(2**63 - 1)))
+_FIRST = (2**63 - 1, 2**63 - 1)
 
 
 class PostgresConversations:
@@ -129,8 +129,8 @@ class PostgresConversations:
     async def page(
         self, user: UserId, folder: Literal["inbox", "requests", "archive"], before: str | None, limit: int
     ) -> Conversations:
-        at, id = _FIRST if before is None else read_cursor(before)
-        listed = await self._rows(statements.LISTED, int(user), folder, at, int(id), limit + 1)
+        at, id = read_cursor(before, _FIRST)
+        listed = await self._rows(statements.LISTED, int(user), folder, at, id, limit + 1)
         positions = [(row[0], ConversationId(str(row[1]))) for row in listed]
         wanted = [id for _, id in positions[:limit]]
         page = Page(LIST_BYTES)
@@ -167,7 +167,7 @@ class PostgresConversations:
         self, user: UserId, heads: Mapping[ConversationId, int], since: Millis, only: bool, cursor: str | None
     ) -> SyncPage:
         if cursor is None:
-            now, end = await self.now(), ConversationId("0")
+            now, end = await self.now(), 0
         else:
             began, end = read_cursor(cursor)
             now = Millis(began)
@@ -178,7 +178,7 @@ class PostgresConversations:
             list(heads.values()),
             since - LOOK_BACK,
             only,
-            int(end),
+            end,
         )
         found = (rows.candidate(row) for row in changed if row[3] or str(row[0]) not in heads)
         return await self._filled(user, list(found), now)

@@ -112,7 +112,7 @@ def page(
     tables: Tables,
     user: UserId,
     folder: Literal["inbox", "requests", "archive"],
-    end: tuple[int, ConversationId] | None,
+    end: tuple[int, int] | None,
     limit: int,
 ) -> Conversations:
     """Newest activity first, from below `end` on."""
@@ -121,7 +121,7 @@ def page(
     listed = (one for one in mine if one.folder == folder and (folder != "requests" or one.last_c))
     found = sorted(listed, key=_activity, reverse=True)
     if end:
-        found = [one for one in found if _activity(one) < (end[0], int(end[1]))]
+        found = [one for one in found if _activity(one) < end]
     page = Page(LIST_BYTES)
     for one in found[:limit]:
         if not page.take(one):
@@ -153,12 +153,12 @@ def sync(
     heads: Mapping[ConversationId, int],
     since: Millis,
     only: bool,
-    end: ConversationId,
+    end: int,
     now: Millis,
 ) -> SyncPage:
     """The page of conversations with ids above `end`, of a sync that began at `now`."""
     ids = heads.keys() if only else heads.keys() | tables.of_user.get(user, {}).keys()
-    rest = sorted((id for id in ids if int(id) > int(end)), key=int)
+    rest = sorted((id for id in ids if int(id) > end), key=int)
     judged = (_candidate(tables, user, id, heads.get(id), since) for id in rest)
     candidates = [candidate for candidate in judged if candidate]
     page = Page(SYNC_BYTES)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from persistence.conversations.contract import DataFault, Unit
+from persistence.cursors import cursor
 from protocol.codec import JSON, MSGPACK, settings_of
 from protocol.events import (
     AnyLogEvent,
@@ -40,7 +41,6 @@ KINDS: dict[type[AnyLogEvent], int] = {MessageSent: 1, ConversationChanged: 2}
 MESSAGE = KINDS[MessageSent]
 
 _decode = msgspec.msgpack.Decoder(AnyLogEvent).decode
-_CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
 _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,18})", re.ASCII)
 
 
@@ -202,19 +202,6 @@ class Page:
         if len(self.items) == len(candidates):
             return SyncPage(self.items, now)
         return SyncPage(self.items, now, cursor(now, self.items[-1].id))
-
-
-def cursor(first: int, id: ConversationId) -> str:
-    """Where a page ended: a time and an id."""
-    return f"{first}-{id}"
-
-
-def read_cursor(text: str) -> tuple[int, ConversationId]:
-    """Raises ValueError for anything that `cursor` did not make."""
-    match = _CURSOR.fullmatch(text)
-    if not match or int(match[2]) >= 2**63:
-        raise ValueError("this is no cursor of ours")
-    return int(match[1]), ConversationId(match[2])
 
 
 def asked(shards: bytes, id: UserId | ConversationId) -> bool:

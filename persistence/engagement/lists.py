@@ -6,17 +6,16 @@ from typing import TypeVar
 import asyncpg
 from msgspec import UNSET, UnsetType
 
-from persistence.conversations.views import cursor, read_cursor
+from persistence.cursors import cursor, read_cursor
 from persistence.engagement.comments import comment
 from persistence.engagement.statements import COMMENTS, LIKERS, REPLIES, SAVED
 from persistence.pool import Pool, fetch
 from protocol.engagement import CommentId, Comments
 from protocol.graph import People, Person
-from protocol.ids import ConversationId, Millis, UserId
+from protocol.ids import Millis, UserId
 from protocol.posts import PostId
 
 WITHIN_S = 2.0
-_NEWEST = (2**53, 2**63 - 1)
 _OLDEST = (0, 0)
 
 Item = TypeVar("Item")
@@ -26,28 +25,28 @@ Saved = tuple[list[PostId], str | UnsetType]
 
 async def likers(pool: Pool, viewer: UserId, post: PostId, before: str | None, limit: int) -> People | None:
     """Who likes it, the newest first; None: `viewer` may not see it. Raises `UnavailableError`."""
-    found = await fetch(pool, WITHIN_S, LIKERS, int(viewer), int(post), *_place(before, _NEWEST), limit + 1)
+    found = await fetch(pool, WITHIN_S, LIKERS, int(viewer), int(post), *read_cursor(before), limit + 1)
     page = _page(found, limit, _person, lambda row: (row[0], row[1]))
     return None if page is None else People(*page)
 
 
 async def saved(pool: Pool, me: UserId, before: str | None, limit: int) -> Saved:
     """What I saved and may still see. Raises `UnavailableError`."""
-    found = await fetch(pool, WITHIN_S, SAVED, int(me), *_place(before, _NEWEST), limit + 1)
+    found = await fetch(pool, WITHIN_S, SAVED, int(me), *read_cursor(before), limit + 1)
     posts = [PostId(str(row["post"])) for row in found[:limit]]
-    return posts, UNSET if len(found) <= limit else _cursor(found[limit - 1][0], found[limit - 1][1])
+    return posts, UNSET if len(found) <= limit else cursor(found[limit - 1][0], found[limit - 1][1])
 
 
 async def threads(pool: Pool, viewer: UserId, post: PostId, before: str | None, limit: int) -> Comments | None:
     """Comments that begin threads, the newest first; None: `viewer` may not see the post. Raises `UnavailableError`."""
-    found = await fetch(pool, WITHIN_S, COMMENTS, int(viewer), int(post), *_place(before, _NEWEST), limit + 1)
+    found = await fetch(pool, WITHIN_S, COMMENTS, int(viewer), int(post), *read_cursor(before), limit + 1)
     page = _page(found, limit, comment, lambda row: (row[5], row[0]))
     return None if page is None else Comments(*page)
 
 
 async def replies(pool: Pool, viewer: UserId, thread: CommentId, after: str | None, limit: int) -> Comments | None:
     """Answers, the oldest first; None: `viewer` may not see the thread. Raises `UnavailableError`."""
-    found = await fetch(pool, WITHIN_S, REPLIES, int(viewer), int(thread), *_place(after, _OLDEST), limit + 1)
+    found = await fetch(pool, WITHIN_S, REPLIES, int(viewer), int(thread), *read_cursor(after, _OLDEST), limit + 1)
     page = _page(found, limit, comment, lambda row: (row[5], row[0]))
     return None if page is None else Comments(*page)
 
@@ -64,20 +63,9 @@ def _page(
         return None
     rows = [] if found[0][0] is None else found
     items = [read(row) for row in rows[:limit]]
-    return items, UNSET if len(rows) <= limit else _cursor(*place(rows[limit - 1]))
+    return items, UNSET if len(rows) <= limit else cursor(*place(rows[limit - 1]))
 
 
 def _person(row: asyncpg.Record) -> Person:
     at, user, username, name = row
     return Person(UserId(str(user)), username, Millis(at // 1_000), UNSET if name is None else name)
-
-
-def _cursor(at: int, id: int) -> str:
-    return cursor(at, ConversationId(str(id)))
-
-
-def _place(text: str | None, first: tuple[int, int]) -> tuple[int, int]:
-    if text is None:
-        return first
-    at, id = read_cursor(text)
-    return at, int(id)

@@ -20,7 +20,6 @@ class Place(NamedTuple):
 NEWEST = Place(2**53, 2**63 - 1)
 """Before it are all posts."""
 
-BYTES = 16
 _pack = struct.Struct(">QQ")
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from persistence.conversations.database import Database, Transaction
-from persistence.conversations.views import cursor, read_cursor
+from persistence.cursors import cursor, read_cursor
 from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Kind, Names, Others, Refused
 from persistence.graph.decision import Edge, Relationship, activities, decide, grown, shown
 from persistence.people.contract import Account
@@ -155,13 +155,13 @@ class MemoryGraph:
         return self._page(listed, before, limit)
 
     def _page(self, listed: Iterable[tuple[Millis, UserId]], before: str | None, limit: int) -> People:
-        end = (2**63, 2**63) if before is None else read_cursor(before)
+        end = read_cursor(before)
         everybody = sorted(((at * 1_000, int(user)) for at, user in listed), reverse=True)
-        left = [(at, id) for at, id in everybody if (at, id) < (end[0], int(end[1]))]
+        left = [(at, id) for at, id in everybody if (at, id) < end]
         people = [self._person(at, UserId(str(id))) for at, id in left[:limit]]
         if len(left) <= limit:
             return People(people)
-        return People(people, cursor(left[limit - 1][0], ConversationId(people[-1].user)))
+        return People(people, cursor(left[limit - 1][0], people[-1].user))
 
     def _person(self, at: int, id: UserId) -> Person:
         account = self._tables.accounts[id]

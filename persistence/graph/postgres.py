@@ -3,7 +3,7 @@
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from persistence.conversations.views import cursor, read_cursor
+from persistence.cursors import cursor, read_cursor
 from persistence.graph import rows
 from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Names, Others, Refused
 from persistence.graph.decision import Relationship, activities, counted, decide, grown, shown
@@ -32,8 +32,6 @@ from protocol.people import Profile
 
 WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
-
-_FIRST_PAGE = (2**53, 2**63 - 1)
 
 
 class PostgresGraph:
@@ -66,19 +64,17 @@ class PostgresGraph:
         return None if relationship is None or relationship.barred else shown(them, relationship)
 
     async def page(self, me: UserId, names: Names, before: str | None, limit: int) -> People:
-        at, id = _FIRST_PAGE if before is None else read_cursor(before)
-        return _page(await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, int(id), limit + 1), limit)
+        at, id = read_cursor(before)
+        return _page(await fetch(self._pool, WITHIN_S, PAGES[names], int(me), at, id, limit + 1), limit)
 
     async def others(
         self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
     ) -> People | None:
-        at, id = _FIRST_PAGE if before is None else read_cursor(before)
+        at, id = read_cursor(before)
         shown_to = await fetch(self._pool, WITHIN_S, SHOWN, int(viewer), int(user))
         if not shown_to or not shown_to[0][0]:
             return None
-        return _page(
-            await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, int(id), limit + 1), limit
-        )
+        return _page(await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, id, limit + 1), limit)
 
     async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
         return [rows.suggested(row) for row in await fetch(self._pool, WITHIN_S, SUGGESTED, int(me), VIA, limit)]
@@ -107,7 +103,7 @@ def _page(found: list[asyncpg.Record], limit: int) -> People:
     people = [rows.person(row) for row in found[:limit]]
     if len(found) <= limit:
         return People(people)
-    return People(people, cursor(found[limit - 1][0], ConversationId(people[-1].user)))
+    return People(people, cursor(found[limit - 1][0], people[-1].user))
 
 
 async def _is_full(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, names: Names | None) -> bool:

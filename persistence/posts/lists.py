@@ -2,16 +2,14 @@
 
 from typing import Literal
 
-from persistence.conversations.views import cursor, read_cursor
+from persistence.cursors import cursor, read_cursor
 from persistence.pool import Pool, fetch
 from persistence.posts.statements import OPEN, PAGES
-from protocol.ids import ConversationId, UserId
+from protocol.ids import UserId
 from protocol.posts import PostId
 
 WITHIN_S = 2.0
 State = Literal["published", "waiting", "archived"]
-
-_FIRST_PAGE = (2**53, 2**63 - 1)
 
 
 async def may_list(pool: Pool, viewer: UserId, author: UserId) -> bool:
@@ -25,9 +23,9 @@ async def page_of(
 ) -> tuple[list[PostId], str | None]:
     """The newest posts of an author that are in that state, before the place where an earlier page ended, and where
     this one ends if it goes on. Raises `UnavailableError`."""
-    at, id = _FIRST_PAGE if before is None else read_cursor(before)
-    found = await fetch(pool, WITHIN_S, PAGES[state], int(author), at, int(id), limit + 1)
+    at, id = read_cursor(before)
+    found = await fetch(pool, WITHIN_S, PAGES[state], int(author), at, id, limit + 1)
     ids = [PostId(str(row[1])) for row in found[:limit]]
     if len(found) <= limit:
         return ids, None
-    return ids, cursor(found[limit - 1][0], ConversationId(ids[-1]))
+    return ids, cursor(found[limit - 1][0], ids[-1])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from persistence.graph.predicates import BLOCKED
+from persistence.media.rows import Picture
 from persistence.pool import Pool, fetch
 from persistence.privacy import POST
 from protocol.ids import Millis, UserId
@@ -13,15 +14,6 @@ from protocol.posts import PostId, PostState
 
 WITHIN_S = 2.0
 """How long one page may take, the wait for a connection included."""
-
-
-class Picture(Struct, frozen=True, gc=False):
-    """One picture of a post, which is ready."""
-
-    id: MediaId
-    width: int
-    height: int
-    thumbhash: bytes | None
 
 
 class Shown(Struct, frozen=True, gc=False):

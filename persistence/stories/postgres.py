@@ -6,12 +6,11 @@ from typing import Literal
 import asyncpg
 from msgspec import Struct
 
-from persistence.conversations.views import cursor, read_cursor
+from persistence.cursors import cursor, read_cursor
 from persistence.pool import Pool, fetch
 from persistence.stories import statements
 from persistence.stories.rows import Reacting, Shown, View, entry, reacting, shown, viewer
-from persistence.stories.statements import LIVE as LIVE
-from protocol.ids import SHARDS, ConversationId, Millis, UserId
+from protocol.ids import SHARDS, Millis, UserId
 from protocol.stories import Viewers
 from protocol.trays import StoryId, TrayEntry, TrayStory
 
@@ -19,8 +18,6 @@ WITHIN_S = 2.0
 """How long one call may take, the wait for a connection included."""
 TRIES = 3
 """How often an id may be taken that was just drawn, or somebody faster with the same cid."""
-
-_FIRST = (2**53, 2**63 - 1)
 
 Refused = Literal["no media", "rejected", "too many"]
 """Why a story is not made. `too many`: as many as there may be at once are there."""
@@ -98,18 +95,18 @@ class PostgresStories:
 
     async def viewers(self, author: UserId, id: StoryId, before: str | None, limit: int) -> Viewers | None:
         """Who has seen a story of the author's. None: it is none of theirs. Raises ValueError: no cursor."""
-        at, after = _FIRST if before is None else read_cursor(before)
+        at, after = read_cursor(before)
         counted = await self._rows(statements.VIEWED, int(author), int(id))
         if not counted:
             return None
         ((newest, there, about),) = counted
         exact = newest <= statements.NEWEST_VIEWERS
-        found = await self._rows(statements.VIEWERS, int(author), int(id), at, int(after), limit + 1)
+        found = await self._rows(statements.VIEWERS, int(author), int(id), at, after, limit + 1)
         items = [viewer(row) for row in found[:limit]]
         count = there if exact else max(about, newest)
         if len(found) <= limit:
             return Viewers(count, exact, items)
-        return Viewers(count, exact, items, cursor(found[limit - 1][3], ConversationId(items[-1].user)))
+        return Viewers(count, exact, items, cursor(found[limit - 1][3], items[-1].user))
 
     async def tray(self, viewer: UserId) -> list[TrayEntry]:
         """Whose stories there are, in the tray's order."""

@@ -5,19 +5,12 @@ from typing import Literal
 import asyncpg
 from msgspec import UNSET, Struct
 
+from persistence.media.rows import Picture
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.media import MediaId
 from protocol.posts import Author
 from protocol.stories import Viewer
 from protocol.trays import ShownStory, StoryId, TrayEntry, TrayStory
-
-
-class Picture(Struct, frozen=True, gc=False):
-    """What is shown, as far as it is ready."""
-
-    id: str
-    width: int
-    height: int
-    thumbhash: bytes | None
 
 
 class Shown(Struct, frozen=True, gc=False):
@@ -60,7 +53,7 @@ def shown(row: asyncpg.Record) -> Shown:
         close_friends,
         posted_at,
         expires_at,
-        Picture(str(picture[0]), *picture[1:]) if picture[0] is not None else None,
+        Picture(MediaId(str(picture[0])), *picture[1:]) if picture[0] is not None else None,
         seen,
         reaction,
     )

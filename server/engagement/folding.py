@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from random import SystemRandom
 
-from persistence.faults import UnavailableError
 from persistence.tallies.folding import AT_ONCE
 from server.observe import Metrics
 from server.outage import Outage
@@ -28,13 +27,8 @@ class Folding:
     async def run(self) -> None:
         """Until cancelled. Nodes that began together do not stay in step."""
         while True:
-            try:
+            with self._outage.noted():
                 await self.round()
-                self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=True)
             await asyncio.sleep(EVERY_S * self._random.uniform(0.5, 1.0))
 
     async def round(self) -> None:

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from actors.effects import Address, connection_address
 from persistence.engagement.counts import counts, counts_for, seen
-from persistence.faults import UnavailableError
 from persistence.pool import Pool
 from protocol.codec import Encoded
 from protocol.counts import PostCount, PostCounts
@@ -72,13 +71,8 @@ class Watching:
         """Until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
-            try:
+            with self._outage.noted():
                 await self.round()
-                self._outage.is_over()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=True)
 
     async def round(self) -> None:
         """Tell what has changed since the last one. Raises `UnavailableError`."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import structlog
 from msgspec import UNSET
 
+from persistence.cursors import cursor, read_cursor
 from persistence.faults import UnavailableError
 from persistence.feed.lists import FeedLists
 from persistence.feed.places import NEWEST, Place
@@ -41,9 +42,7 @@ PAGE_BYTES = 200 * 1024
 
 NO_CURSOR = Refusal("bad_request", "before: not a cursor of this feed")
 
-_LATEST = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
-_RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
-
+_RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-(.+)", re.ASCII)
 
 log = structlog.get_logger()
 
@@ -83,10 +82,10 @@ class Pages:
         limit = request.limit
         if request.before is UNSET:
             return await (self._ranked if request.mode == "ranked" else self._latest)(user, NEWEST, limit)
-        cursor = _read_cursor(request.before)
-        if isinstance(cursor, _Ranked):
-            return await self._go_on(user, cursor, limit)
-        return NO_CURSOR if cursor is None else await self._latest(user, cursor, limit)
+        before = _read_cursor(request.before)
+        if isinstance(before, _Ranked):
+            return await self._go_on(user, before, limit)
+        return NO_CURSOR if before is None else await self._latest(user, before, limit)
 
     # -- the newest first -------------------------------------------------------------------------------------------
 
@@ -101,7 +100,7 @@ class Pages:
                 return Posts(page.items)
             if page.full or not looked:
                 break
-        return Posts(page.items, _latest_cursor(before))
+        return Posts(page.items, cursor(*before))
 
     async def _fill(self, user: UserId, page: "_Page", places: Sequence[Place]) -> Sequence[Place]:
         """Put those that are shown on the page while it has room; the places that were looked at."""
@@ -148,25 +147,25 @@ class Pages:
             log.exception("the ranker failed")
         return None
 
-    async def _go_on(self, user: UserId, cursor: "_Ranked", limit: int) -> Posts:
+    async def _go_on(self, user: UserId, ranked: _Ranked, limit: int) -> Posts:
         order: list[Place] | None = None
         if self._lists:
             with suppress(UnavailableError):
-                order = await self._lists.order(user, cursor.token)
+                order = await self._lists.order(user, ranked.token)
         if order is None:
             self.fallbacks += 1
-            return await self._latest(user, cursor.floor, limit)
-        return await self._walk(user, cursor, order, limit)
+            return await self._latest(user, ranked.floor, limit)
+        return await self._walk(user, ranked, order, limit)
 
-    async def _walk(self, user: UserId, cursor: "_Ranked", order: Sequence[Place], limit: int) -> Posts:
-        page, offset = _Page(limit), cursor.offset
+    async def _walk(self, user: UserId, ranked: _Ranked, order: Sequence[Place], limit: int) -> Posts:
+        page, offset = _Page(limit), ranked.offset
         while offset < len(order) and not page.full:
             looked = await self._fill(user, page, order[offset:])
             offset += len(looked)
             if not looked:
                 break
-        after = cursor._replace(offset=offset)
-        return Posts(page.items, _ranked_cursor(after) if offset < len(order) else _latest_cursor(cursor.floor))
+        after = ranked._replace(offset=offset)
+        return Posts(page.items, _ranked_cursor(after) if offset < len(order) else cursor(*ranked.floor))
 
 
 class _Page:
@@ -192,17 +191,14 @@ class _Page:
         return True
 
 
-def _latest_cursor(place: Place) -> str:
-    return f"{place.at}-{place.id}"
-
-
 def _ranked_cursor(ranked: _Ranked) -> str:
-    return f"{ranked.token}-{ranked.offset}-{ranked.floor.at}-{ranked.floor.id}"
+    return f"{ranked.token}-{ranked.offset}-{cursor(*ranked.floor)}"
 
 
 def _read_cursor(text: str) -> Place | _Ranked | None:
-    read = _LATEST.fullmatch(text) or _RANKED.fullmatch(text)
-    if not read or int(read[read.re.groups]) >= 2**63:
+    ranked = _RANKED.fullmatch(text)
+    try:
+        place = Place(*read_cursor(ranked[3] if ranked else text))
+    except ValueError:
         return None
-    place = Place(int(read[read.re.groups - 1]), int(read[read.re.groups]))
-    return place if read.re is _LATEST else _Ranked(read[1], int(read[2]), place)
+    return _Ranked(ranked[1], int(ranked[2]), place) if ranked else place

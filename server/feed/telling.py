@@ -63,14 +63,8 @@ class Telling:
         """Until cancelled."""
         while True:
             encoded = await self._waiting.get()
-            try:
+            with self._outage.noted():
                 await self.tell(encoded)
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=True)
-            else:
-                self._outage.is_over()
 
     async def sweep(self) -> None:
         """Forget who is not here any more, now and then, until cancelled."""

@@ -12,7 +12,7 @@ from server.http.addresses import client_address, limited_unit
 from server.http.answers import answered
 from server.http.devices import DEVICE_HANDLERS
 from server.http.documents import DOCUMENT_HANDLERS
-from server.http.edge import make_edge
+from server.http.edge import edged
 from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
@@ -21,7 +21,7 @@ from server.http.media import add_media
 from server.http.posts import POST_HANDLERS
 from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
-from server.http.reading import BODY_BYTES, read_body, read_place, read_query
+from server.http.reading import read_body, read_place, read_query
 from server.http.services import Answer, Call, Handler, OpenHandler, Services
 from server.http.stories import STORY_HANDLERS
 from server.http.tus import add_tus
@@ -59,7 +59,7 @@ SIGNED_IN: Mapping[str, Handler] = {
 
 def make_app(services: Services) -> web.Application:
     """The routes of docs/protocol.md §9, to be run by an `AppRunner(app, **HANDLING)`."""
-    app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
+    app = edged(services.origins)
     entrance = Entrance(services)
     add_tus(app, services.uploads, entrance.admit)
     add_media(app, services.media, entrance.spend)

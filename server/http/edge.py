@@ -4,11 +4,12 @@ import traceback
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from persistence.faults import UnavailableError
 from protocol.errors import FAILED, UNAVAILABLE, Refusal
 from server.http.answers import refused
+from server.http.reading import BODY_BYTES
 from server.tracing import begin
 
 MAX_AGE_S = 600
@@ -28,26 +29,28 @@ FOREIGN = Refusal("forbidden", "this origin is not on the allowlist")
 log = structlog.get_logger()
 
 
-def make_edge(origins: frozenset[str]) -> Middleware:
-    """The one middleware; `origins` may read answers from a browser."""
+def edged(origins: frozenset[str]) -> web.Application:
+    """An application without routes yet; `origins` may read its answers from a browser."""
 
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         begin(request.headers.get("traceparent"))
-        origin = request.headers.get(hdrs.ORIGIN)
-        response: web.StreamResponse
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-            response = _preflight(request, origin in origins)
-        else:
-            response = await _guarded(request, handler)
+            return _preflight(request, request.headers.get(hdrs.ORIGIN) in origins)
+        return await _guarded(request, handler)
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        """As an answer begins: one that is written in parts is on its way before its handler is done."""
+        origin = request.headers.get(hdrs.ORIGIN)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Vary"] = ", ".join(["Origin", *response.headers.getall("Vary", [])])
         if origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = str(origin)
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
-        return response
 
-    return edge
+    app = web.Application(middlewares=[edge], client_max_size=BODY_BYTES)
+    app.on_response_prepare.append(mark)
+    return app
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -14,9 +14,9 @@ from protocol.graph import PeopleQuery
 from protocol.posts import Posts
 from protocol.replies import Done
 from server.http.services import Answer, Call, Handler, Services
+from server.refusals import NO_SUCH_POST
 from server.tokens import Caller
 
-NO_SUCH_POST = Refusal("not_found", "there is no such post")
 NO_SUCH_COMMENT = Refusal("not_found", "there is no such comment")
 NOTHING_TO_COMMENT = Refusal("not_found", "there is no such post, or no such comment of it")
 NOT_YOURS = Refusal("forbidden", "this comment is for its author or the post's to delete")

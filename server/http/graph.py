@@ -9,8 +9,8 @@ from msgspec import UNSET
 from persistence.graph.contract import LIMITS, Deed, Names, Others, Refused
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery, Suggestions
-from server.http.profiles import NO_SUCH_USER
 from server.http.services import Answer, Call, Handler, Services
+from server.refusals import NO_SUCH_USER
 from server.stories.relating import ENDS
 from server.tokens import Caller
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from protocol.errors import Refusal
 from server.http.answers import refused
 from server.http.documents import RETRY_MS
-from server.http.edge import make_edge
+from server.http.edge import edged
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus text exposition format."""
@@ -28,7 +28,7 @@ def make_private_app(ready: Callable[[], Awaitable[str | None]], metrics: Callab
     async def show_metrics(request: web.Request) -> web.Response:
         return web.Response(body=metrics(), headers={"Content-Type": METRICS_TYPE})
 
-    app = web.Application(middlewares=[make_edge(frozenset())])
+    app = edged(frozenset())
     app.router.add_get("/health/live", show_live)
     app.router.add_get("/health/ready", show_ready)
     app.router.add_get("/metrics", show_metrics)

@@ -9,9 +9,9 @@ from persistence.people.contract import SETTINGS, Account, ProfileChange
 from protocol.errors import UNAVAILABLE, Refusal
 from protocol.people import MyProfile, ProfilePatch
 from server.http.services import Answer, Call, Handler, Services
+from server.refusals import NO_SUCH_USER
 from server.tokens import Caller
 
-NO_SUCH_USER = Refusal("not_found", "there is no such user")
 NO_ACCOUNT = Refusal("unauthenticated", "the account of this token does not exist")
 PUBLISH_S = 2.0
 """For how long one request accepts those that wait for somebody who is no more private."""

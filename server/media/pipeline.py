@@ -127,9 +127,6 @@ class Pipeline:
 
     async def _look(self) -> None:
         while True:
-            try:
+            with self._looking.noted():
                 self._processing.figures.waiting = await self._store.waiting()
-                self._looking.is_over()
-            except UnavailableError as fault:
-                self._looking.goes_on(fault)
             await asyncio.sleep(LOOK_S)

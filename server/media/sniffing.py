@@ -1,13 +1,16 @@
-"""What a file is, by its own first bytes: its name and what somebody says of it are not asked."""
+"""What a file is, by its own first bytes: its name and what somebody says of it are not asked.
 
-from typing import Literal, get_args
+The signatures are those of the WHATWG's MIME Sniffing (§6.1), of TIFF 6.0 and of ISO/IEC 14496-12 (`ftyp`).
+"""
+
+from typing import Literal
 
 Kind = Literal["jpeg", "png", "gif", "webp", "tiff", "heic", "avif"]
 """What can be made a picture of; all else is refused, scripts that draw (SVG) and documents (PDF) first of all."""
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+NAMES = "JPEG, PNG, WebP, GIF, HEIC, AVIF or TIFF"
 HEAD_BYTES = 64
-"""How much of the file is needed."""
+"""How much of the file is needed at the most."""
 
 _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -17,6 +20,7 @@ _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
 )
+_LONGEST_SIGNATURE = len(b"RIFF....WEBP")
 _AVIF = frozenset((b"avif", b"avis"))
 _HEIC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"))
 
@@ -31,6 +35,13 @@ def sniffed(head: bytes) -> Kind | None:
     if head[4:8] == b"ftyp":
         return _branded(head[: min(int.from_bytes(head[:4]), HEAD_BYTES)])
     return None
+
+
+def tells(head: bytes) -> bool:
+    """Whether so much of a file says what it is, and more of it would say nothing else."""
+    if head[4:8] == b"ftyp":
+        return len(head) >= min(int.from_bytes(head[:4]), HEAD_BYTES)
+    return len(head) >= _LONGEST_SIGNATURE
 
 
 def _branded(box: bytes) -> Kind | None:

@@ -1,10 +1,10 @@
 """The operations on notifications: lists, what was seen, and preferences."""
 
-import re
 from collections.abc import Callable
 
 from msgspec import UNSET
 
+from persistence.cursors import cursor, read_cursor
 from persistence.notifications.contract import NotificationStore
 from protocol.codec import JSON
 from protocol.errors import Refusal
@@ -14,18 +14,16 @@ from protocol.notifications import Notification, Notifications
 from protocol.replies import Done, Result
 from protocol.requests import ChangePreferences, ListNotifications, SeeNotifications
 from server.notifications.wording import shown
+from server.refusals import NO_CURSOR
 
 FIRST = 10
 FIRST_BYTES = 12 * 1024
 """The page that goes with a snapshot or a sync, which have as much room left."""
 PAGE_BYTES = 200 * 1024
 
-NO_CURSOR = Refusal("bad_request", "before: not a cursor of this list")
 NO_ZONE = Refusal("bad_request", "set.quiet.zone: there is no such time zone; give an IANA name, such as Europe/Berlin")
 
 Asking = ListNotifications | SeeNotifications | ChangePreferences
-
-_CURSOR = re.compile(r"([0-9]{1,16})-([0-9]{1,19})", re.ASCII)
 
 
 class Answering:
@@ -58,10 +56,11 @@ class Answering:
     async def _list(self, user: UserId, request: ListNotifications) -> Result:
         if request.before is UNSET:
             return await self._page(user, None, request.limit, PAGE_BYTES)
-        read = _CURSOR.fullmatch(request.before)
-        if not read or int(read[2]) >= 2**63:
+        try:
+            at, id = read_cursor(request.before)
+        except ValueError:
             return NO_CURSOR
-        return await self._page(user, (Millis(int(read[1])), int(read[2])), request.limit, PAGE_BYTES)
+        return await self._page(user, (Millis(at), id), request.limit, PAGE_BYTES)
 
     async def _page(self, user: UserId, before: tuple[Millis, int] | None, limit: int, size: int) -> Notifications:
         page = await self._store.page(user, before, limit)
@@ -73,7 +72,7 @@ class Answering:
                 after = Millis(items[-1].updated_at), int(items[-1].id)
                 break
             items.append(item)
-        return Notifications(page.badge, items, f"{after[0]}-{after[1]}" if after else UNSET)
+        return Notifications(page.badge, items, cursor(*after) if after else UNSET)
 
     async def _see(self, user: UserId, up_to: Millis) -> Result:
         badge = await self._store.see(user, up_to)

@@ -7,7 +7,6 @@ import structlog
 
 from actors.notifier import Alert, Close, Notifier
 from actors.preferences import OffsetAt
-from persistence.faults import UnavailableError
 from persistence.notifications.contract import Closed, Due, NotificationStore, Reader, Sight
 from protocol.groups import Known
 from protocol.ids import Millis, UserId
@@ -46,11 +45,8 @@ class Closing:
         """Until cancelled. While Postgres is away nothing is lost: windows are closed when it is back."""
         while True:
             wait_s = LOOK_S
-            try:
+            with self._outage.noted():
                 wait_s = await self.look()
-                self._outage.is_over()
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(RESTS_S)
             try:
                 async with asyncio.timeout(wait_s):

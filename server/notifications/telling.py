@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from persistence.faults import UnavailableError
 from persistence.notifications.contract import NotificationStore
 from protocol.events import NotificationChanged, NotificationGone
 from protocol.ids import UserId
@@ -44,11 +43,8 @@ class Telling:
         while True:
             await self._touched.wait()
             self._touched.clear()
-            try:
+            with self._outage.noted():
                 await self.tell()
-                self._outage.is_over()
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> None:

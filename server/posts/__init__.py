@@ -1,4 +1,4 @@
-"""Posts on a node: how they are shown, published and cleared away.
+"""Posts on a node: how they are made, shown, shared and published.
 
 May import `persistence`, `protocol`, and from `server` what tells, runs and observes.
 """

@@ -15,8 +15,8 @@ from protocol.posting import NewPost, PostMade, PostPatch, PostsQuery
 from protocol.posts import Post, PostId, Posts
 from protocol.replies import Done
 from server.posts.showing import Showing
+from server.refusals import NO_SUCH_POST
 
-NO_SUCH_POST = Refusal("not_found", "there is no such post")
 # The same for who does not exist, who blocks me, and who shows what they post only to who follows them.
 NO_SUCH_POSTS = Refusal("not_found", "there is no such user, or their posts are not for you")
 NOT_PUBLISHED = Refusal("conflict_state", "archived: only what was published can be archived")

@@ -7,8 +7,9 @@ from msgspec import UNSET
 from persistence.pool import Pool
 from persistence.posts.reading import Shown, read_posts
 from protocol.ids import UserId
-from protocol.media import Media, MediaId
+from protocol.media import MediaId
 from protocol.posts import Author, Post, PostId
+from server.media import showing
 
 Url = Callable[[UserId, MediaId], str]
 """The address of a picture for that viewer, with `{variant}` in it."""
@@ -32,9 +33,7 @@ def shown(viewer: UserId, post: Shown, url: Url) -> Post:
         id=post.id,
         author=Author(post.author, post.username, post.name or UNSET),
         at=post.at,
-        media=tuple(
-            Media(one.id, one.width, one.height, url(viewer, one.id), one.thumbhash or UNSET) for one in post.media
-        ),
+        media=tuple(showing.shown(one, url(viewer, one.id)) for one in post.media),
         caption=post.caption or UNSET,
         place=post.place or UNSET,
         tags=post.tags or UNSET,

@@ -6,7 +6,6 @@ It only makes them punctual: no statement shows a story that is over, and every 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from persistence.faults import UnavailableError
 from persistence.stories.moving import PostgresMovingStories
 from protocol.trays import StoryId
 from server.outage import Outage
@@ -31,11 +30,8 @@ class Ending:
         """Until cancelled."""
         while True:
             wait_s = LOOK_S
-            try:
+            with self._outage.noted():
                 wait_s = await self.look()
-                self._outage.is_over()
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
             await asyncio.sleep(wait_s)
 
     async def look(self) -> float:

@@ -1,30 +1,26 @@
 """Stories over HTTP: posting, deleting and showing them."""
 
 from collections.abc import Callable
-from hashlib import blake2b
 
-import msgspec
 from msgspec import UNSET
 
-from persistence.stories.postgres import LIVE, PostgresStories, Refused
+from persistence.stories.postgres import PostgresStories, Refused
+from persistence.stories.statements import LIVE
 from protocol.errors import ID_REUSED, Refusal
 from protocol.graph import PeopleQuery
 from protocol.ids import UserId
 from protocol.replies import Done
 from protocol.stories import ArchiveQuery, NewStory, Stories, Story, Viewers
 from protocol.trays import StoryId
+from server.refusals import NO_SUCH_USER
 from server.stories.answering import NO_SUCH_STORY
 from server.stories.showing import Showing
 
-NO_SUCH_USER = Refusal("not_found", "there is no such user")
-NO_CURSOR = Refusal("bad_request", "before: not a cursor of this list")
 _REFUSALS: dict[Refused, Refusal] = {
     "no media": Refusal("not_found", "media: there is no such picture of yours"),
     "rejected": Refusal("conflict_state", "media: this picture was rejected and cannot be shown"),
     "too many": Refusal("conflict_state", f"you have {LIVE} stories now, the most there may be: delete one, or wait"),
 }
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class StoryPosting:
@@ -38,12 +34,11 @@ class StoryPosting:
 
     async def create(self, me: UserId, new: NewStory) -> Story | Refusal:
         """Post a story; a repeat is answered with what the first one made, as it is now."""
-        sameness = blake2b(_encode([new.media, new.audience]), digest_size=16).digest()
         close_friends = new.audience == "close_friends"
-        made = await self._store.create(me, new.cid, sameness, new.media, close_friends=close_friends)
+        made = await self._store.create(me, new.cid, new.digest(), new.media, close_friends=close_friends)
         if isinstance(made, str):
             return _REFUSALS[made]
-        if made.digest != sameness:
+        if made.digest != new.digest():
             return ID_REUSED
         self._published()
         shown = await self._store.get(me, made.id)
@@ -73,8 +68,4 @@ class StoryPosting:
     async def viewers(self, me: UserId, id: StoryId, query: PeopleQuery) -> Viewers | Refusal:
         """Who has seen a story of mine."""
         before = None if query.before is UNSET else query.before
-        try:
-            found = await self._store.viewers(me, id, before, query.limit)
-        except ValueError:
-            return NO_CURSOR
-        return NO_SUCH_STORY if found is None else found
+        return await self._store.viewers(me, id, before, query.limit) or NO_SUCH_STORY

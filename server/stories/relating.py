@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from persistence.faults import UnavailableError
 from persistence.graph.contract import Deed
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
@@ -60,11 +59,8 @@ class Relating:
         """Tell until cancelled."""
         while True:
             look = await self._waiting.get()
-            try:
+            with self._outage.noted():
                 await look()
-                self._outage.is_over()
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
 
     def _put(self, look: _Look) -> None:
         if not self._waiting.full():

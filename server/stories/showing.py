@@ -4,10 +4,10 @@ from msgspec import UNSET
 
 from persistence.stories.rows import Shown
 from protocol.ids import UserId
-from protocol.media import Media, MediaId
 from protocol.stories import Story
 from protocol.trays import Tray, TrayEntry
 from server.media.addresses import MediaAddresses
+from server.media.showing import shown
 
 _ENTRY_BYTES, _STORY_BYTES = 100, 90
 """What an entry of a tray and each story in it take, as JSON, besides the names."""
@@ -19,27 +19,21 @@ class Showing:
     def __init__(self, addresses: MediaAddresses) -> None:
         self._addresses = addresses
 
-    def story(self, viewer: UserId, shown: Shown, *, dup: bool = False) -> Story:
+    def story(self, viewer: UserId, read: Shown, *, dup: bool = False) -> Story:
         """One story as its viewer sees it."""
-        mine = shown.author.user == viewer
-        picture, until = shown.picture, None if mine else shown.expires_at
-        media = picture and Media(
-            MediaId(picture.id),
-            picture.width,
-            picture.height,
-            self._addresses.url(viewer, picture.id, until),
-            picture.thumbhash or UNSET,
-        )
+        mine = read.author.user == viewer
+        picture, until = read.picture, None if mine else read.expires_at
+        media = picture and shown(picture, self._addresses.url(viewer, picture.id, until))
         return Story(
-            id=shown.id,
-            author=shown.author,
-            close_friends=shown.close_friends,
-            seen=shown.seen or mine,
+            id=read.id,
+            author=read.author,
+            close_friends=read.close_friends,
+            seen=read.seen or mine,
             media=media or UNSET,
-            posted_at=UNSET if shown.posted_at is None else shown.posted_at,
-            expires_at=UNSET if shown.expires_at is None else shown.expires_at,
-            reaction=shown.reaction or UNSET,
-            state=UNSET if shown.state == "published" else shown.state,
+            posted_at=UNSET if read.posted_at is None else read.posted_at,
+            expires_at=UNSET if read.expires_at is None else read.expires_at,
+            reaction=read.reaction or UNSET,
+            state=UNSET if read.state == "published" else read.state,
             dup=dup,
         )
 

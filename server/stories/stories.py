@@ -11,11 +11,11 @@ from protocol.events import TrayChanged
 from protocol.ids import UserId
 from protocol.media import MEDIA
 from protocol.stories import STORY, STORY_SHARED
+from server.clearing import Clearing
 from server.media.addresses import MediaAddresses
 from server.observe import Metrics
 from server.outbox.consumer import Handler
 from server.stories.answering import Answering, Open
-from server.stories.clearing import Clearing
 from server.stories.ending import Ending
 from server.stories.posting import StoryPosting
 from server.stories.relating import Relating
@@ -44,7 +44,7 @@ class Stories:
 
         self._telling = Telling(moving, deliver, outbox.add, published, fanout_followers)
         self._ending = Ending(moving, self._telling.ended)
-        self._clearing = Clearing(moving.clear)
+        self._clearing = Clearing(moving.clear, "deleted stories are not cleared away")
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
         self.posting = StoryPosting(stories, Showing(addresses), published)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from persistence.faults import UnavailableError
 from persistence.objects.contract import Objects
 from persistence.uploads.postgres import PostgresUploads
 from server.outage import Outage
@@ -25,12 +24,9 @@ class Cleaning:
         """Until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            try:
+            with self._outage.noted():
                 while await self.clean():
                     pass
-                self._outage.is_over()
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=not isinstance(fault, UnavailableError))
 
     async def clean(self) -> int:
         """Remove some that have expired; how many. Raises UnavailableError."""

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from persistence.objects.contract import Objects
 from persistence.uploads.postgres import PostgresUploads, Upload
+from server.media.sniffing import HEAD_BYTES, sniffed, tells
 from server.uploads.assembling import piece_key
 from server.uploads.progress import Progress
 from server.uploads.refusals import ELSEWHERE, MISMATCH, NO_PICTURE, OVERRUN, SLOW, Refused
-from server.uploads.sniffing import ENOUGH, sniffed
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -75,12 +75,13 @@ class Receiving:
             await self._leave()
         return refused
 
-    async def adopt(self, head: bytes, type: str | None) -> Refused | None:
+    async def adopt(self, head: bytes) -> Refused | None:
         """All bytes are durable already, under the name of the piece from 0 on of claim 0. Raises UnavailableError."""
         try:
-            if type is None:
+            kind = sniffed(head)
+            if kind is None:
                 return NO_PICTURE
-            self.upload, self._stored = replace(self.upload, head=head, type=type), self.upload.length
+            self.upload, self._stored = replace(self.upload, head=head, type=f"image/{kind}"), self.upload.length
             return await self._count()
         finally:
             await self._leave()
@@ -116,11 +117,13 @@ class Receiving:
         upload = self.upload
         if upload.type is not None:
             return None
-        head = (upload.head + self._buffer[: ENOUGH - len(upload.head)])[:ENOUGH]
-        type = sniffed(head)
-        if type is None and (len(head) == ENOUGH or len(head) == upload.length):
+        head = upload.head + self._buffer[: HEAD_BYTES - len(upload.head)]
+        if not tells(head) and len(head) < upload.length:
+            return None
+        kind = sniffed(head)
+        if kind is None:
             return NO_PICTURE
-        self.upload = replace(upload, type=type)
+        self.upload = replace(upload, type=f"image/{kind}")
         return None
 
     async def _sign(self) -> Refused | None:
@@ -149,8 +152,8 @@ class Receiving:
         await self._objects.put(key, piece)
         self._stored += size
         upload = self.upload
-        if len(upload.head) < ENOUGH:
-            self.upload = replace(upload, head=upload.head + bytes(piece[: ENOUGH - len(upload.head)]))
+        if len(upload.head) < HEAD_BYTES:
+            self.upload = replace(upload, head=upload.head + bytes(piece[: HEAD_BYTES - len(upload.head)]))
         return None if self._check else await self._count()
 
     async def _count(self) -> Refused | None:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from protocol.errors import Refusal
-from server.uploads.sniffing import KNOWN
+from server.media.sniffing import NAMES
 
 
 class Refused(Struct, frozen=True):
@@ -18,7 +18,7 @@ EXPIRED = Refused(Refusal("not_found", "this upload has ended: begin another one
 ELSEWHERE = Refused(Refusal("conflict_state", "Upload-Offset: the upload does not stand there: ask by HEAD"), 409)
 HELD = Refused(Refusal("unavailable", "somebody else writes this upload now: try again", 1_000), 423)
 OVERRUN = Refused(Refusal("too_large", "this is more than Upload-Length announced"))
-NO_PICTURE = Refused(Refusal("bad_request", f"this is no picture that is taken: send {KNOWN}"), 415)
+NO_PICTURE = Refused(Refusal("bad_request", f"this is no picture that is taken: send {NAMES}"), 415)
 MISMATCH = Refused(Refusal("bad_request", "Upload-Checksum: other bytes came than were sent: send them again"), 460)
 SLOW = Refused(Refusal("bad_request", "the body came too slowly: go on from where the upload stands"), 408)
 FINISHED = Refused(Refusal("conflict_state", "this upload is finished"))

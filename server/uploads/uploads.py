@@ -10,6 +10,7 @@ from config.objects import Uploads as Granted
 from persistence.objects.contract import Objects
 from persistence.uploads.postgres import PostgresUploads, Quota, Upload
 from protocol.ids import UserId
+from server.media.sniffing import HEAD_BYTES
 from server.observe import Metrics
 from server.uploads import refusals
 from server.uploads.assembling import piece_key
@@ -18,7 +19,6 @@ from server.uploads.places import Places
 from server.uploads.progress import Progress
 from server.uploads.receiving import HOLD_MS, PIECE, Receiving
 from server.uploads.refusals import Refused
-from server.uploads.sniffing import ENOUGH, sniffed
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -149,9 +149,9 @@ class Uploads:
         if size != claimed.length:
             await self._uploads.release(claimed)
             return refusals.NOT_PUT if size is None else refusals.OTHER_SIZE
-        head = b"".join([part async for part in self._objects.read(key, 0, ENOUGH)])
+        head = b"".join([part async for part in self._objects.read(key, 0, HEAD_BYTES)])
         receiving = self._receiving(claimed, None)
-        refused = await receiving.adopt(head, sniffed(head))
+        refused = await receiving.adopt(head)
         if refused is refusals.NO_PICTURE:
             await self.end(id, owner)
         self.finished += receiving.upload.finished

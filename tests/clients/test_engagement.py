@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from tidings_client import Comment, CommentMarks, Comments, Engagement, Login, Malformed, PostMarks, Tokens
+from tests.clients.answering import Answering, served
+from tidings_client import Comment, CommentMarks, Comments, Engagement, Malformed, PostMarks
 
 COMMENT: dict[str, Any] = {
     "id": "9",
@@ -25,32 +24,18 @@ COMMENT: dict[str, Any] = {
 READ = Comment("9", "5", "7", "ada", "Ada", 3, "yes", "8", 2, True, 0)
 
 
-class Server:
-    """Answers as told, and remembers who asked what."""
-
-    def __init__(self) -> None:
-        self.answer: dict[str, Any] = {"liked": True, "saved": False, "likes": 3, "comments": 1}
-        self.asked: list[tuple[str, str, Any]] = []
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append((request.method, request.path_qs, await request.json() if request.can_read_body else None))
-        return web.json_response(self.answer)
+@pytest.fixture
+def server() -> Answering:
+    return Answering({"liked": True, "saved": False, "likes": 3, "comments": 1})
 
 
 @pytest.fixture
-def server() -> Server:
-    return Server()
+async def engagement(server: Answering) -> AsyncIterator[Engagement]:
+    async with served(server.handle) as login:
+        yield Engagement(login)
 
 
-@pytest.fixture
-async def engagement(server: Server) -> AsyncIterator[Engagement]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    async with TestServer(app) as running:
-        yield Engagement(Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900)))
-
-
-async def test_each_deed_has_its_method_and_path(server: Server, engagement: Engagement) -> None:
+async def test_each_deed_has_its_method_and_path(server: Answering, engagement: Engagement) -> None:
     assert await engagement.like("5") == PostMarks(True, False, 3, 1)
     await engagement.like("5", on=False)
     await engagement.save("5")
@@ -65,7 +50,7 @@ async def test_each_deed_has_its_method_and_path(server: Server, engagement: Eng
     ]
 
 
-async def test_a_comment_is_read_whatever_a_later_server_adds(server: Server, engagement: Engagement) -> None:
+async def test_a_comment_is_read_whatever_a_later_server_adds(server: Answering, engagement: Engagement) -> None:
     server.answer = {"comment": COMMENT, "dup": True}
     made = await engagement.comment("5", "yes", parent="8", cid="mine")
     assert (made.id, made.dup) == ("9", True)
@@ -82,7 +67,7 @@ async def test_a_comment_is_read_whatever_a_later_server_adds(server: Server, en
 
 
 async def test_an_answer_without_what_the_contract_requires_is_malformed(
-    server: Server, engagement: Engagement
+    server: Answering, engagement: Engagement
 ) -> None:
     server.answer = {"liked": True, "likes": 3, "comments": 1}
     with pytest.raises(Malformed, match="saved"):

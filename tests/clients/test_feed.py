@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from tidings_client import Feed, FeedNew, Login, Malformed, Tokens
+from tests.clients.answering import served
+from tidings_client import Feed, FeedNew, Malformed
 from tidings_client.events import read_event
 
 
@@ -26,15 +26,14 @@ PAGES: dict[str | None, dict[str, Any]] = {
 @pytest.fixture
 async def feed() -> AsyncIterator[Feed]:
     async def handle(request: web.Request) -> web.Response:
+        assert request.path == "/v1/feed"
         if request.query["limit"] == "9":
             return web.json_response({"items": "none"})
         assert request.query["mode"] == "ranked"
         return web.json_response(PAGES[request.query.get("before")])
 
-    app = web.Application()
-    app.router.add_get("/v1/feed", handle)
-    async with TestServer(app) as running:
-        yield Feed(Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900)))
+    async with served(handle) as login:
+        yield Feed(login)
 
 
 async def test_pages_follow_each_other_to_the_end(feed: Feed) -> None:

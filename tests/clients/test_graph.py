@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from tidings_client import AuthenticationFailed, Graph, Login, Malformed, Refused, Tokens
+from tests.clients.answering import served
+from tidings_client import AuthenticationFailed, Graph, Malformed, Refused
 
 RELATION: dict[str, Any] = {
     "user": "7",
@@ -42,10 +42,8 @@ def server() -> Server:
 
 @pytest.fixture
 async def graph(server: Server) -> AsyncIterator[Graph]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    async with TestServer(app) as running:
-        yield Graph(Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900)))
+    async with served(server.handle) as login:
+        yield Graph(login)
 
 
 def problem(status: int, code: str) -> web.Response:

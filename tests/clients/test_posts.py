@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from tidings_client import Login, Malformed, Media, Post, PostPage, Posts, Tokens
+from tests.clients.answering import Answering, served
+from tidings_client import Malformed, Media, Post, PostPage, Posts
 
 POST: dict[str, Any] = {
     "id": "9",
@@ -38,32 +37,18 @@ READ = Post(
 )
 
 
-class Server:
-    """Answers as told, and remembers who asked what."""
-
-    def __init__(self) -> None:
-        self.answer: dict[str, Any] = POST
-        self.asked: list[tuple[str, str, Any]] = []
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append((request.method, request.path_qs, await request.json() if request.can_read_body else None))
-        return web.json_response(self.answer)
+@pytest.fixture
+def server() -> Answering:
+    return Answering(POST)
 
 
 @pytest.fixture
-def server() -> Server:
-    return Server()
+async def posts(server: Answering) -> AsyncIterator[Posts]:
+    async with served(server.handle) as login:
+        yield Posts(login)
 
 
-@pytest.fixture
-async def posts(server: Server) -> AsyncIterator[Posts]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    async with TestServer(app) as running:
-        yield Posts(Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900)))
-
-
-async def test_what_the_server_leaves_out_is_read_as_what_it_means(server: Server, posts: Posts) -> None:
+async def test_what_the_server_leaves_out_is_read_as_what_it_means(server: Answering, posts: Posts) -> None:
     assert await posts.get("9") == READ
     assert READ.media[0].url("640") == "/v1/media/3/640?viewer=1"
     server.answer = POST | {"state": "deleted", "dup": True, "media": [], "likes": 2, "liked": True}
@@ -71,7 +56,7 @@ async def test_what_the_server_leaves_out_is_read_as_what_it_means(server: Serve
     assert (gone.state, gone.dup, gone.media, gone.likes, gone.liked) == ("deleted", True, (), 2, True)
 
 
-async def test_only_what_is_given_is_sent(server: Server, posts: Posts) -> None:
+async def test_only_what_is_given_is_sent(server: Answering, posts: Posts) -> None:
     await posts.create(["3"], cid="once")
     await posts.create(["3"], "Lake", place="Como", tags=["8"], cid="once")
     await posts.edit("9", caption="", archived=False)
@@ -83,13 +68,13 @@ async def test_only_what_is_given_is_sent(server: Server, posts: Posts) -> None:
     assert len(await _cids(server, posts)) == 2
 
 
-async def _cids(server: Server, posts: Posts) -> set[str]:
+async def _cids(server: Answering, posts: Posts) -> set[str]:
     for _ in range(2):
         await posts.create(["3"])
     return {body["cid"] for *_, body in server.asked[-2:]}
 
 
-async def test_pages_say_where_they_go_on(server: Server, posts: Posts) -> None:
+async def test_pages_say_where_they_go_on(server: Answering, posts: Posts) -> None:
     server.answer = {"items": [POST], "next": "5-9"}
     assert await posts.of("7") == PostPage((READ,), "5-9")
     server.answer = {"items": []}
@@ -101,7 +86,9 @@ async def test_pages_say_where_they_go_on(server: Server, posts: Posts) -> None:
 
 
 @pytest.mark.parametrize("key", ["id", "author", "at", "media"])
-async def test_a_post_without_what_the_contract_requires_is_malformed(server: Server, posts: Posts, key: str) -> None:
+async def test_a_post_without_what_the_contract_requires_is_malformed(
+    server: Answering, posts: Posts, key: str
+) -> None:
     server.answer = {**POST, key: 1.5}
     with pytest.raises(Malformed, match=key):
         await posts.get("9")

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from tidings_client import Login, Malformed, Refused, Tokens, Uploads
+from tests.clients.answering import served
+from tidings_client import Malformed, Refused, Uploads
 from tidings_client.uploads import TRIES
 
 
@@ -46,10 +46,7 @@ def server() -> Server:
 
 @pytest.fixture
 async def uploads(server: Server) -> AsyncIterator[Uploads]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    async with TestServer(app) as running:
-        login = Login(f"ws://127.0.0.1:{running.port}/v1/socket", Tokens("1", "access", "refresh", 900))
+    async with served(server.handle) as login:
         yield Uploads(login, chunk=10, pause_s=0)
 
 

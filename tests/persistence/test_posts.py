@@ -24,6 +24,7 @@ from protocol.ids import UserId
 from protocol.media import MediaId
 from protocol.posting import NewPost, PostPatch
 from protocol.posts import PostId, PostMoved
+from tests.pictures import brought
 
 ADA, BEN = UserId("1024"), UserId("2048")
 PICTURE = MediaId("7")
@@ -38,13 +39,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 async def put(pool: Pool, id: str, state: str = "ready", owner: UserId = ADA) -> None:
-    await pool.execute(
-        """insert into media (id, owner, state, bytes, width, height, due_at)
-        values ($1, $2, $3, 1, 640, 480, null)""",
-        int(id),
-        int(owner),
-        state,
-    )
+    await brought(pool, owner, state, id=id)
 
 
 def new(*media: str, cid: str = "a", **more: Any) -> NewPost:

@@ -15,6 +15,7 @@ from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
 from server.stories.answering import NO_SUCH_STORY
+from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
 
 
@@ -37,7 +38,7 @@ async def seen(ground: StoryGround, viewer: UserId, id: str) -> bool:
 
 async def test_a_story_of_a_ready_picture_is_there_for_24_hours_at_once(ground: StoryGround) -> None:
     ada, bob = await ground.person(), await ground.person()
-    new = NewStory("one", await ground.picture(ada))  # type: ignore[arg-type]
+    new = NewStory("one", await ground.picture(ada))
     made = await ground.posting.create(ada, new)
     assert isinstance(made, Story)
     assert made.posted_at
@@ -48,7 +49,7 @@ async def test_a_story_of_a_ready_picture_is_there_for_24_hours_at_once(ground: 
     shown = await ground.posting.show(bob, made.id)
     assert isinstance(shown, Story)
     assert shown.media
-    assert (shown.media.width, shown.media.thumbhash, shown.seen) == (640, b"\x01", False)
+    assert (shown.media.width, shown.media.thumbhash, shown.seen) == (640, THUMBHASH, False)
     assert f"viewer={bob}&until={made.expires_at}&" in shown.media.url
     again = await ground.posting.create(ada, new)
     assert isinstance(again, Story)
@@ -81,7 +82,7 @@ async def test_a_story_begins_when_its_picture_is_ready_and_never_when_that_is_r
         (never, "rejected"),
         (begins, "published"),
     ]
-    refused = await ground.posting.create(ada, NewStory("x", bad))  # type: ignore[arg-type]
+    refused = await ground.posting.create(ada, NewStory("x", bad))
     assert isinstance(refused, Refusal)
     assert refused.code == "conflict_state"
 
@@ -90,7 +91,7 @@ async def test_a_story_begins_when_its_picture_is_ready_and_never_when_that_is_r
 async def test_whoever_is_first_neither_side_misses_the_other(ground: StoryGround, first: str) -> None:
     ada = await ground.person()
     media = await ground.picture(ada, "processing")
-    new = NewStory("race", media)  # type: ignore[arg-type]
+    new = NewStory("race", media)
     if first == "the picture":
         async with transaction(ground.pool, 5) as settling:
             await settling.execute("update media set state = 'ready' where id = $1", int(media))
@@ -110,7 +111,7 @@ async def test_whoever_is_first_neither_side_misses_the_other(ground: StoryGroun
 
 async def test_what_is_not_my_picture_is_not_there_and_there_is_an_end_to_many(ground: StoryGround) -> None:
     ada, bob = await ground.person(), await ground.person()
-    theirs = await ground.posting.create(ada, NewStory("a", await ground.picture(bob)))  # type: ignore[arg-type]
+    theirs = await ground.posting.create(ada, NewStory("a", await ground.picture(bob)))
     nothing = await ground.posting.create(ada, NewStory("b", "8"))  # type: ignore[arg-type]
     assert isinstance(theirs, Refusal)
     assert theirs.code == "not_found"
@@ -118,7 +119,7 @@ async def test_what_is_not_my_picture_is_not_there_and_there_is_an_end_to_many(g
     media = await ground.picture(ada)
     for _ in range(LIVE):
         await ground.post(ada, media=media)
-    refused = await ground.posting.create(ada, NewStory("more", media))  # type: ignore[arg-type]
+    refused = await ground.posting.create(ada, NewStory("more", media))
     assert isinstance(refused, Refusal)
     assert refused.code == "conflict_state"
 

@@ -148,7 +148,7 @@ async def test_a_word_that_comes_after_the_end_begins_nothing(pool: Pool) -> Non
 async def test_a_retry_of_a_request_to_post_does_not_begin_it_anew(pool: Pool) -> None:
     ground = StoryGround(pool)
     ada = await ground.person()
-    new = NewStory("once", await ground.picture(ada))  # type: ignore[arg-type]
+    new = NewStory("once", await ground.picture(ada))
     first = await ground.posting.create(ada, new)
     await set_clock(pool, START + DAY)
     again = await ground.posting.create(ada, new)

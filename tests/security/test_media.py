@@ -15,18 +15,10 @@ from config.settings import Settings, load
 from server.composition import clock
 from server.media.addresses import MediaAddresses
 from tests.security.watch import Watched
-from tests.server.media.drawing import corners, encoded, image
+from tests.server.media.drawing import corners, encoded, image, png
 from tests.server.uploads.rig import Uploader, id_of
 
 SCRIPT = b"<html><script>alert('secret')</script></html>"
-
-
-def png(width: int, height: int, rows: bytes, depth: int = 1) -> bytes:
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    head = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def bomb_of_frames(frames: int) -> bytes:

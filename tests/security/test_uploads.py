@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from tests.security.watch import Watched
-from tests.server.uploads.rig import BODY, Uploader, checksum, id_of, path_of, picture, png
+from tests.server.media.drawing import encoded, photo
+from tests.server.uploads.rig import BODY, Uploader, checksum, id_of, path_of, picture
 
 
 @asynccontextmanager
@@ -67,7 +68,7 @@ async def test_ids_lead_nowhere(node: Watched, path: str) -> None:
 
 
 async def test_of_two_writers_one_is_locked_out(node: Watched) -> None:
-    content, answered = png(), asyncio.Event()
+    content, answered = encoded(photo(64, 64), "png"), asyncio.Event()
     headers = {"Upload-Offset": "0", "Content-Type": BODY}
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -99,7 +100,7 @@ async def test_who_brings_too_much_is_refused(node: Watched) -> None:
 
 
 async def test_finishing_twice_makes_one_picture(node: Watched) -> None:
-    content = png()
+    content = encoded(photo(64, 64), "png")
     async with at(node) as (ada, _):
         path = await ada.create(len(content))
         await ada.patch(path, 0, content)

@@ -1,5 +1,6 @@
 """What fails again and again is logged twice."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from persistence.faults import UnavailableError
@@ -31,3 +32,19 @@ def test_the_next_outage_is_logged_again_and_a_bug_with_its_stack() -> None:
         ("warning", False),
         ("error", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "logged"), [(UnavailableError("no answer"), ("warning", False)), (KeyError("a bug"), ("error", True))]
+)
+def test_a_try_that_fails_is_noted_and_ends_nobodys_work(fault: Exception, logged: tuple[str, bool]) -> None:
+    outage, tries = Outage("nothing works"), list[str]()
+    with capture_logs() as lines:
+        for number in range(3):
+            with outage.noted():
+                tries.append("begun")
+                if number < 2:
+                    raise fault
+                tries.append("done")
+    assert tries == ["begun", "begun", "begun", "done"]
+    assert [(line["log_level"], line.get("exc_info")) for line in lines] == [logged, ("info", None)]

@@ -1,7 +1,6 @@
 """Posts and what is shared of them, through processes as an operator starts them: SDK and bare wire."""
 
 import asyncio
-import itertools
 import tomllib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import pytest
 
 from persistence.pool import Pool, open_pool
+from tests.pictures import brought
 from tests.server.running import Installation
 from tests.server.wire import Wire, session
 from tidings_client import Client, Graph, Login, Message, Posts, Refused, Share, Tokens, sign_up
 
 PASSWORD = "correct horse battery"
-_pictures = itertools.count(5_000)
 
 
 @pytest.fixture
@@ -29,22 +28,10 @@ async def entered(installation: Installation, name: str) -> tuple[Tokens, Login]
     return tokens, Login(installation.url, tokens)
 
 
-async def picture(pool: Pool, owner: str) -> str:
-    """One that is ready, without a pipeline."""
-    id = next(_pictures)
-    await pool.execute(
-        """insert into media (id, owner, state, bytes, width, height, thumbhash, due_at)
-        values ($1, $2, 'ready', 1000, 640, 480, '\\x01', null)""",
-        id,
-        int(owner),
-    )
-    return str(id)
-
-
 async def test_the_client_makes_changes_and_deletes_posts(installation: Installation, pool: Pool) -> None:
     (ida, mine), (_, theirs) = await entered(installation, "ida"), await entered(installation, "max")
     posts, seen = Posts(mine), Posts(theirs)
-    shown = [await picture(pool, ida.user) for _ in range(2)]
+    shown = [await brought(pool, ida.user) for _ in range(2)]
     made = await posts.create(shown, "Lake #como", place="Como", cid="once")
     assert ([one.id for one in made.media], made.state, made.author) == (shown, "published", ida.user)
     again = await posts.create(shown, "Lake #como", place="Como", cid="once")
@@ -66,7 +53,7 @@ async def test_the_client_makes_changes_and_deletes_posts(installation: Installa
 async def test_a_post_is_published_by_the_event_of_its_last_picture(installation: Installation, pool: Pool) -> None:
     """As the pipeline writes it, over the outbox."""
     ira, login = await entered(installation, "ira")
-    id = await picture(pool, ira.user)
+    id = await brought(pool, ira.user)
     await pool.execute("update media set state = 'processing' where id = $1", int(id))
     made = await Posts(login).create([id])
     assert made.state == "processing"
@@ -90,7 +77,7 @@ async def test_what_is_shared_comes_with_the_message_and_is_asked_for_by_its_rea
     installation: Installation, pool: Pool
 ) -> None:
     (ada, mine), (ben, theirs) = await entered(installation, "ada"), await entered(installation, "ben")
-    post = await Posts(mine).create([await picture(pool, ada.user)])
+    post = await Posts(mine).create([await brought(pool, ada.user)])
     async with (
         Client(installation.url, token=ada.access_token) as sending,
         Client(installation.url, token=ben.access_token) as reading,
@@ -130,7 +117,7 @@ async def test_what_its_sender_does_not_see_is_not_shared_but_what_was_shared_st
 ) -> None:
     (cid, theirs), (dan, _) = await entered(installation, "cid"), await entered(installation, "dan")
     posts = Posts(theirs)
-    post = await posts.create([await picture(pool, cid.user)])
+    post = await posts.create([await brought(pool, cid.user)])
 
     async def refused(wire: Wire, conversation: str, kind: str, id: str) -> dict[str, Any]:
         """What is refused may be tried again by the same cid."""

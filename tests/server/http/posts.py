@@ -1,6 +1,5 @@
 """People on a stack whose posts, people and graph are in a real Postgres."""
 
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,9 +12,8 @@ from persistence.posts.making import settle
 from protocol.activity import Activity
 from protocol.media import MediaId
 from protocol.posts import PostMoved
+from tests.pictures import brought
 from tests.server.http.stack import Client, Person, Stack, posting, sign_up
-
-_numbers = itertools.count(1_000)
 
 
 class Gallery:
@@ -26,16 +24,7 @@ class Gallery:
 
     async def picture(self, owner: Person, state: str = "ready", reason: str | None = None) -> str:
         """A picture of theirs; its id."""
-        id = next(_numbers)
-        await self.pool.execute(
-            """insert into media (id, owner, state, bytes, width, height, thumbhash, reason, due_at)
-            values ($1, $2, $3, 1000, 640, 480, '\\x0102', $4, null)""",
-            id,
-            int(owner.user),
-            state,
-            reason,
-        )
-        return str(id)
+        return await brought(self.pool, owner.user, state, reason)
 
     async def settle(self, media: str, state: str = "ready", reason: str | None = None) -> None:
         """Its pipeline is done, and its event was handled."""

@@ -1,6 +1,8 @@
 """Pictures that tests draw: four corners of known colours, so that it shows how a picture stands."""
 
 import base64
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,16 @@ def photo(width: int, height: int, seed: int = 0) -> Pixels:
         )
     pixels += random.integers(-6, 7, (height, width, 1))
     return pixels.clip(0, 255).astype(np.uint8)
+
+
+def png(width: int, height: int, rows: bytes, depth: int = 1, colour: int = 0) -> bytes:
+    """A PNG that claims to be so large, whatever its packed `rows` are."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def image(pixels: Any, orientation: int | None = None, profile: bytes | None = None) -> pyvips.Image:

@@ -14,7 +14,7 @@ from server.media.picture import MOST_PIXELS, UnfitError, inspected, shown
 from server.media.rendering import hashed, rendered
 from server.media.sniffing import is_whole, sniffed
 from server.media.variants import kept, kept_as
-from tests.server.media.drawing import CORNERS, HEIC, corners, decoded, encoded, image, lying, photo, seen
+from tests.server.media.drawing import CORNERS, HEIC, corners, decoded, encoded, image, lying, photo, png, seen
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "photos"
 FORMATS: list[tuple[str, dict[str, Any], int]] = [
@@ -155,14 +155,6 @@ def test_what_else_a_file_is_does_not_come_through() -> None:
     comment = b"GIF89a/*" + encoded(corners(), "gif")[8:]
     with pytest.raises(UnfitError):
         rendered(comment[:40] + page)
-
-
-def png(width: int, height: int, rows: bytes) -> bytes:
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_more_pixels_than_any_camera_has_are_refused_by_what_the_head_says() -> None:

@@ -97,11 +97,12 @@ async def test_a_worker_that_is_killed_does_not_end_the_node_and_the_picture_is_
     data = encoded(photo(700, 500), "jpeg")
     (worker,) = ground.pipeline.workers
     async with ground.running():
+        killed: list[int | None] = [None]
         for _ in range(3):
-            await until(lambda: worker.pid is not None)
+            await until(lambda: worker.pid not in killed)
             assert worker.pid is not None
+            killed.append(worker.pid)
             os.kill(worker.pid, signal.SIGKILL)
-            await asyncio.sleep(0)
         media = await ground.upload(data)
         await assert_ready(ground, media, data)
 

@@ -18,7 +18,6 @@ from tests.server.messages.chat import Chat, chat
 
 HERE = Life("here.1", "here", "", "", "")
 THERE = Life("there.1", "there", "", "", "")
-YEAR_MS = 365 * 86_400_000
 
 
 class Sweeper:

@@ -14,9 +14,10 @@ from protocol.notifications import Notifications
 from protocol.preferences import DEFAULTS, PreferencesChange, QuietHours
 from protocol.replies import Done
 from protocol.requests import ChangePreferences, ListNotifications, SeeNotifications
-from server.notifications.answering import FIRST_BYTES, NO_CURSOR, NO_ZONE, Answering
+from server.notifications.answering import FIRST_BYTES, NO_ZONE, Answering
 from server.notifications.telling import Telling
 from server.notifications.zones import is_zone, offset_at
+from server.refusals import NO_CURSOR
 from tests.contracts.notification_grounds import Desk, MemoryNotificationGround, deed, event, likes
 
 ME, ADA, BOB = UserId("9216"), UserId("17"), UserId("18")

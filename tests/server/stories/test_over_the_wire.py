@@ -10,13 +10,10 @@ import pytest
 
 from config.settings import load
 from persistence.pool import Pool, open_pool
+from tests.pictures import brought
 from tests.server.running import Installation
 from tests.server.wire import Wire, session
 from tidings_client import Login, Refused, Stories, Tokens
-
-PICTURE = """
-insert into media (id, owner, state, bytes, width, height, due_at)
-values (next_id(0), $1, 'ready', 1, 640, 480, null) returning id"""
 
 
 class Somebody:
@@ -31,7 +28,7 @@ class Somebody:
         self._url = installation.socket_url
 
     async def post(self, cid: str, **audience: Any) -> str:
-        media = str(await self._pool.fetchval(PICTURE, int(self.user)))
+        media = await brought(self._pool, self.user)
         return (await self.stories.post(media, cid=cid, **audience)).id
 
     @asynccontextmanager

@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import struct
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,17 +33,6 @@ BODY = "application/offset+octet-stream"
 def picture(size: int) -> bytes:
     """So many bytes that begin like a picture."""
     return (JPEG + bytes(range(256)) * (size // 256 + 1))[:size]
-
-
-def png() -> bytes:
-    """A whole picture, which a pipeline makes something of without a word."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    rows = b"".join(b"\0" + bytes((row * 9 + column) % 256 for column in range(64 * 3)) for row in range(64))
-    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def checksum(body: bytes, algorithm: str = "sha1") -> dict[str, str]:

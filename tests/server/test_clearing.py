@@ -1,14 +1,14 @@
-"""What runs for stories as long as a node does."""
+"""What clears away as long as a node runs."""
 
 import asyncio
 
 import pytest
 
-from server.stories import clearing
-from server.stories.clearing import Clearing
+from server import clearing
+from server.clearing import Clearing
 
 
-async def test_a_bug_in_one_story_ends_nothing_but_that_look(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_one_part_ends_nothing_but_that_look(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = asyncio.Event()
     faults = [ZeroDivisionError()]
 
@@ -20,7 +20,7 @@ async def test_a_bug_in_one_story_ends_nothing_but_that_look(monkeypatch: pytest
 
     monkeypatch.setattr(clearing, "LOOK_S", 0)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(Clearing(clear).run())
+        running = group.create_task(Clearing(clear, "what is deleted cannot be cleared").run())
         async with asyncio.timeout(5):
             await looked.wait()
         running.cancel()
