@@ -1,7 +1,8 @@
-"""Clearing away what is left of deleted posts."""
+"""Clearing away what is left of deleted posts and comments."""
 
 import asyncio
 
+from persistence.engagement import clearing as comments
 from persistence.faults import UnavailableError
 from persistence.pool import Pool
 from persistence.posts.clearing import clear
@@ -18,7 +19,7 @@ class Clearing:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._outage = Outage("deleted posts are not cleared away")
+        self._outage = Outage("deleted posts and comments are not cleared away")
         self.parts = 0
 
     async def run(self) -> None:
@@ -26,7 +27,7 @@ class Clearing:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                while await clear(self._pool):
+                while await clear(self._pool) or await comments.clear(self._pool):
                     self.parts += 1
                     await asyncio.sleep(PAUSE_S)
                 self._outage.is_over()
@@ -35,4 +36,7 @@ class Clearing:
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
-        metrics.counters["tidings_posts_cleared"] = ("Parts of deleted posts cleared away", lambda: self.parts)
+        metrics.counters["tidings_posts_cleared"] = (
+            "Parts of deleted posts and comments cleared away",
+            lambda: self.parts,
+        )
