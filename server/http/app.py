@@ -12,7 +12,7 @@ from server.http.addresses import client_address, limited_unit
 from server.http.answers import answered
 from server.http.devices import DEVICE_HANDLERS
 from server.http.documents import DOCUMENT_HANDLERS
-from server.http.edge import make_edge
+from server.http.edge import make_edge, make_stamp
 from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
 from server.http.homes import HOME_HANDLERS
@@ -60,6 +60,7 @@ SIGNED_IN: Mapping[str, Handler] = {
 def make_app(services: Services) -> web.Application:
     """The routes of docs/protocol.md §9, to be run by an `AppRunner(app, **HANDLING)`."""
     app = web.Application(middlewares=[make_edge(services.origins)], client_max_size=BODY_BYTES)
+    app.on_response_prepare.append(make_stamp(services.origins))
     entrance = Entrance(services)
     add_tus(app, services.uploads, entrance.admit)
     add_media(app, services.media, entrance.spend)

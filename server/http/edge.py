@@ -1,6 +1,7 @@
 """Around every route: faults become problem documents, origins on the allowlist may read the answers (Fetch, CORS)."""
 
 import traceback
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import hdrs, web
@@ -34,20 +35,25 @@ def make_edge(origins: frozenset[str]) -> Middleware:
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         begin(request.headers.get("traceparent"))
-        origin = request.headers.get(hdrs.ORIGIN)
-        response: web.StreamResponse
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-            response = _preflight(request, origin in origins)
-        else:
-            response = await _guarded(request, handler)
+            return _preflight(request, request.headers.get(hdrs.ORIGIN) in origins)
+        return await _guarded(request, handler)
+
+    return edge
+
+
+def make_stamp(origins: frozenset[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What every answer says, put there before any of it leaves: a picture's begins to while its handler runs."""
+
+    async def stamp(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get(hdrs.ORIGIN)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Vary"] = ", ".join(["Origin", *response.headers.getall("Vary", [])])
         if origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = str(origin)
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
-        return response
 
-    return edge
+    return stamp
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

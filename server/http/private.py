@@ -7,7 +7,7 @@ from aiohttp import web
 from protocol.errors import Refusal
 from server.http.answers import refused
 from server.http.documents import RETRY_MS
-from server.http.edge import make_edge
+from server.http.edge import make_edge, make_stamp
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus text exposition format."""
@@ -29,6 +29,7 @@ def make_private_app(ready: Callable[[], Awaitable[str | None]], metrics: Callab
         return web.Response(body=metrics(), headers={"Content-Type": METRICS_TYPE})
 
     app = web.Application(middlewares=[make_edge(frozenset())])
+    app.on_response_prepare.append(make_stamp(frozenset()))
     app.router.add_get("/health/live", show_live)
     app.router.add_get("/health/ready", show_ready)
     app.router.add_get("/metrics", show_metrics)
