@@ -8,6 +8,7 @@ from typing import Any
 from actors.user import User
 from config.objects import Objects as Kept
 from config.settings import Settings
+from persistence.engagement import clearing as comments
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from persistence.media.likeness import PostgresLikeness
@@ -15,7 +16,7 @@ from persistence.media.postgres import PostgresMedia
 from persistence.objects.contract import Objects
 from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
-from persistence.posts.clearing import clear
+from persistence.posts import clearing as posts
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
@@ -85,7 +86,8 @@ class Content:
         self.engagement = Engagement(pool, showing, watching)
         self.posting = Posting(pool, showing, hasten)
         self.sees = partial(seen_share, pool)
-        self._clearing = Clearing(partial(clear, pool), "deleted posts are not cleared away")
+        self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
+        self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
@@ -104,7 +106,8 @@ class Content:
         return [
             *self.uploads.works(),
             *self._pipeline.works(),
-            self._clearing.run(),
+            self._posts.run(),
+            self._comments.run(),
             *self.engagement.works(),
             *self.feed.works(),
             *self.stories.works(),
@@ -118,8 +121,9 @@ class Content:
         """Have what it does be seen."""
         for part in (self.uploads, self.engagement, self.feed, self.stories):
             part.expose(metrics)
-        clearing = self._clearing
-        metrics.counters["tidings_posts_cleared"] = ("Parts of deleted posts cleared away", lambda: clearing.parts)
+        for name, clearing in {"posts": self._posts, "comments": self._comments}.items():
+            said = f"Parts of deleted {name} cleared away"
+            metrics.counters[f"tidings_{name}_cleared"] = (said, partial(getattr, clearing, "parts"))
         metrics.families.append(self._pipeline.figures.collect)
 
 

@@ -1,10 +1,12 @@
 """GET /v1/media/{id}/{variant}: pictures, by addresses that were made for viewers who may see them still."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 
 from aiohttp import hdrs, web
 
+from persistence.faults import UnavailableError
+from persistence.objects.contract import ObjectAbsent
 from protocol.errors import NOT_FOUND, Refusal
 from server.http.answers import refused
 from server.http.rates import Verdict, rate_headers
@@ -51,7 +53,7 @@ class Showing:
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Vary": "Accept",
         }
-        return self._answered(request, picture, headers, TYPES[format])
+        return await self._answered(request, picture, headers, TYPES[format])
 
     def _signed(self, request: web.Request) -> tuple[str, int] | None:
         """For whom and until when, if we signed that."""
@@ -61,7 +63,7 @@ class Showing:
         media = request.match_info["id"]
         return (viewer, int(until)) if self._pictures.addresses.holds(viewer, media, int(until), signature) else None
 
-    def _answered(
+    async def _answered(
         self, request: web.Request, picture: Picture, headers: dict[str, str], type: str
     ) -> web.StreamResponse:
         if any(etag.value in (headers["ETag"].strip('"'), "*") for etag in request.if_none_match or ()):
@@ -76,23 +78,20 @@ class Showing:
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{picture.size}"
         headers["Content-Length"] = str(end - start)
         headers["Content-Type"] = type
-        body = None if request.method == hdrs.METH_HEAD else self._pictures.read(picture, start, end)
-        return _Streamed(body, status, headers)
-
-
-class _Streamed(web.StreamResponse):
-    """Parts as they are read; their file is closed also when whoever asked is gone before the end."""
-
-    def __init__(self, parts: AsyncGenerator[bytes, None] | None, status: int, headers: Mapping[str, str]) -> None:
-        super().__init__(status=status, headers=headers)
-        self._parts = parts
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        if self._parts is not None:
-            async with aclosing(self._parts) as parts:
-                async for octets in parts:
-                    await self.write(octets)
-        await super().write_eof(data)
+        response = web.StreamResponse(status=status, headers=headers)
+        try:
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                # Its file is closed also when whoever asked is gone before the end.
+                async with aclosing(self._pictures.read(picture, start, end)) as parts:
+                    async for octets in parts:
+                        await response.write(octets)
+            await response.write_eof()
+        except (UnavailableError, ObjectAbsent, ConnectionError):
+            # Some of it is out, so that nothing else can be said: it breaks off.
+            if request.transport is not None:
+                request.transport.abort()
+        return response
 
 
 def _format(request: web.Request) -> str:
