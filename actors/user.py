@@ -157,8 +157,13 @@ class User:
     def flowing(self) -> list[int] | None:
         """The connections in the foreground, if all of them take what comes. None: some would have to be kept behind,
         so that a live event has to be `Delivered`."""
-        here = [session for session in self._sessions if session.connection and not session.background]
-        return None if any(session.behind for session in here) else [session.connection for session in here]
+        taking = []
+        for session in self._sessions:
+            if session.connection and not session.background:
+                if session.behind is not None:
+                    return None
+                taking.append(session.connection)
+        return taking
 
     # -- devices come and go ------------------------------------------------------------------------------------
 

@@ -34,9 +34,13 @@ class Line(asyncio.Protocol):
             self._transport.write(request)
 
     async def get(self, path: str, token: str) -> tuple[int, bytes]:
+        """The answer to a question without a body."""
+        return await self.answer(request("GET", path, token))
+
+    async def answer(self, request: bytes) -> tuple[int, bytes]:
         """Status and body, when they are there; status 0: the connection was lost."""
         answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        self.ask(request("GET", path, token), lambda *said: answer.set_result(said))
+        self.ask(request, lambda *said: answer.set_result(said))
         return await answer
 
     def close(self) -> None:
@@ -67,6 +71,8 @@ class Line(asyncio.Protocol):
             answered(0, b"")
 
 
-def request(method: str, path: str, token: str) -> bytes:
-    """A request without a body."""
-    return f"{method} {path} HTTP/1.1\r\nHost: tidings\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    """A request, with a body of JSON or without one."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: tidings\r\nAuthorization: Bearer {token}\r\n"
+    about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{head}{about}\r\n".encode() + body

@@ -24,6 +24,9 @@ posts as (
   select id, author, id::text, '', 'published', repeat('A walk by the sea. ', 5),
     statement_timestamp() - (n - 1) * interval '1 minute' from made returning id, author)
 select id, author from posts"""
+_PICTURE = """
+insert into media (id, owner, state, bytes, width, height, thumbhash, due_at)
+values (next_id(8), $1, 'ready', 1, 1080, 1350, '\\x3fd7080b0280877f7977f83878788877875f5007f8', null) returning id"""
 _EDGES = """
 insert into follow (follower, followee)
 select n, $1 from generate_series($2::bigint, $3::bigint) n on conflict do nothing"""
@@ -49,6 +52,11 @@ async def crowd_after(connection: asyncpg.Connection, author: str, count: int) -
     """So many followers who have nothing but the edge."""
     for start in range(1, count + 1, 100_000):
         await connection.execute(_EDGES, int(author), start, min(start + 99_999, count))
+
+
+async def picture(connection: asyncpg.Connection, owner: str) -> str:
+    """A picture of theirs that is ready; its id."""
+    return str(await connection.fetchval(_PICTURE, int(owner)))
 
 
 async def publish(connection: asyncpg.Connection, author: str) -> str:

@@ -100,7 +100,9 @@ def product(
     serve = commands.words(commands.serve, port=port, data=data, nodes=nodes)
     with running(serve, raised, data.with_suffix(".log")) as (process, _):
         family = descendants(process.pid)
-        found = sorted((_number(p), p.pid) for p in family if NODE in p.command)
+        # What a node has just forked has its command until it begins another program.
+        named = {p.pid: p for p in family if NODE in p.command}
+        found = sorted((_number(p), pid) for pid, p in named.items() if p.parent not in named)
         if len(found) != nodes:
             raise RunError(f"{len(found)} of {nodes} processes have {NODE!r} in their command: {shlex.join(serve)}")
         minted = mint(commands, users, data, raised)

@@ -87,8 +87,11 @@ class Network(Value):
     def __hash__(self) -> int:
         return hash(self._range)
 
+    def __str__(self) -> str:
+        return str(self._range)
+
     def __repr__(self) -> str:
-        return f"Network({str(self._range)!r})"
+        return f"Network({str(self)!r})"
 
 
 class Origin(Value, str):

@@ -135,7 +135,8 @@ class Node:
             "notifications": (ACTIVITY, self.notifications.folding),
             **self.content.handlers,
         }
-        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, str(settings.nats.url), node.incarnation)
+        url, hastened = str(settings.nats.url), self.content.hastened
+        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, url, node.incarnation, hastened)
         self._make_pushes(pools)
         self._make_presence(pools)
         told = self.message_pushes.told

@@ -1,5 +1,6 @@
 """What people show each other on one life of a node: posts, stories and their pictures, wired together."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from actors.user import User
 from config.objects import Objects as Kept
 from config.settings import Settings
+from persistence.engagement import clearing as comments
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from persistence.media.likeness import PostgresLikeness
@@ -14,7 +16,7 @@ from persistence.media.postgres import PostgresMedia
 from persistence.objects.contract import Objects
 from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
-from persistence.posts.clearing import clear
+from persistence.posts import clearing as posts
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
@@ -49,7 +51,7 @@ from server.uploads.uploads import Uploads
 
 class Content:
     """`handlers` are those of the outbox. `user` finds an actor here, `open` the conversation of two people; `clock` is
-    milliseconds since 1970, `monotonic` seconds."""
+    milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that people wait for."""
 
     def __init__(
         self,
@@ -70,8 +72,11 @@ class Content:
         addresses = MediaAddresses(settings.tokens.secrets, clock)
         media, likeness = PostgresMedia(pool, may_write), PostgresLikeness(pool)
         objects, cold = _opened(settings.objects)
+        self.hastened = asyncio.Event()
+        hasten = self.hastened.set
         progress = Progress(router.deliver, lambda: self._pipeline.wake())
-        processing = Processing(media, likeness, objects, cold, BlockedPictures(likeness).may, progress.tell)
+        may = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, objects, cold, may, progress.tell, hasten)
         confines = Confines(settings.media.memory_bytes)
         self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
         self.pictures = Pictures(addresses, media, objects)
@@ -79,17 +84,20 @@ class Content:
         showing = Showing(pool, addresses.url)
         watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, showing, watching)
-        self.posting = Posting(pool, showing)
+        self.posting = Posting(pool, showing, hasten)
         self.sees = partial(seen_share, pool)
-        self._clearing = Clearing(partial(clear, pool), "deleted posts are not cleared away")
+        self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
+        self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
-        self.stories = Stories(PostgresStories(pool), moving, outbox, addresses, router.deliver, open, celebrated)
+        self.stories = Stories(
+            PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated
+        )
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "feed": (POST, self.feed.fanning),
-            "publishing": (MEDIA, Publishing(pool).settled),
+            "publishing": (MEDIA, Publishing(pool, hasten).settled),
             **self.stories.handlers,
         }
 
@@ -98,7 +106,8 @@ class Content:
         return [
             *self.uploads.works(),
             *self._pipeline.works(),
-            self._clearing.run(),
+            self._posts.run(),
+            self._comments.run(),
             *self.engagement.works(),
             *self.feed.works(),
             *self.stories.works(),
@@ -112,8 +121,9 @@ class Content:
         """Have what it does be seen."""
         for part in (self.uploads, self.engagement, self.feed, self.stories):
             part.expose(metrics)
-        clearing = self._clearing
-        metrics.counters["tidings_posts_cleared"] = ("Parts of deleted posts cleared away", lambda: clearing.parts)
+        for name, clearing in {"posts": self._posts, "comments": self._comments}.items():
+            said = f"Parts of deleted {name} cleared away"
+            metrics.counters[f"tidings_{name}_cleared"] = (said, partial(getattr, clearing, "parts"))
         metrics.families.append(self._pipeline.figures.collect)
 
 

@@ -49,9 +49,9 @@ class StoryGround:
         self.store = PostgresStories(pool)
         self.moving = PostgresMovingStories(pool)
         self.addresses = MediaAddresses([("1", b"k" * 32)], lambda: Millis(skew_ms))
-        self.telling = Telling(self.moving, self._deliver, self._add, most=10_000)
+        self.telling = Telling(self.moving, self._deliver, self._add, lambda: None, most=10_000)
         self.answering = Answering(self.store, lambda user, event: self._hear([user], event), self._open)
-        self.posting = StoryPosting(self.store, Showing(self.addresses))
+        self.posting = StoryPosting(self.store, Showing(self.addresses), lambda: None)
 
     @property
     def heard(self) -> list[tuple[set[str], str, str]]:

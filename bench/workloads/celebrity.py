@@ -12,11 +12,13 @@ import msgspec
 
 from bench.client import Client
 from bench.crowd import Crowd
+from bench.http import Line, request
 from bench.load import SOCKETS_PER_PROCESS, Load
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
 from bench.metrics import read_sums
-from bench.posts import connect, crowd_after, follow, publish
+from bench.posts import connect, crowd_after, follow, picture
 from bench.stage import Progress, Stage
+from bench.subject import RunError
 from bench.wire import Frame, User
 from bench.workloads.control import Control, harm
 
@@ -100,10 +102,13 @@ class Celebrity(msgspec.Struct, frozen=True):
                 published = dict[str, float]()
 
                 async def post() -> None:
-                    for _ in range(self.posts):
+                    pictures = [await picture(database, star) for _ in range(self.posts)]
+                    line = await Line.open(stage.host, stage.port)
+                    for media in pictures:
                         begun = monotonic()
-                        published[await publish(database, star)] = begun
+                        published[await _posted(line, stage.users[-1].access_token, media)] = begun
                         await asyncio.sleep(self.every_s)
+                    line.close()
 
                 progress("posts")
                 async with asyncio.TaskGroup() as group:
@@ -149,3 +154,13 @@ class Celebrity(msgspec.Struct, frozen=True):
             lag_p99_ms=percentile_ms(array("d"), 99),
             curves=[distribution("last told", series["last told"])],
         )
+
+
+async def _posted(line: Line, token: str, media: str) -> str:
+    """Post over HTTP, as people do; the post's id. Raises RunError."""
+    status, answer = await line.answer(
+        request("POST", "/v1/posts", token, msgspec.json.encode({"cid": f"bench {media}", "media": [media]}))
+    )
+    if status != 201:
+        raise RunError(f"POST /v1/posts was answered with {status}: {answer.decode()}")
+    return str(msgspec.json.decode(answer)["id"])

@@ -6,6 +6,7 @@ import asyncpg
 from msgspec import UNSET, Struct
 
 from persistence.engagement.statements import HELD, HIDE, MADE, MAKE
+from persistence.faults import UnavailableError
 from persistence.pool import Pool, fetch, transaction
 from protocol.engagement import MENTIONS, Comment, CommentId, NewComment
 from protocol.ids import Millis, UserId
@@ -45,7 +46,7 @@ async def make(pool: Pool, author: UserId, post: PostId, new: NewComment) -> Mad
         if found[0]["made"] is not None:
             [row] = await fetch(pool, WITHIN_S, MADE, int(author), new.cid)
             return Made(comment(row), row["digest"], again=found[0]["made"] is False)
-    return None
+    raise UnavailableError("others were faster all the time")
 
 
 async def delete(pool: Pool, me: UserId, id: CommentId) -> Judged:

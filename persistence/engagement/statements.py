@@ -1,6 +1,6 @@
 """The SQL of comments and of lists: walks along keys, each of whose rows its viewer may see."""
 
-from persistence.graph.predicates import BLOCKED
+from persistence.graph.predicates import BLOCKED, RESTRICTED
 from persistence.privacy import COMMENT, POST
 from persistence.tallies.fragments import APPEND, NEAR
 from protocol.activity import ACTIVITY
@@ -22,11 +22,12 @@ def _told(kind: str, people: str, undone: bool, source: str) -> str:
 
 
 # A thread that is being deleted is waited for, and then not found. Who is told of the comment is not told of a mention
-# in it too, and nobody is who may not see the post.
+# in it too, and nobody is who may not see it: whom the post's author restricts is heard by that author alone.
 MAKE = f"""
 with first as materialized (select id from comment where author = $1::bigint and cid = $2::text),
 seen as materialized (
-  select p.id, p.author from post p where p.id = $3::bigint and {POST.format(viewer="$1", post="p")}
+  select p.id, p.author, p.state, {RESTRICTED.format(one="p.author", other="$1")} as hushed
+  from post p where p.id = $3::bigint and {POST.format(viewer="$1", post="p")}
     and not exists (select from first)),
 answered as materialized (
   select c.author, coalesce(c.parent, c.id) as thread from seen s join comment c on c.id = $4::bigint and c.post = s.id
@@ -34,15 +35,17 @@ answered as materialized (
 thread as materialized (
   select t.id, a.author from answered a join comment t on t.id = a.thread where t.deleted_at is null for share of t),
 about as materialized (
-  select s.id as post, t.id as thread, array(
-    select distinct x from unnest(array[s.author, t.author]) x where x <> $1) as told
+  select s.id as post, s.hushed, t.id as thread, array(
+    select distinct x.person from unnest(array[s.author, t.author]) x (person)
+    where x.person <> $1 and (x.person = s.author or (not s.hushed and {POST.format(viewer="x.person", post="s")}
+      and not {BLOCKED.format(one="x.person", other="$1")}))) as told
   from seen s left join thread t on true where $4 is null or t.id is not null),
 made as (
   insert into comment (id, post, author, parent, cid, digest, text, told, mentioned)
   select next_id(($1 >> 10 & 8191)::int), b.post, $1, b.thread, $2, $5::bytea, $6::text, b.told, array(
     select m.id from unnest($7::text[]) n (name) join account m on lower(m.username) = n.name
       join post p on p.id = b.post and {POST.format(viewer="m.id", post="p")}
-    where m.id <> $1 and m.id <> all(b.told) and not {BLOCKED.format(one="m.id", other="$1")})
+    where m.id <> $1 and m.id <> all(b.told) and not b.hushed and not {BLOCKED.format(one="m.id", other="$1")})
   from about b on conflict do nothing returning id, post, author, parent, text, told, mentioned, at),
 counted as ({APPEND} select w.thing, 'comments', 1 from made m cross join lateral (
   select m.post union all select m.parent where m.parent is not null) w (thing)),
@@ -54,14 +57,16 @@ from (select) one where exists (select from first) or exists (select from about)
 MADE = f"""
 select {_SHOWN}, c.digest from comment c join account a on a.id = c.author where c.author = $1 and c.cid = $2"""
 
+# What is not seen is not held either: that would take longer than that there is no such comment.
 HELD = f"""
 select $1::bigint in (c.author, p.author) as mine, {COMMENT.format(viewer="$1::bigint", comment="c")} as seen
-from comment c join post p on p.id = c.post where c.id = $2::bigint for update of c"""
+from comment c join post p on p.id = c.post where c.id = $2::bigint
+  and ($1 in (c.author, p.author) or {COMMENT.format(viewer="$1", comment="c")}) for update of c"""
 
 # Its answers go with it, and after it: none is added from then on.
 HIDE = f"""
 with gone as (
-  update comment c set deleted_at = statement_timestamp(), text = null
+  update comment c set deleted_at = statement_timestamp(), clear_at = statement_timestamp(), text = null
   where c.id = any(array(
     select id from comment where id = $1 and deleted_at is null
     union all (select id from comment where parent = $1 and deleted_at is null limit $2)))

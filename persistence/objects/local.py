@@ -48,13 +48,18 @@ class LocalObjects:
         path, left = self._path(key), None if end is None else end - start
         with _failing():
             try:
-                async with aiofiles.open(path, "rb") as file:
-                    await file.seek(start)
-                    while part := await file.read(PART if left is None else min(PART, left)):
-                        left = None if left is None else left - len(part)
-                        yield part
+                opened = await asyncio.to_thread(path.open, "rb")
             except FileNotFoundError:
                 raise ObjectAbsent(key) from None
+            # Not closed by a thread: whoever is cancelled would not wait for it, and it might not begin.
+            with opened as file:
+                file.seek(start)
+                while left != 0:
+                    part = await asyncio.to_thread(file.read, PART if left is None else min(PART, left))
+                    if not part:
+                        break
+                    left = None if left is None else left - len(part)
+                    yield part
 
     async def size(self, key: str) -> int | None:
         with _failing(), suppress(FileNotFoundError):
@@ -144,11 +149,14 @@ def _sync(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[tuple[str, int]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name, entry.stat().st_size) for entry in entries if entry.is_file())
-    except FileNotFoundError:
-        return []
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            # Others may remove some meanwhile.
+            with suppress(FileNotFoundError):
+                if entry.is_file():
+                    found.append((entry.name, entry.stat().st_size))
+    return sorted(found)
 
 
 def _remove(paths: Sequence[Path]) -> None:

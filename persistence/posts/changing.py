@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from persistence.pool import Pool, transaction
 from persistence.posts.making import text
-from persistence.posts.statements import DELETE, EDIT, HELD, PUBLISH, WITHDRAW
+from persistence.posts.statements import DELETE, EDIT, MINE, PUBLISH, WITHDRAW
 from protocol.hashtags import hashtags
 from protocol.ids import UserId
 from protocol.mentions import mentioned
@@ -52,8 +52,7 @@ async def delete(pool: Pool, me: UserId, id: PostId) -> Judged:
 
 
 async def _mine(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, id: PostId) -> asyncpg.Record | None:
-    found = await connection.fetch(HELD, int(id))
-    return found[0] if found and found[0]["author"] == int(me) else None
+    return await connection.fetchrow(MINE, int(id), int(me))
 
 
 async def _edit(

@@ -53,7 +53,7 @@ answers as materialized (
   select a.id, a.parent from threads t cross join lateral (
     select id, parent from comment where parent = t.id and deleted_at is null limit {ANSWERS}) a),
 gone as (
-  update comment c set deleted_at = statement_timestamp(), text = null
+  update comment c set deleted_at = statement_timestamp(), clear_at = statement_timestamp(), text = null
   where c.id = any(array(
     select id from answers
     union all select id from threads t where (select count(*) from answers where parent = t.id) < {ANSWERS}))
@@ -85,10 +85,13 @@ dropped as (
   delete from media m where m.id = any(array(select id from alone)) and m.state = 'rejected' returning m.id)
 delete from post_media where post = $1 and media in (select id from dropped)"""
 
-# Pictures that something else shows are no concern of this post.
+# Pictures that something else shows are no concern of this post, nor are those that went with something else.
 SHARED = """
-delete from post_media x using post_media y, post p
-where x.post = $1::bigint and y.media = x.media and y.post <> x.post and p.id = y.post and p.state <> 'deleted'"""
+delete from post_media x where x.post = $1::bigint and (
+  not exists (select from media m where m.id = x.media offset 0)
+  or exists (select from post_media y join post p on p.id = y.post
+    where y.media = x.media and y.post <> x.post and p.state <> 'deleted' offset 0)
+  or exists (select from story s where s.media = x.media and s.state <> 'deleted' offset 0))"""
 
 FINISH = """
 with hashtags as (delete from post_hashtag where post = $1::bigint),

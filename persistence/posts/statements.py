@@ -60,6 +60,8 @@ union all (select 'rejected', id, null, reason from pictures
 
 # Alone with it, so that the statement after this one sees all that was committed while it waited.
 HELD = "select author, state, caption, place from post where id = $1::bigint for no key update"
+# Somebody else's is not held: that would take longer than that there is no such post.
+MINE = HELD.replace("for no", "and author = $2::bigint for no")
 
 # A post becomes visible to others. One that had been is told of with the time at which it was published.
 PUBLISH = f"""

@@ -114,7 +114,7 @@ class PostgresUploads:
         return bool(await fetch(self._pool, WITHIN_S, statements.END, int(id), int(owner)))
 
     async def expired(self, limit: int) -> list[str]:
-        """Those whose pieces nobody needs any more, the oldest first."""
+        """Those whose pieces nobody needs any more, and to whose URL nothing can be put, the oldest first."""
         return [str(row["id"]) for row in await fetch(self._pool, WITHIN_S, statements.EXPIRED, limit)]
 
     async def drop(self, ids: Collection[str]) -> None:

@@ -10,9 +10,13 @@ LOCK = "select from account where id = $1 for no key update"
 
 KNOWN = f"select {_SHOWN} from upload where owner = $1 and cid = $2"
 
-SPENT = """
+# The URL of a direct upload, which has a cid, outlives it by so much at most: what is put there then is removed too.
+_DEAD = "expires_at + case when cid is null then interval '0' else interval '1 hour' end"
+
+# As long as something may still be put to its URL, an upload is not finished with.
+SPENT = f"""
 select coalesce(sum(length) filter (where created_at > statement_timestamp() - interval '1 day'), 0)::bigint as bytes,
-  count(*) filter (where media is null and expires_at > statement_timestamp()) as unfinished
+  count(*) filter (where media is null and {_DEAD} > statement_timestamp()) as unfinished
 from upload where owner = $1"""
 
 CREATE = f"""
@@ -49,9 +53,9 @@ update upload set expires_at = statement_timestamp(), held_until = null, claim =
 where id = $1 and owner = $2 and media is null and expires_at > statement_timestamp() returning id"""
 
 # What the pipeline has not taken yet keeps its pieces.
-EXPIRED = """
-select u.id from upload u where u.expires_at <= statement_timestamp()
+EXPIRED = f"""
+select u.id from upload u where u.expires_at <= statement_timestamp() and {_DEAD} <= statement_timestamp()
   and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
 order by u.expires_at limit $1"""
 
-DROP = "delete from upload where id = any($1) and expires_at <= statement_timestamp()"
+DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp()"

@@ -5,6 +5,8 @@ from contextlib import aclosing
 
 from aiohttp import hdrs, web
 
+from persistence.faults import UnavailableError
+from persistence.objects.contract import ObjectAbsent
 from protocol.errors import NOT_FOUND, Refusal
 from server.http.answers import refused
 from server.http.rates import Verdict, rate_headers
@@ -77,13 +79,18 @@ class Showing:
         headers["Content-Length"] = str(end - start)
         headers["Content-Type"] = type
         response = web.StreamResponse(status=status, headers=headers)
-        await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            # Its file is closed also when whoever asked is gone before the end.
-            async with aclosing(self._pictures.read(picture, start, end)) as parts:
-                async for octets in parts:
-                    await response.write(octets)
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                # Its file is closed also when whoever asked is gone before the end.
+                async with aclosing(self._pictures.read(picture, start, end)) as parts:
+                    async for octets in parts:
+                        await response.write(octets)
+            await response.write_eof()
+        except (UnavailableError, ObjectAbsent, ConnectionError):
+            # Some of it is out, so that nothing else can be said: it breaks off.
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
 

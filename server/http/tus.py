@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 from aiohttp import hdrs, web
 
+from persistence.faults import UnavailableError
 from persistence.uploads.postgres import Upload
 from protocol.errors import Refusal
 from protocol.ids import UserId
@@ -52,7 +53,7 @@ Answering = Callable[[web.Request, UserId], Awaitable[web.Response | Refused]]
 def add_tus(app: web.Application, uploads: Uploads, admit: Admit) -> None:
     """Its routes; `admit` says who asks."""
     tus = Tus(uploads, admit)
-    one = f"{PATH}/{{id:[1-9][0-9]{{0,17}}}}"
+    one = f"{PATH}/{{id:[1-9][0-9]{{0,17}}|[1-8][0-9]{{18}}}}"
     # One path after the other: what is added in between would make a second resource of the same path.
     app.router.add_route(hdrs.METH_OPTIONS, PATH, tus.discover)
     app.router.add_route(hdrs.METH_POST, PATH, tus.answering(tus.create))
@@ -123,10 +124,21 @@ class Tus:
             return OTHER_TYPE
         upload = await self._uploads.create(user, length, metadata)
         if isinstance(upload, Upload) and brings:
-            upload = await self._write(request, user, upload.id, 0)
+            upload = await self._begun(request, user, upload)
         if isinstance(upload, Refused):
             return upload
         return web.Response(status=201, headers={"Location": _place(request, upload), **_standing(upload)})
+
+    async def _begun(self, request: web.Request, user: UserId, upload: Upload) -> Upload | Refused:
+        """What came with the creation. If that is only to be sent again, the upload is there to go on with: who is not
+        told where would create another one, and in the end have too many."""
+        try:
+            written = await self._write(request, user, upload.id, 0)
+        except UnavailableError:
+            return upload
+        if isinstance(written, Refused) and written.refusal.code in ("unavailable", "rate_limited"):
+            return upload
+        return written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | Refused:
         upload = await self._uploads.look(request.match_info["id"], user)

@@ -16,7 +16,7 @@ from server.reach import reaching_postgres
 T = TypeVar("T")
 
 _HASH = re.compile("[0-9a-fA-F]{64}")
-_ID = re.compile("[1-9][0-9]{0,17}")
+_ID = re.compile("[1-9][0-9]{0,17}|[1-8][0-9]{18}")
 
 
 def block(settings: Settings, named: str, note: str) -> None:

@@ -45,7 +45,8 @@ class RejectedError(Exception):
 
 
 class Processing:
-    """`cold` is where originals go; it may be the same as `objects`. `tell` reaches the owner, live."""
+    """`cold` is where originals go; it may be the same as `objects`. `tell` reaches the owner, live;
+    `settled` is called when the event is written for which posts wait."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Processing:
         cold: Objects,
         moderate: Moderate,
         tell: Tell,
+        settled: Callable[[], None],
     ) -> None:
         self.figures = Figures()
         self._store = store
@@ -63,6 +65,7 @@ class Processing:
         self._cold = cold
         self._moderate = moderate
         self._tell = tell
+        self._settled = settled
 
     async def go_on(self, job: Claimed, worker: Worker) -> None:
         """Do what is left to be done.
@@ -88,6 +91,7 @@ class Processing:
         if outcome.reason is not None:
             self.figures.rejected[outcome.reason.partition(":")[0]] += 1
         self._tell(job.owner, job.media, outcome.state, UNSET)
+        self._settled()
 
     async def _processed(self, job: Claimed, worker: Worker) -> Outcome:
         done = job.steps

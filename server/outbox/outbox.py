@@ -1,5 +1,6 @@
 """This node's part in the outbox, put together: relay, stream, consumers, and what is seen of them."""
 
+import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -13,12 +14,20 @@ from server.outbox.watch import Watch
 
 class Outbox:
     """`handlers` are by the name of their consumer, each with the topic that it reads. Without any there is nothing to
-    relay. `url` is that of NATS, `me` the node's incarnation."""
+    relay. `url` is that of NATS, `me` the node's incarnation. `hastened` is set when somebody waits for an event that
+    was written here."""
 
-    def __init__(self, store: OutboxStore, handlers: Mapping[str, tuple[str, Handler]], url: str, me: str) -> None:
+    def __init__(
+        self,
+        store: OutboxStore,
+        handlers: Mapping[str, tuple[str, Handler]],
+        url: str,
+        me: str,
+        hastened: asyncio.Event,
+    ) -> None:
         self.consumers = [Consumer(name, topic, handle, store) for name, (topic, handle) in handlers.items()]
         self.stream = Stream(url, me, self.consumers)
-        self.relay = Relay(store, self.consumers, self.stream)
+        self.relay = Relay(store, self.consumers, self.stream, hastened)
         self.watch = Watch(store)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:

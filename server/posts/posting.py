@@ -1,5 +1,7 @@
 """What people do with posts: the answers of their routes."""
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import UNSET
 
@@ -21,10 +23,12 @@ NOT_PUBLISHED = Refusal("conflict_state", "archived: only what was published can
 
 
 class Posting:
-    """Makes, changes and lists posts for callers; all raise `UnavailableError`."""
+    """Makes, changes and lists posts for callers; all raise `UnavailableError`. `published` is called when there may be
+    one more to tell of."""
 
-    def __init__(self, pool: Pool, showing: Showing) -> None:
+    def __init__(self, pool: Pool, showing: Showing, published: Callable[[], None]) -> None:
         self._pool = pool
+        self._published = published
         self._showing = showing
 
     async def make(self, me: UserId, new: NewPost) -> PostMade | Refusal:
@@ -35,6 +39,7 @@ class Posting:
             return Refusal("not_found" if made.what == "missing" else "conflict_state", made.why)
         if made.digest != new.digest():
             return ID_REUSED
+        self._published()
         shown = [] if made.gone else await self._showing.posts(me, [made.id])
         if not shown:
             return await stub(self._pool, made.id)

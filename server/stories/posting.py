@@ -1,5 +1,7 @@
 """Stories over HTTP: posting, deleting and showing them."""
 
+from collections.abc import Callable
+
 from msgspec import UNSET
 
 from persistence.stories.postgres import PostgresStories, Refused
@@ -22,10 +24,12 @@ _REFUSALS: dict[Refused, Refusal] = {
 
 
 class StoryPosting:
-    """What a signed-in user asks over HTTP. Every method raises `UnavailableError`."""
+    """What a signed-in user asks over HTTP. Every method raises `UnavailableError`. `published` is called when there
+    may be one more story to tell of."""
 
-    def __init__(self, store: PostgresStories, showing: Showing) -> None:
+    def __init__(self, store: PostgresStories, showing: Showing, published: Callable[[], None]) -> None:
         self._store = store
+        self._published = published
         self._showing = showing
 
     async def create(self, me: UserId, new: NewStory) -> Story | Refusal:
@@ -36,6 +40,7 @@ class StoryPosting:
             return _REFUSALS[made]
         if made.digest != new.digest():
             return ID_REUSED
+        self._published()
         shown = await self._store.get(me, made.id)
         return NO_SUCH_STORY if shown is None else self._showing.story(me, shown, dup=made.again)
 

@@ -25,7 +25,8 @@ from server.stories.telling import Deliver, Telling
 
 class Stories:
     """`handlers` are those of the outbox. `deliver` reaches users wherever they are, `open` finds conversations.
-    Of whoever has more than `fanout_followers` only close friends are told live."""
+    `published` is called when there may be a story to tell of. Of whoever has more than `fanout_followers` only
+    close friends are told live."""
 
     def __init__(
         self,
@@ -35,17 +36,18 @@ class Stories:
         addresses: MediaAddresses,
         deliver: Deliver,
         open: Open,
+        published: Callable[[], None],
         fanout_followers: int,
     ) -> None:
         def tell(user: UserId, event: TrayChanged) -> None:
             deliver((user_address(user),), event)
 
-        self._telling = Telling(moving, deliver, outbox.add, fanout_followers)
+        self._telling = Telling(moving, deliver, outbox.add, published, fanout_followers)
         self._ending = Ending(moving, self._telling.ended)
         self._clearing = Clearing(moving.clear, "deleted stories are not cleared away")
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
-        self.posting = StoryPosting(stories, Showing(addresses))
+        self.posting = StoryPosting(stories, Showing(addresses), published)
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "stories": (STORY, self._telling.moved),
             "story_media": (MEDIA, self._telling.settled),

@@ -28,19 +28,28 @@ _shared = msgspec.msgpack.Decoder(StoryShared).decode
 
 class Telling:
     """The consumer of the topics STORY, MEDIA and STORY_SHARED. Handlers raise `UnavailableError`, and may be called
-    again: devices and the notifier know a repeat. `most` is how many followers are told of a story: whose author has
-    more finds it on looking."""
+    again: devices and the notifier know a repeat. `published` is called when there may be a story to tell of, `most` is
+    how many followers are told of one: whose author has more finds it on looking."""
 
-    def __init__(self, store: PostgresMovingStories, deliver: Deliver, add: Add, most: int) -> None:
+    def __init__(
+        self,
+        store: PostgresMovingStories,
+        deliver: Deliver,
+        add: Add,
+        published: Callable[[], None],
+        most: int,
+    ) -> None:
         self._store = store
         self._deliver = deliver
         self._add = add
+        self._published = published
         self._most = most
         self.told = 0
 
     async def settled(self, events: Sequence[Event]) -> None:
         """Pictures are ready, or never will be."""
         await self._store.settle([_settled(event.body).media for event in events])
+        self._published()
 
     async def moved(self, events: Sequence[Event]) -> None:
         """Stories were published or deleted."""

@@ -1,13 +1,15 @@
 """What an installation is made of: a database that is up to date, its token key, its settings file."""
 
 import base64
+import json
 import secrets
 from pathlib import Path
 
 import asyncpg
+from msgspec.structs import replace
 
 from config.settings import Settings
-from config.values import SigningKey
+from config.values import PostgresUrl, SigningKey
 from persistence.durability import check_durability
 from persistence.migrate import migrate
 from server.embedded import EmbeddedError
@@ -45,19 +47,24 @@ def token_key(data: Path) -> str:
 
 
 def settings_file(settings: Settings, url: str, key: str) -> str:
-    """What the nodes and the other commands of this installation need to know, as TOML."""
-    node = settings.node
-    return (
-        "# Written at every start of `tidings serve --embedded`.\n"
-        f'[node]\nlisten = "{node.listen}"\nprivate = "{node.private}"\n'
-        f'url = {_quoted(node.url)}\naddress = "{node.address}"\n\n'
-        f"[postgres]\nurl = {_quoted(url)}\n\n[nats]\nurl = {_quoted(settings.nats.url)}\n\n"
-        f"[redis]\nurl = {_quoted(settings.redis.url)}\n\n"
-        f"[objects]\nurl = {_quoted(settings.objects.url)}\n\n"
-        f'[tokens]\nkeys = ["{key}"]\n\n[log]\nlevel = "{settings.log.level}"\n'
-    )
+    """What the nodes and the other commands of this installation need to know, as TOML: all that is not the default,
+    as these may be started where the environment says nothing."""
+    told = replace(settings, postgres=replace(settings.postgres, url=PostgresUrl(url)))
+    lines = ["# Written at every start of `tidings serve --embedded`."]
+    for name in told.__struct_fields__:
+        section = getattr(told, name)
+        usual = type(section)()
+        values = {field: getattr(section, field) for field in section.__struct_fields__}
+        changed = {field: value for field, value in values.items() if value != getattr(usual, field)}
+        if name == "tokens":
+            changed["keys"] = (key,)
+        if changed:
+            lines += [f"[{name}]", *(f"{field} = {_toml(value)}" for field, value in changed.items()), ""]
+    return "\n".join(lines)
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    # A string of JSON is one of TOML.
+    return str(value) if isinstance(value, int) else json.dumps(str(value))

@@ -28,11 +28,15 @@ class Cleaning:
                 while await self.clean():
                     pass
 
+    async def remove_pieces(self, id: str) -> None:
+        """Those that are there now. Raises UnavailableError."""
+        await self._objects.delete([piece.key for piece in await self._objects.listed(pieces_of(id))])
+
     async def clean(self) -> int:
         """Remove some that have expired; how many. Raises UnavailableError."""
         ids = await self._uploads.expired(AT_A_TIME)
         for id in ids:
-            await self._objects.delete([piece.key for piece in await self._objects.listed(pieces_of(id))])
+            await self.remove_pieces(id)
         if ids:
             await self._uploads.drop(ids)
         self.removed += len(ids)

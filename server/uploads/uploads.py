@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ALGORITHMS: "dict[str, Callable[[], _Hash]]" = {"sha1": sha1, "sha256": sha256, "md5": md5}
 """What Upload-Checksum may be made by."""
 DIRECT_S = 3_600
-"""How long the URL of a direct upload may be used."""
+"""How long the URL of a direct upload may be used; the upload's row outlives it (`persistence.uploads.statements`)."""
 
 
 class Checksum(Struct, frozen=True):
@@ -124,6 +124,8 @@ class Uploads:
     async def end(self, id: str, owner: UserId) -> Refused | None:
         """Remove it with all that came of it; what is finished is media, and no upload any more."""
         if await self._uploads.end(id, owner):
+            # The row of a direct one waits until nothing can be put to its URL any more.
+            await self.cleaning.remove_pieces(id)
             await self.cleaning.clean()
             return None
         found = await self.look(id, owner)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -186,3 +187,24 @@ async def test_what_a_killed_process_began_is_removed_after_a_day(tmp_path: Path
         os.utime(tmp_path / UNFINISHED / name, (time.time() - age,) * 2)
     open_objects(str(tmp_path), "", "", "", "")
     assert [path.name for path in (tmp_path / UNFINISHED).iterdir()] == ["young"]
+
+
+async def test_what_others_remove_meanwhile_hides_nothing_else(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path / "objects")
+    await objects.put("upload/1/stays", b"1")
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        file = tmp_path / "objects" / "upload" / "1" / "goes"
+        while not ended.is_set():
+            file.touch()
+            file.unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        found = [await objects.listed("upload/1") for _ in range(2_000)]
+    finally:
+        ended.set()
+        thread.join()
+    assert all(Listed("upload/1/stays", 1) in listed for listed in found)

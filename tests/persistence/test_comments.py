@@ -7,14 +7,23 @@ import asyncpg
 import pytest
 from msgspec import UNSET
 
+from persistence.engagement.clearing import EDGES, clear
 from persistence.engagement.comments import Made, delete, make
 from persistence.engagement.lists import likers, replies, saved, threads
 from persistence.engagement.marks import mark
+from persistence.engagement.statements import HIDE
 from persistence.pool import Pool, fetch, open_pool
+from persistence.tallies.folding import fold
 from protocol.engagement import CommentId, NewComment
 from protocol.ids import UserId
 from protocol.posts import PostId
 from tests.persistence.engaging import counted, people, post, relate, told
+
+FOLLOW = "insert into follow (follower, followee, requested) values ($1, $2, false)"
+ANSWERS = """
+insert into comment (id, post, author, parent, cid, digest, text, told, mentioned)
+select $1::bigint + n, $2, $3, $1, 'x' || n, '', 'so', '{}', '{}' from generate_series(1, $4::int) n"""
+COUNTED = "insert into tally_change (thing, kind, change) values ($1::bigint, 'comments', $2::int)"
 
 
 @pytest.fixture
@@ -198,3 +207,85 @@ async def test_what_is_told_is_read_as_an_activity_whatever_is_in_the_text(pool:
     assert (activity.text, activity.deed) == (text[:200], made.comment.id)
     at = (await fetch(pool, 2.0, "select extract(epoch from at) * 1000 as at from comment where post = $1", int(id)))[0]
     assert abs(activity.at - float(at["at"])) < 1
+
+
+async def test_whom_the_author_of_the_post_restricts_is_heard_by_that_author_alone(pool: Pool) -> None:
+    ada, ben, eve, fay = await people(pool, 4)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    await relate(pool, ada, "restrict", eve)
+    await told(pool)
+    answer = await say(pool, eve, id, f"you, @u{fay}", parent=thread)
+    assert await heard(pool) == [("comment", ada, answer.comment.id, False)]
+    assert await delete(pool, eve, answer.comment.id) == "deleted"
+    assert await heard(pool) == [("comment", ada, answer.comment.id, True)]
+
+
+async def test_who_began_a_thread_and_may_not_see_the_post_any_more_is_told_of_no_answer(pool: Pool) -> None:
+    ada, ben, eve, fay = await people(pool, 4)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    answer = await say(pool, fay, id, parent=thread)
+    await fetch(pool, 2.0, "update account set private = true where id = $1", int(ada))
+    await fetch(pool, 2.0, FOLLOW, int(eve), int(ada))
+    await told(pool)
+    await say(pool, eve, id, parent=thread)
+    await relate(pool, ben, "block", fay)
+    await fetch(pool, 2.0, "update account set private = false where id = $1", int(ada))
+    # Not to the one whose thread it is, but to the one who is answered there, who hides nothing.
+    await say(pool, fay, id, cid="more", parent=answer)
+    assert {one.recipient for one in await told(pool)} == {ada}
+
+
+async def test_what_is_not_seen_is_not_waited_for(module_database: str, pool: Pool) -> None:
+    ada, ben, eve = await people(pool, 3)
+    id = await post(pool, ada)
+    hidden = await say(pool, ben, id)
+    await relate(pool, ada, "block", eve)
+    holder = await asyncpg.connect(module_database)
+    async with holder.transaction():
+        await holder.execute("select from comment where id = $1 for update", int(hidden.comment.id))
+        assert await delete(pool, eve, hidden.comment.id) == "absent"
+    await holder.close()
+
+
+async def test_likes_of_a_deleted_comment_are_taken_back(pool: Pool) -> None:
+    ada, ben, eve = await people(pool, 3)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    answer = await say(pool, eve, id, parent=thread)
+    await mark(pool, "like_comment", [(ada, thread.comment.id), (ben, thread.comment.id), (ada, answer.comment.id)])
+    await fold(pool)
+    while await clear(pool, 0):
+        pass
+    assert await delete(pool, ben, thread.comment.id) == "deleted"
+    assert not await clear(pool)
+    await told(pool)
+    while await clear(pool, 0):
+        pass
+    undone = sorted((one.kind, one.actor, one.recipient, one.target, one.undone) for one in await told(pool))
+    assert undone == sorted([("like", ada, ben, thread.comment.id, True), ("like", ada, eve, answer.comment.id, True)])
+    for one in (thread, answer):
+        await fold(pool)
+        left = await counted(pool, one.comment.id)
+        assert (left.edges, left.likes) == (0, 0)
+    left_of = await fetch(pool, 2.0, "select clear_at from comment where post = $1", int(id))
+    assert [row["clear_at"] for row in left_of] == [None] * 2
+
+
+async def test_a_thread_whose_deletion_broke_off_is_hidden_and_counted_in_the_end(pool: Pool) -> None:
+    ada, ben = await people(pool, 2)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    await fetch(pool, 2.0, ANSWERS, int(thread.comment.id), int(id), int(ben), EDGES)
+    await say(pool, ada, id, parent=thread)
+    await fetch(pool, 2.0, COUNTED, int(id), EDGES)
+    assert (await counted(pool, id)).comments == EDGES + 2
+    # As it is when the node ends after the first of the statements.
+    await fetch(pool, 2.0, HIDE, int(thread.comment.id), 100)
+    parts = 0
+    while await clear(pool, 0):
+        parts += 1
+    assert parts >= 2
+    left = await counted(pool, id)
+    assert (left.comments, left.remarks) == (0, 0)

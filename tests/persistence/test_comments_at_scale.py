@@ -2,6 +2,7 @@
 
 import pytest
 
+from persistence.engagement.clearing import ANSWERED, CLAIM, FINISH, LIKES
 from persistence.engagement.counts import COUNTS, SEEN
 from persistence.engagement.statements import COMMENTS, HIDE, LIKERS, MAKE, REPLIES, SAVED
 from persistence.pool import Pool, fetch, open_pool
@@ -63,3 +64,20 @@ async def test_counts_and_rights_of_posts_on_screen_are_some_looks_each(database
         assert await work(pool, "counts", [int(id)] * 50) <= 50 * 6
         await plan(pool, "seen", SEEN, [int(ben)] * 50, [int(id)] * 50)
         assert await work(pool, "seen", [int(ben)] * 50, [int(id)] * 50) <= 50 * 6
+
+
+@pytest.mark.parametrize("count", [200, 4_000])
+async def test_what_is_left_of_comments_is_found_by_keys(database: str, count: int) -> None:
+    async with open_pool(database, 1) as pool:
+        _, id = await fill(pool, count)
+        some = [int(id) + n for n in range(101, 111)]
+        await fetch(pool, 5.0, "update comment set deleted_at = at where id > $1", some[0] - 1)
+        await fetch(pool, 5.0, "update comment set clear_at = at where id = any($1::bigint[])", some)
+        for name, statement, arguments in (
+            ("claim", CLAIM, [0]),
+            ("answered", ANSWERED, [some]),
+            ("likes", LIKES, [some]),
+            ("finish", FINISH, [some]),
+        ):
+            await plan(pool, name, statement, *arguments)
+            assert await work(pool, name, *arguments) <= 200, name

@@ -236,3 +236,41 @@ async def test_a_picture_that_was_given_up_makes_no_post(pool: Pool) -> None:
     await clear(pool, 0)
     unfit = await make(pool, ADA, new("8", cid="b"))
     assert unfit == Unfit("rejected", "media 8 was rejected: deleted")
+
+
+async def test_a_picture_of_two_posts_that_are_deleted_keeps_neither_waiting(pool: Pool) -> None:
+    await put(pool, "8")
+    for id in (await made(pool, new("8")), await made(pool, new("8", cid="b"))):
+        await delete(pool, ADA, id)
+    parts = 0
+    while await clear(pool, 0):
+        await pool.execute("update media set due_at = null where state = 'rejected'")
+        parts += 1
+        assert parts < 10
+    assert await pool.fetchval("select count(*) from media where id = 8") == 0
+    assert await pool.fetchval("select count(*) from post where deleted_at is not null") == 0
+
+
+async def test_a_picture_that_is_in_a_story_too_stays_and_keeps_the_post_no_longer(pool: Pool) -> None:
+    await put(pool, "8")
+    await delete(pool, ADA, await made(pool, new("8")))
+    await pool.execute(
+        """insert into story (id, author, cid, digest, media, close_friends, state)
+        values (5, $1, 'c', '', 8, false, 'published')""",
+        int(ADA),
+    )
+    parts = 0
+    while await clear(pool, 0):
+        parts += 1
+        assert parts < 10
+    assert await pool.fetchval("select state from media where id = 8") == "ready"
+
+
+async def test_the_post_of_somebody_else_is_not_waited_for(database: str, pool: Pool) -> None:
+    id = await made(pool, new())
+    holder = await asyncpg.connect(database)
+    async with holder.transaction():
+        await holder.execute("select from post where id = $1 for update", int(id))
+        assert await delete(pool, BEN, id) == "absent"
+        assert await change(pool, BEN, id, PostPatch(caption="mine")) == "absent"
+    await holder.close()

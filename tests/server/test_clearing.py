@@ -1,4 +1,4 @@
-"""What clears away goes on whatever one look fails of."""
+"""What clears away as long as a node runs."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from server import clearing
 from server.clearing import Clearing
 
 
-async def test_a_bug_in_one_look_ends_nothing_but_that_look(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_one_part_ends_nothing_but_that_look(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = asyncio.Event()
     faults = [ZeroDivisionError()]
 
@@ -20,7 +20,7 @@ async def test_a_bug_in_one_look_ends_nothing_but_that_look(monkeypatch: pytest.
 
     monkeypatch.setattr(clearing, "LOOK_S", 0)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(Clearing(clear, "nothing is cleared away").run())
+        running = group.create_task(Clearing(clear, "what is deleted cannot be cleared").run())
         async with asyncio.timeout(5):
             await looked.wait()
         running.cancel()

@@ -13,8 +13,10 @@ import pytest
 from msgspec import structs
 
 from bench.subject import free_port
-from config.sections import Log
+from config.objects import ColdUrl, Media, Objects, ObjectsUrl, Secret, Uploads
+from config.sections import Feed, Log
 from config.settings import Settings, load
+from config.values import Network, Origin
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.composition import Node
@@ -47,7 +49,16 @@ def settings_of(database: str, port: int) -> Settings:
 
 def test_a_node_reads_what_its_supervisor_was_told(database: str, tmp_path: Path) -> None:
     settings = settings_of(database, 8_080)
-    told = structs.replace(settings, log=Log(level="warning"))
+    told = structs.replace(
+        settings,
+        node=structs.replace(settings.node, trusted_proxies=(Network("10.0.0.0/8"),)),
+        gateway=structs.replace(settings.gateway, origins=(Origin("https://tidings.example"),)),
+        objects=Objects(url=ObjectsUrl('a "folder"'), cold_url=ColdUrl("s3://bucket/cold"), secret=Secret("a\\b\nc")),
+        uploads=Uploads(file_bytes=1_000),
+        media=Media(workers=3),
+        feed=Feed(fanout_followers=7),
+        log=Log(level="warning"),
+    )
     config = tmp_path / "tidings.toml"
     config.write_text(settings_file(told, database, KEY))
     assert load(config, {}) == told

@@ -87,7 +87,8 @@ Client = TestClient[web.Request, web.Application]
 
 def posting(pool: Pool) -> Posting:
     """The posts of a database."""
-    return Posting(pool, Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}"))
+    showing = Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
+    return Posting(pool, showing, lambda: None)
 
 
 class Talks:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
 
 from persistence.media.postgres import PostgresMedia
 from persistence.objects.local import LocalObjects
@@ -16,7 +16,7 @@ from server.http.services import Rates
 from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.media.variants import FORMATS, kept, object_key
-from tests.server.http.stack import KEY, Client, Stack
+from tests.server.http.stack import KEY, ORIGIN, Client, Stack
 from tidings_client import Refused, picture
 
 OWNER, FOLLOWER, STRANGER, MEDIA, OTHER, POST, STORY = (str((1 << 40) + n) for n in range(7))
@@ -90,6 +90,8 @@ async def test_a_picture_is_shown_to_whom_its_address_was_made_for(shown: Shown)
     assert response.headers["Content-Disposition"] == "inline"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response.headers["Vary"] == "Origin, Accept"
+    response, _ = await shown.get(shown.url(FOLLOWER), Origin=ORIGIN)
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     kind, immutable, age = response.headers["Cache-Control"].split(", ")
     assert (kind, immutable) == ("private", "immutable")
     assert 86_000 < int(age.removeprefix("max-age=")) < 2 * 86_400
@@ -251,3 +253,12 @@ async def test_the_python_client_gets_pictures(shown: Shown) -> None:
     with pytest.raises(Refused) as refusal:
         await picture(url, shown.url(STRANGER))
     assert refusal.value.code == "not_found"
+
+
+async def test_a_picture_that_cannot_be_read_breaks_off_and_nothing_else_is_said(shown: Shown, tmp_path: Path) -> None:
+    file = tmp_path / object_key(MEDIA, "640", "jpg")
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ClientPayloadError):
+        await shown.get(shown.url(OWNER))
+    assert await shown.status(shown.url(OWNER, "320")) == 200

@@ -48,7 +48,9 @@ class Ground:
         self.told: list[tuple[str, State, int | UnsetType]] = []
         self.judged: list[Candidate] = []
         self._blocked = BlockedPictures(self.likeness)
-        self.processing = Processing(self.store, self.likeness, self.objects, self.cold, self._moderate, self._tell)
+        self.processing = Processing(
+            self.store, self.likeness, self.objects, self.cold, self._moderate, self._tell, lambda: None
+        )
         self.pipeline = Pipeline(self.store, self.processing, workers, Confines(512 << 20))
 
     async def _moderate(self, candidate: Candidate) -> bool:

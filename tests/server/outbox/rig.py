@@ -45,6 +45,7 @@ class Ground:
         self.pool = pool
         self.store = PostgresOutbox(pool)
         self.effects = Effects(pool)
+        self.hastened = asyncio.Event()
 
     async def add(self, *bodies: bytes) -> None:
         await self.store.add(TOPIC, bodies)
@@ -67,7 +68,7 @@ class Ground:
     @asynccontextmanager
     async def node(self, url: str, name: str = "a") -> AsyncIterator[Outbox]:
         """A node that relays and consumes until it is left, as cruelly as by a crash."""
-        outbox = Outbox(self.store, {CONSUMER: (TOPIC, self.effects.handle)}, url, name)
+        outbox = Outbox(self.store, {CONSUMER: (TOPIC, self.effects.handle)}, url, name, self.hastened)
         tasks = [asyncio.create_task(work) for work in outbox.works()]
         try:
             yield outbox

@@ -346,3 +346,15 @@ async def test_it_ends_while_nats_stands_still(ground: Ground, nats: ExternalNat
         await until(lambda: node.stream.ready)
         nats.stand_still()
     nats.go_on()
+
+
+async def test_an_event_that_somebody_waits_for_is_relayed_before_the_next_look(
+    ground: Ground, nats: ExternalNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.outbox.relay.POLL_S", 3_600.0)
+    async with ground.node(nats.url):
+        for body in (b"first", b"second"):
+            await ground.add(body)
+            ground.hastened.set()
+            await ground.finished()
+    assert await ground.effects.bodies() == [b"first", b"second"]

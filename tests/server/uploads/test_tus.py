@@ -3,10 +3,16 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
+from persistence.uploads.postgres import Upload
+from protocol.ids import UserId
+from server.uploads.assembling import piece_key
+from server.uploads.refusals import EXPIRED
 from tests.server.http.stack import ORIGIN, Client
 from tests.server.uploads.rig import BODY, Rig, Uploader, checksum, id_of, path_of, picture
 
@@ -286,3 +292,46 @@ async def test_direct_uploads_need_s3(ada: Uploader) -> None:
     for path in ("/v1/uploads/direct", "/v1/uploads/7/complete"):
         async with ada.client.post(path, json={"cid": "c" * 20, "bytes": 9}, headers=person) as response:
             assert (response.status, (await response.json())["code"]) == (409, "conflict_state")
+
+
+async def test_what_can_only_not_be_taken_now_is_there_to_go_on_with(rig: Rig, ada: Uploader, tmp_path: Path) -> None:
+    content, asked = picture(2_000), {"Upload_Length": "2000", "Content_Type": BODY}
+    with ExitStack() as others:
+        for _ in range(rig.uploads.granted.at_once):
+            others.enter_context(rig.uploads.places.taken(UserId(str(len(rig.uploads.places) + 1))))
+        answer = await ada.ask("POST", "/v1/uploads", 201, content, **asked)
+    assert answer["Upload-Offset"] == "0"
+    await ada.patch(path_of(answer), 0, content)
+    # The folder of objects is away.
+    folder = tmp_path / "objects"
+    folder.rename(folder.with_name("away"))
+    folder.touch()
+    answer = await ada.ask("POST", "/v1/uploads", 201, content, **asked)
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    assert answer["Upload-Offset"] == "0"
+    await ada.patch(path_of(answer), 0, content)
+    assert await rig.stored(id_of(path_of(answer))) == content
+
+
+async def test_ids_of_nineteen_digits_lead_to_their_uploads(rig: Rig, ada: Uploader) -> None:
+    path = await ada.create(100)
+    await rig.pool.execute("update upload set id = 1000000000000000001 where id = $1", int(id_of(path)))
+    await ada.patch("/v1/uploads/1000000000000000001", 0, picture(100))
+
+
+async def test_what_is_put_to_the_url_of_a_direct_upload_that_has_ended_is_removed(rig: Rig) -> None:
+    owner = UserId("7168")
+    upload = await rig.uploads.create(owner, 100, "", "cid")
+    assert isinstance(upload, Upload)
+    await rig.objects.put(piece_key(upload.id, 0, 0), b"put")
+    assert await rig.uploads.end(upload.id, owner) is None
+    assert await rig.objects.listed(f"upload/{upload.id}") == []
+    await rig.objects.put(piece_key(upload.id, 0, 0), b"put again")
+    await rig.uploads.cleaning.clean()
+    assert await rig.uploads.end(upload.id, owner) is EXPIRED
+    await rig.pool.execute(
+        "update upload set expires_at = expires_at - interval '1 hour' where id = $1", int(upload.id)
+    )
+    assert await rig.uploads.cleaning.clean() == 1
+    assert await rig.objects.listed(f"upload/{upload.id}") == []
