@@ -67,6 +67,15 @@ def test_what_opens_and_closes_within_one_turn_is_never_stored() -> None:
     assert [stands.undone for _, stands in changes.noted] == [True]
 
 
+def test_a_group_that_loses_one_of_two_deeds_stays() -> None:
+    actor = notifier()
+    assert [actor.note(note(1), NOW), actor.note(note(2, BOB), NOW)] == ["opened", "folded"]
+    assert actor.note(note(3, BOB, undone=True), NOW) == "undone"
+    changes = actor.changes()
+    assert [opened.members for opened in changes.opened] == [1]
+    assert changes.gone == []
+
+
 def test_a_group_that_loses_its_last_deed_is_gone() -> None:
     known = Known(DEFAULTS, {7: group(members=1)}, {Key(ME, "like", "post", ADA, ""): Noted(5, 7, window=1)}, {})
     known.pairs[7, "post", ADA] = 1

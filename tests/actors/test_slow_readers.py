@@ -199,6 +199,17 @@ def test_what_waits_of_somebody_who_may_not_be_seen_any_more_is_not_told() -> No
     assert written(actor.handle(Drained(3), NOW), 3) == []
 
 
+def test_live_events_may_go_past_the_actor_while_all_devices_that_look_take_what_comes() -> None:
+    actor = user()
+    for connection, device in ((3, "phone"), (4, "web"), (5, "tablet")):
+        actor.handle(attach(connection, device, background=connection == 4), NOW)
+    assert actor.flowing == [3, 5]
+    actor.handle(Filled(3), NOW)
+    assert actor.flowing is None
+    actor.handle(Drained(3), NOW)
+    assert actor.flowing == [3, 5]
+
+
 def test_the_end_of_a_story_takes_the_place_of_its_beginning_that_waits() -> None:
     actor = user()
     actor.handle(attach(3), NOW)
