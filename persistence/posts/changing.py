@@ -52,7 +52,8 @@ async def delete(pool: Pool, me: UserId, id: PostId) -> Judged:
 
 
 async def _mine(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, id: PostId) -> asyncpg.Record | None:
-    return await connection.fetchrow(MINE, int(id), int(me))
+    found = await connection.fetch(MINE, int(id), int(me))
+    return found[0] if found else None
 
 
 async def _edit(

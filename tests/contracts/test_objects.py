@@ -195,10 +195,12 @@ async def test_what_others_remove_meanwhile_hides_nothing_else(tmp_path: Path) -
     ended = threading.Event()
 
     def come_and_go() -> None:
-        file = tmp_path / "objects" / "upload" / "1" / "goes"
+        files = [tmp_path / "objects" / "upload" / "1" / f"goes{n}" for n in range(50)]
         while not ended.is_set():
-            file.touch()
-            file.unlink()
+            for file in files:
+                file.touch()
+            for file in files:
+                file.unlink()
 
     thread = threading.Thread(target=come_and_go)
     thread.start()

@@ -23,6 +23,7 @@ from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
 from persistence.pool import Pool
 from persistence.push.memory import MemoryDevices
+from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
 from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
@@ -71,6 +72,8 @@ from server.posts.posting import Posting
 from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
+from server.stories.posting import StoryPosting
+from server.stories.showing import Showing as StoryShowing
 from server.tokens import Caller, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
@@ -89,6 +92,12 @@ def posting(pool: Pool) -> Posting:
     """The posts of a database."""
     showing = Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
     return Posting(pool, showing, lambda: None)
+
+
+def engagement(pool: Pool) -> Engagement:
+    """The likes and comments of a database."""
+    watching = Watching(pool, lambda connection: None, lambda audience, event: None, lambda: False)
+    return Engagement(pool, Showing(pool, lambda viewer, media: media), watching)
 
 
 class Talks:
@@ -203,8 +212,7 @@ class Stack:
         self.devices = MemoryDevices(self.clock, lambda user, login: not self.revocations.is_revoked(login))
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
-        watching = Watching(EMPTY, lambda connection: None, lambda audience, event: None, lambda: False)
-        self.engagement = Engagement(EMPTY, Showing(EMPTY, lambda viewer, media: media), watching)
+        self.engagement = engagement(EMPTY)
         self.services = Services(
             people=self.people,
             graph=self.graph,
@@ -254,6 +262,12 @@ class Stack:
 
     async def is_ready(self) -> str | None:
         return self.ready
+
+    def keep_in(self, pool: Pool) -> None:
+        """Posts, stories and engagement in a database. Only before `served`."""
+        self.engagement = engagement(pool)
+        stories = StoryPosting(PostgresStories(pool), StoryShowing(MediaAddresses([KEY], self.clock)))
+        self.change(posting=posting(pool), stories=stories, engagement=self.engagement)
 
     def change(self, **changes: Any) -> None:
         """Replace some of the services."""
