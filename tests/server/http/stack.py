@@ -266,7 +266,7 @@ class Stack:
     def keep_in(self, pool: Pool) -> None:
         """Posts, stories and engagement in a database. Only before `served`."""
         self.engagement = engagement(pool)
-        stories = StoryPosting(PostgresStories(pool), StoryShowing(MediaAddresses([KEY], self.clock)))
+        stories = StoryPosting(PostgresStories(pool), StoryShowing(MediaAddresses([KEY], self.clock)), lambda: None)
         self.change(posting=posting(pool), stories=stories, engagement=self.engagement)
 
     def change(self, **changes: Any) -> None:
