@@ -160,7 +160,7 @@ def test_a_rolling_restart_renews_every_node_while_the_port_stays_open(pair: Ins
 def test_a_rolling_restart_stops_at_the_first_node_that_does_not_come_back(pair: Installation) -> None:
     settings = pair.data / "tidings.toml"
     right, before = settings.read_text(), pair.node_pids()
-    settings.write_text(right.replace('level = "info"', 'level = "loud"'))
+    settings.write_text(right + '[log]\nlevel = "loud"\n')
     done = restarted(pair.data)
     settings.write_text(right)
     assert done.returncode == 1

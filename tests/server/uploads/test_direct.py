@@ -67,7 +67,7 @@ async def test_what_was_put_is_looked_at(rig: Rig, ada_as_person: Person) -> Non
     await put(made["url"], content)
     complete = f"/v1/uploads/{made['upload']}/complete"
     assert "JPEG" in (await ada.call("POST", complete, None, 400))["detail"]
-    await ada.call("POST", complete, None, 410)
+    await ada.call("POST", complete, None, 404)
     assert await rig.objects.listed(f"upload/{made['upload']}") == []
     assert (await ada.call("POST", "/v1/uploads/direct", {"cid": "e" * 22, "bytes": 1 << 39}, 413))[
         "code"
