@@ -8,8 +8,10 @@ from msgspec.structs import replace
 
 from protocol.digests import digest
 from protocol.ids import ConversationId, UserId
+from protocol.media import MediaId
 from protocol.requests import CreateConversation, SendMessage
 from protocol.shares import Share
+from protocol.stories import NewStory
 from tests.protocol import maps
 
 users = maps.ids.map(UserId)
@@ -70,3 +72,10 @@ def test_a_digest_is_a_signed_number_of_64_bits(send: SendMessage, creation: Cre
 )
 def test_digests_that_are_stored_stay_what_they_were(asked: SendMessage | CreateConversation, known: int) -> None:
     assert digest(asked) == known
+
+
+def test_stories_are_the_same_again_with_the_same_picture_for_the_same_people() -> None:
+    story = NewStory("a", MediaId("7"))
+    assert story.digest() == NewStory("another cid", MediaId("7"), "all").digest()
+    others = [replace(story, media=MediaId("8")), replace(story, audience="close_friends")]
+    assert len({story.digest(), *(other.digest() for other in others)}) == 3
