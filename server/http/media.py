@@ -7,12 +7,14 @@ from aiohttp import hdrs, web
 
 from persistence.faults import UnavailableError
 from persistence.objects.contract import ObjectAbsent
-from protocol.errors import NOT_FOUND, Refusal
+from protocol.errors import Refusal
 from server.http.answers import refused
 from server.http.rates import Verdict, rate_headers
 from server.media.pictures import Picture, Pictures
 
 PATH = "/v1/media/{id:[0-9]+}/{variant}"
+# The same whatever is wrong: who guesses learns nothing.
+NO_SUCH_PICTURE = Refusal("not_found", "there is no such picture, or its address is too old or not meant for you")
 TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 
 Spend = Callable[[web.Request, str | None, list[Verdict]], Refusal | None]
@@ -43,7 +45,7 @@ class Showing:
         where = request.match_info["id"], request.match_info["variant"]
         picture = await self._pictures.find(*where, *signed, format) if signed else None
         if picture is None:
-            return refused(NOT_FOUND)
+            return refused(NO_SUCH_PICTURE)
         headers = {
             "Cache-Control": f"private, immutable, max-age={picture.left_ms // 1_000}",
             "ETag": f'"{"-".join(where)}-{format}"',

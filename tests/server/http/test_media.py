@@ -174,8 +174,9 @@ async def test_all_that_is_wrong_is_answered_alike(shown: Shown) -> None:
     for url in wrong:
         response, body = await shown.get(url)
         answers.add((response.status, body, response.headers["Cache-Control"]))
-    ((status, _, kept),) = answers
+    ((status, problem, kept),) = answers
     assert (status, kept) == (404, "no-store")
+    assert b"there is no such picture" in problem
 
 
 async def test_rights_are_asked_for_at_every_request(shown: Shown) -> None:
