@@ -1,11 +1,12 @@
 // The HTTP interface (docs/protocol.md §9), and the tokens: who is signed in here.
 //
-// They are kept in sessionStorage: each tab is a client of its own (§3), so two tabs never exchange the same refresh
-// token, two people can be signed in side by side, and a closed tab leaves nothing behind.
+// They are kept in sessionStorage: two people can be signed in side by side, and a closed tab leaves nothing behind. A
+// copy of a tab has its login too, though, and an old refresh token shown again ends a login: whichever of the copies
+// exchanges it tells the others, and asks them before, as it may have slept. At the same moment both get the same one.
 
 import { Refusal } from "./words.js";
 
-const KEPT = "tidings.login", EARLY_MS = 30_000, TRIES = 4;
+const KEPT = "tidings.login", EARLY_MS = 30_000, COPIES_MS = 100, TRIES = 4;
 const AGAIN = new Set(["unreached", "rate_limited", "unavailable", "unknown_outcome", "internal"]);
 
 /** Names one request for ever: 128 random bits. */
@@ -15,10 +16,13 @@ export function newCid() {
 }
 
 export class Api {
-  #login = JSON.parse(sessionStorage.getItem(KEPT) ?? "null"); #refreshing;
+  #login = JSON.parse(sessionStorage.getItem(KEPT) ?? "null"); #refreshing; #copies = new BroadcastChannel(KEPT);
 
   /** `signedOut(words)` is called when the login is not valid any more. */
-  constructor(signedOut) { this.signedOut = signedOut; }
+  constructor(signedOut) {
+    this.signedOut = signedOut;
+    this.#copies.onmessage = ({ data }) => this.#hear(data);
+  }
 
   get user() { return this.#login?.user; }
 
@@ -29,8 +33,11 @@ export class Api {
 
   async logOut() {
     await this.call("DELETE", "/v1/logins/current").catch(() => undefined);
-    this.#forget();
+    this.forget();
   }
+
+  /** The login is over already. */
+  forget() { this.#login = null; sessionStorage.removeItem(KEPT); }
 
   /** An access token that is good for a while. */
   async token() {
@@ -61,10 +68,15 @@ export class Api {
   }
 
   async #exchange() {
+    const { name, until } = this.#login ?? {};
+    this.#copies.postMessage({ name });
+    await new Promise((done) => setTimeout(done, COPIES_MS));
+    if (this.#login?.until > until) return;
     try {
-      this.#keep(await this.#once("POST", "/v1/logins/refresh", { refresh_token: this.#login?.refresh_token ?? "" }));
+      this.#keep(await this.#once("POST", "/v1/logins/refresh", { refresh_token: this.#login?.refresh_token ?? "" }), name);
+      this.#copies.postMessage({ name, login: this.#login });
     } catch (fault) {
-      if (fault.code === "unauthenticated") { this.#forget(); this.signedOut("Your sign-in is over. Sign in again."); }
+      if (fault.code === "unauthenticated") { this.forget(); this.signedOut("Your sign-in is over. Sign in again."); }
       throw fault;
     }
   }
@@ -79,12 +91,20 @@ export class Api {
     return answer;
   }
 
-  #keep(login) {
-    this.#login = { ...login, until: Date.now() + login.expires_in * 1_000 };
-    sessionStorage.setItem(KEPT, JSON.stringify(this.#login));
+  // What another tab says of a login: it asks for the newest tokens, or tells them.
+  #hear({ name, login }) {
+    if (!this.#login || name !== this.#login.name) return;
+    if (!login) this.#copies.postMessage({ name, login: this.#login });
+    else if (login.until > this.#login.until) this.#store(login);
   }
 
-  #forget() { this.#login = null; sessionStorage.removeItem(KEPT); }
+  #keep(login, name = newCid()) { this.#store({ ...login, name, until: Date.now() + login.expires_in * 1_000 }); }
+
+  #store(login) {
+    this.#login = login;
+    sessionStorage.setItem(KEPT, JSON.stringify(login));
+  }
+
 }
 
 /** Fetch, with a Refusal for a server that cannot be reached. */

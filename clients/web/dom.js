@@ -1,5 +1,7 @@
 // Making elements. Text only ever becomes text: nothing here parses HTML.
 
+import { ago } from "./words.js";
+
 /** An element: `on…` are listeners, `class` and `aria-…` attributes, booleans properties. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -19,6 +21,10 @@ const PATHS = {
   bell: "M6 17V11a6 6 0 0 1 12 0v6l1.5 2h-15zM10 21.5h4",
   chat: "M4 5h16v11.5H10L5.5 20v-3.5H4z",
   plus: "M12 5v14M5 12h14",
+  next: "M9 5l7 7-7 7",
+  save: "M6.5 4h11v16.5L12 16l-5.5 4.5z",
+  bin: "M5 7h14M10 7V4.5h4V7M7 7l.8 13h8.4L17 7M10.2 10.5v6M13.8 10.5v6",
+  photos: "M7 7h13.5v13.5H7zM3.5 17V3.5H17",
   person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20.5c.6-4 3.6-6 7.5-6s6.9 2 7.5 6",
   heart: "M12 20.5s-8-4.9-8-10.5a4.5 4.5 0 0 1 8-2.8A4.5 4.5 0 0 1 20 10c0 5.6-8 10.5-8 10.5z",
   comment: "M12 4.5c4.7 0 8.5 3.2 8.5 7.2s-3.8 7.2-8.5 7.2c-.9 0-1.8-.1-2.6-.3L5 20.5l.9-3.6c-1.5-1.3-2.4-3.1-2.4-5.2 0-4 3.8-7.2 8.5-7.2z",
@@ -48,11 +54,54 @@ export function avatar(user, username) {
   return element;
 }
 
+/** When something was, in few words that go on (`refreshTimes`), and exactly for who points at it. */
+export function when(at) {
+  const date = new Date(at);
+  return h("time", { class: "faint", datetime: date.toISOString(), title: date.toLocaleString() }, ago(at));
+}
+
+/** Time goes on in what is on screen. */
+export function refreshTimes() {
+  for (const time of document.querySelectorAll("time[datetime]")) time.textContent = ago(Date.parse(time.dateTime));
+}
+
+/** Some buttons of which one is pressed: `options` are value → words, `chosen(value)` is told of another one. */
+export function choice(label, options, value, chosen) {
+  const buttons = Object.entries(options).map(([key, words]) => h("button", { class: "quiet", "aria-pressed": String(key === value), onclick: () => press(key) }, words));
+  const press = (key) => {
+    if (key === value) return;
+    value = key;
+    Object.keys(options).forEach((one, at) => buttons[at].setAttribute("aria-pressed", String(one === key)));
+    chosen(key);
+  };
+  return h("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+}
+
+/** Put the focus where one will write, unless that would open a keyboard on the screen. */
+export function attend(field) { if (!matchMedia("(pointer: coarse)").matches) field.focus({ preventScroll: true }); }
+
+/** Make the elements the children of `list`, moving only what is not in its place: what has the focus keeps it. */
+export function arrange(list, elements) {
+  elements.forEach((element, at) => { if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null); });
+  while (list.children.length > elements.length) list.lastChild.remove();
+}
+
+/** Who did it, with a link to them. */
+export function byline(author, at, ...more) {
+  return h("header", { class: "byline" },
+    avatar(author.user, author.username),
+    h("span", { class: "two" }, h("a", { href: `#/u/${author.user}`, class: "name" }, author.username), more.length > 0 && h("span", { class: "faint", dir: "auto" }, ...more)),
+    at !== undefined && when(at));
+}
+
 /** Say something for some seconds at the top of the page; screen readers read it. */
 export function toast(words) {
   const place = document.getElementById("toasts");
   const line = h("p", { class: "toast" }, words);
   place.append(line);
+  // Above a dialog that was opened since.
+  if (place.matches(":popover-open")) place.hidePopover();
+  place.showPopover();
   setTimeout(() => line.remove(), 6_000);
 }
 

@@ -1,17 +1,20 @@
 // The feed: pages of posts, a button when there are new ones, live totals of those on screen.
 
-import { h } from "./dom.js";
+import { choice, h } from "./dom.js";
 import { postCard } from "./post.js";
-import { storyTray } from "./stories.js";
+import { storyTray } from "./tray.js";
 import { inWords } from "./words.js";
 
-const PAGE = 10, WATCHED = 50, WATCH_MS = 300;
+const PAGE = 10, WATCHED = 50, WATCH_MS = 300, MODE = "tidings.feed";
+const MODES = { latest: "Latest", ranked: "For you" };
 
 export function feedView(app, root) {
   const list = h("div", { class: "posts" }), end = h("div", { class: "end" }), status = h("p", { class: "faint", role: "status" });
   const fresh = h("button", { class: "fresh", hidden: true, onclick: () => reload(true) });
   const tray = storyTray(app);
-  root.append(h("h1", { class: "unseen" }, "Feed"), tray.element, fresh, list, status, end);
+  let mode = sessionStorage.getItem(MODE) in MODES ? sessionStorage.getItem(MODE) : "latest";
+  const modes = choice("Order of the feed", MODES, mode, (other) => { sessionStorage.setItem(MODE, (mode = other)); reload(true); });
+  root.append(h("h1", { class: "unseen" }, "Feed"), tray.element, modes, fresh, list, status, end);
   const cards = new Map(), waiting = new Set(), screen = watching(app);
   let next, loading = false, over = false, life = 0;
 
@@ -20,7 +23,7 @@ export function feedView(app, root) {
     loading = true;
     const mine = life;
     try {
-      const fields = { mode: "latest", limit: PAGE };
+      const fields = { mode, limit: PAGE };
       if (next) fields.before = next;
       const answer = await app.request("feed.page", fields);
       if (mine !== life) return;

@@ -1,7 +1,7 @@
 // The inbox and one conversation: live messages, typing, how far it was read.
 
-import { avatar, h, icon, toast } from "./dom.js";
-import { ago, inWords } from "./words.js";
+import { arrange, attend, avatar, h, icon, toast, when } from "./dom.js";
+import { inWords } from "./words.js";
 
 const TYPING_MS = 3_000;
 
@@ -28,7 +28,7 @@ export function inboxView(app, root) {
   const rows = new Map();
   const row = (chat) => {
     if (!rows.has(chat.id)) {
-      const parts = { name: h("span", { class: "name" }), text: h("span", { class: "said" }), at: h("time", { class: "faint" }), badge: h("span", { class: "badge" }) };
+      const parts = { name: h("span", { class: "name" }), text: h("span", { class: "said", dir: "auto" }), at: h("span"), badge: h("span", { class: "badge" }) };
       const link = h("a", { href: `#/c/${chat.id}`, class: "row" }, avatar(other(app, chat) ?? app.me(), "·"), h("span", { class: "two" }, parts.name, parts.text), parts.at, parts.badge);
       app.people.who(other(app, chat) ?? app.me()).then(({ username }) => { link.firstChild.textContent = username.charAt(0).toUpperCase(); });
       title(app, chat, parts.name);
@@ -37,7 +37,7 @@ export function inboxView(app, root) {
     const { element, text, at, badge } = rows.get(chat.id);
     text.textContent = chat.typing.size ? "typing…" : said(chat.last);
     text.classList.toggle("typing", chat.typing.size > 0);
-    at.textContent = chat.last ? ago(chat.last.at) : "";
+    at.replaceChildren(...(chat.last ? [when(chat.last.at)] : []));
     badge.textContent = chat.unread ? String(chat.unread) : "";
     badge.setAttribute("aria-label", `${chat.unread} unread`);
     badge.hidden = !chat.unread;
@@ -57,15 +57,9 @@ export function inboxView(app, root) {
   return off;
 }
 
-// Moves only what is not in its place: a row that has the focus keeps it.
-function arrange(list, elements) {
-  elements.forEach((element, at) => { if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null); });
-  while (list.children.length > elements.length) list.lastChild.remove();
-}
-
 export function conversationView(app, root, id) {
   const log = h("ol", { class: "log", role: "log", "aria-label": "Messages" }), status = h("p", { class: "faint typing-line", role: "status" });
-  const text = h("input", { name: "text", maxlength: 4000, autocomplete: "off", required: true, "aria-label": "Message", placeholder: "Message" });
+  const text = h("input", { name: "text", maxlength: 4000, autocomplete: "off", required: true, dir: "auto", "aria-label": "Message", placeholder: "Message" });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Send" }, icon("send")));
   const heading = h("h1", {}), request = h("div", { class: "request", hidden: true });
   const earlier = h("button", { class: "quiet", hidden: true, onclick: () => older() }, "Earlier messages");
@@ -79,22 +73,26 @@ export function conversationView(app, root, id) {
     chat = app.chats.get(id);
     if (!chat) return;
     const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
-    log.replaceChildren(...chat.log.events.filter((event) => event.ev === "message").map(line), ...chat.sending.map(pending));
+    arrange(log, [...chat.log.events.filter((event) => event.ev === "message").map(line), ...chat.sending.map(pending)]);
     marks();
     status.textContent = chat.typing.size ? "typing…" : "";
     request.hidden = chat.folder !== "requests";
     if (low) scroll.scrollTop = scroll.scrollHeight;
     if (!document.hidden) app.chats.read(chat);
   };
-  const line = (event) => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
-    h("p", {}, event.erased ? "(taken back)" : said(event)), h("time", { class: "faint" }, ago(event.at)));
-  const pending = (send) => h("li", { class: "mine pending" }, h("p", {}, send.text), h("span", { class: "faint" }, "sending…"));
+  // A line that is there stays: who reads it aloud, or has marked some of it, is not disturbed.
+  const lines = new Map();
+  const kept = (key, make) => { if (!lines.has(key)) lines.set(key, make()); return lines.get(key); };
+  const line = (event) => kept(event.c, () => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
+    h("p", { dir: "auto" }, event.erased ? "(taken back)" : said(event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
+  const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, send.text), h("span", { class: "faint" }, "sending…")));
   const marks = () => {
-    const last = [...log.querySelectorAll(".mine[data-c]")].at(-1), them = chat.members.find((member) => member.user === other(app, chat));
+    const mine = [...log.querySelectorAll(".mine[data-c]")], last = mine.at(-1), them = chat.members.find((member) => member.user === other(app, chat));
+    for (const one of mine) if (one !== last || !them) one.querySelector(".state").textContent = "";
     if (!last || !them) return;
     const c = Number(last.dataset.c);
     const state = (them.read_c ?? 0) >= c ? "seen" : (them.delivered_c ?? 0) >= c ? "delivered" : "sent";
-    last.querySelector("time").textContent += ` · ${state}`;
+    last.querySelector(".state").textContent = ` · ${state}`;
   };
   const older = async () => { try { earlier.hidden = !(await app.chats.older(chat)); } catch (fault) { status.textContent = inWords(fault); } };
   const decide = (op) => async () => { try { await app.request(op, { conversation: id }); await app.chats.fetch(id); } catch (fault) { toast(inWords(fault)); } };
@@ -124,7 +122,7 @@ export function conversationView(app, root, id) {
     if (!chat.log.events.length || chat.log.events.length < 20) await older();
     show();
     scroll.scrollTop = scroll.scrollHeight;
-    text.focus({ preventScroll: true });
+    attend(text);
   };
   begin().catch((fault) => { status.textContent = inWords(fault); });
   return () => { off(); document.removeEventListener("visibilitychange", seen); root.classList.remove("chatting"); };

@@ -5,25 +5,30 @@ import { Api, newCid } from "./api.js";
 import { Chats } from "./chats.js";
 import { compose } from "./compose.js";
 import { Connection } from "./connection.js";
-import { h, icon, toast } from "./dom.js";
+import { h, icon, refreshTimes, toast } from "./dom.js";
 import { feedView } from "./feed.js";
 import { conversationView, inboxView } from "./inbox.js";
 import { Notices } from "./notices.js";
 import { notificationsView } from "./notifications.js";
 import { People } from "./people.js";
-import { namedView, peopleView, postView, profileView } from "./profile.js";
-import { Tray } from "./stories.js";
+import { peopleView } from "./finding.js";
+import { postView } from "./post.js";
+import { namedView, profileView } from "./profile.js";
+import { Tray } from "./tray.js";
 import { closingWords } from "./words.js";
 
-const DEVICE = "tidings.device";
+// Of this page for as long as it lives: a copy of the tab is another device, and a stream that is not kept needs no name.
+const DEVICE = newCid();
 const OF_CONVERSATIONS = new Set(["message", "message.edited", "message.unsent", "reaction", "member", "conversation", "receipt", "read", "settings", "conversation.gone", "typing"]);
 const ROUTES = [
-  [/^#\/c\/(\d+)$/, conversationView], [/^#\/u\/(\d+)$/, profileView], [/^#\/p\/(\d+)$/, postView], [/^#\/@([\w.]+)$/, namedView],
-  [/^#\/inbox$/, inboxView], [/^#\/notifications$/, notificationsView], [/^#\/people$/, peopleView], [/^/, feedView],
+  [/^#\/c\/(\d+)$/, conversationView, "Conversation"], [/^#\/u\/(\d+)$/, profileView, "Profile"], [/^#\/p\/(\d+)$/, postView, "Post"],
+  [/^#\/@([\w.]+)$/, namedView, "Profile"], [/^#\/inbox$/, inboxView, "Messages"], [/^#\/notifications$/, notificationsView, "Notifications"],
+  [/^#\/people$/, peopleView, "People"], [/^/, feedView, "Home"],
 ];
 
+const TIMES_MS = 30_000, SHOWN_MS = 500, SHOWN_TRIES = 12;
 const bus = new EventTarget();
-let connection, leave = () => undefined;
+let where = "Home", connection, leave = () => undefined;
 
 const app = {
   toast,
@@ -38,7 +43,7 @@ const app = {
   request: (op, fields) => connection.request(op, fields),
   say: (op, fields) => connection.say(op, fields),
   compose: (kind) => compose(app, kind),
-  shared: (kind, made, media) => shared(kind, made, media),
+  shared, refreshTray,
   logOut: async () => { connection.end(); await app.api.logOut(); end(""); },
   begin,
 };
@@ -48,10 +53,9 @@ function begin() {
   app.chats = new Chats(app.request, (id, c) => connection.stored(id, c), app.me, (id) => app.emit("chats", id));
   app.notices = new Notices(app.request, () => app.emit("notices"));
   app.tray = new Tray(app.people, () => app.emit("tray.changed"));
-  if (!sessionStorage.getItem(DEVICE)) sessionStorage.setItem(DEVICE, newCid());
   const url = new URL("/v1/socket", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  connection = new Connection({ url: url.href, api: app.api, device: sessionStorage.getItem(DEVICE), tell, show: connected });
+  connection = new Connection({ url: url.href, api: app.api, device: DEVICE, tell, show: connected });
   navigation();
   route();
 }
@@ -78,23 +82,16 @@ function recover() {
 // Live events are never told again: after a time without them the whole is asked for.
 function refreshTray() { app.request("story.tray").then((tray) => app.tray.replace(tray)).catch(() => undefined); }
 
-// A story or post of mine is told of by no event: shown when its picture is ready, which is told.
-function shared(kind, made, media) {
-  const show = () => (kind === "post" ? published(made.id) : refreshTray());
-  if (made.state !== "processing") return show();
-  const off = app.on("upload", ({ upload, state }) => {
-    if (upload !== media || (state !== "ready" && state !== "rejected")) return;
-    off();
-    if (state === "ready") show(); else toast("A picture that you shared cannot be shown.");
-  });
-  return undefined;
-}
-
-// Its picture is ready: it is published a moment later.
-async function published(id, tries = 10) {
-  const post = await app.api.call("GET", `/v1/posts/${id}`).catch(() => undefined);
-  if (post && !post.state) app.emit("posted", post);
-  else if (post?.state === "processing" && tries > 0) setTimeout(() => published(id, tries - 1), 500);
+// What I shared is told of to others alone: asked for until its pictures are ready, for a minute and a half at most.
+async function shared(kind, made) {
+  for (let tries = 0; made.state === "processing" && tries < SHOWN_TRIES; tries += 1) {
+    await new Promise((done) => setTimeout(done, SHOWN_MS * 1.3 ** tries));
+    if (!connection) return;
+    made = await app.api.call("GET", `/v1/${kind === "post" ? "posts" : "stories"}/${made.id}`).catch(() => made);
+  }
+  if (made.state === "rejected") toast("A picture that you shared cannot be shown.");
+  else if (kind === "story") refreshTray();
+  else if (!made.state) app.emit("posted", made);
 }
 
 function connected(state) {
@@ -102,7 +99,7 @@ function connected(state) {
   line.hidden = state === "online";
   line.textContent = state === "offline" ? "Not connected. Trying again…" : state === "online" ? "" : closingWords(state);
   document.body.dataset.connection = state === "online" ? "online" : "offline";
-  if (state === 4303 || state === 4304) app.api.logOut().finally(() => end(closingWords(state)));
+  if (state === 4303 || state === 4304) { app.api.forget(); end(closingWords(state)); }
 }
 
 function end(words) {
@@ -110,14 +107,16 @@ function end(words) {
   connection = undefined;
   document.getElementById("navigation").hidden = true;
   document.getElementById("connection").hidden = true;
+  document.title = "Tidings";
   for (const open of document.querySelectorAll("dialog")) open.close();
   render((root) => accountView(app, root, words));
 }
 
 function route() {
   if (!connection) return;
-  const [, view, found] = ROUTES.map(([pattern, view]) => [pattern, view, pattern.exec(location.hash)]).find(([, , match]) => match);
-  render((root) => view(app, root, ...found.slice(1)));
+  const [pattern, view, title] = ROUTES.find(([one]) => one.test(location.hash));
+  where = title;
+  render((root) => view(app, root, ...pattern.exec(location.hash).slice(1)));
   marks();
 }
 
@@ -141,15 +140,19 @@ function navigation() {
 }
 
 function marks() {
+  const news = (app.notices?.badge ?? 0) + (app.chats?.unread ?? 0);
+  document.title = `${news ? `(${news}) ` : ""}${where} · Tidings`;
   const badges = { "#/notifications": app.notices?.badge ?? 0, "#/inbox": app.chats?.unread ?? 0 };
   for (const link of document.querySelectorAll("#navigation [data-to]")) {
     const number = badges[link.dataset.to] ?? 0, badge = link.querySelector(".badge");
     badge.hidden = number === 0;
     badge.textContent = number > 99 ? "99+" : String(number);
+    badge.setAttribute("aria-label", `${number} new`);
     if ((location.hash || "#/") === link.dataset.to) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
 }
 
 for (const changed of ["chats", "notices"]) app.on(changed, marks);
 window.addEventListener("hashchange", route);
+setInterval(refreshTimes, TIMES_MS);
 if (app.me()) begin(); else end("");

@@ -1,7 +1,6 @@
 // The list of notifications, live while it is open; opening it has seen them.
 
-import { avatar, h } from "./dom.js";
-import { ago } from "./words.js";
+import { avatar, h, when } from "./dom.js";
 
 const SEEN_MS = 1_000;
 
@@ -24,7 +23,7 @@ function line(app, item) {
   const sign = avatar(item.actors[0] ?? "0", "·");
   if (item.actors[0]) app.people.who(item.actors[0]).then(({ username }) => { sign.textContent = username.charAt(0).toUpperCase(); });
   return h("li", {}, h("a", { class: `row ${item.seen ? "" : "new"}`, href: place(item) }, sign,
-    h("span", { class: "two" }, h("span", { class: "notice" }, item.text)), h("time", { class: "faint" }, ago(item.updated_at)),
+    h("span", { class: "two" }, h("span", { class: "notice" }, item.text)), when(item.updated_at),
     !item.seen && h("span", { class: "dot", role: "img", "aria-label": "new" })));
 }
 

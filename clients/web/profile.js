@@ -1,30 +1,56 @@
-// A person with what they posted, and finding people.
+// A person with what they posted; of mine, what I saved too.
 
-import { avatar, h } from "./dom.js";
-import { address, postCard } from "./post.js";
+import { avatar, choice, h, icon } from "./dom.js";
+import { address } from "./pictures.js";
 import { placeholder } from "./thumbhash.js";
 import { count, inWords } from "./words.js";
 
+const SETS = { posts: "Posts", saved: "Saved" };
+
 export function profileView(app, root, id) {
-  const status = h("p", { class: "faint", role: "status" }), grid = h("div", { class: "grid" });
-  const head = h("header", { class: "profile" });
-  root.append(head, status, grid);
+  const status = h("p", { class: "faint", role: "status" }), mine = id === app.me();
+  const head = h("header", { class: "profile" }), shelf = h("div");
+  const sets = mine && choice("What to show", SETS, "posts", (other) => put(other));
+  root.append(head, status, ...(sets ? [sets] : []), shelf);
   const show = (person) => {
     app.people.learn(person);
     head.replaceChildren(avatar(person.id, person.username),
-      h("div", {}, h("h1", {}, person.username), person.name && h("p", {}, person.name),
+      h("div", {}, h("h1", {}, person.username), person.name ? h("p", { dir: "auto" }, person.name) : "",
         h("p", { class: "faint" }, [count(person.posts ?? 0, "post"), count(person.followers ?? 0, "follower"), `${person.following ?? 0} following`].join(" · ")),
-        h("div", { class: "deeds" }, person.id === app.me() ? h("button", { class: "quiet", onclick: app.logOut }, "Log out") : [followButton(app, person.id, refresh), write(app, person.id, status)])));
+        h("div", { class: "deeds" }, mine ? h("button", { class: "quiet", onclick: app.logOut }, icon("out"), "Log out") : [followButton(app, person.id, refresh), write(app, person.id, status)])));
   };
-  const refresh = async () => { try { show(await app.people.profile(id)); } catch (fault) { status.textContent = inWords(fault); } };
-  const posts = async () => {
-    const { items } = await app.api.call("GET", `/v1/users/${id}/posts`);
-    grid.replaceChildren(...items.filter((post) => post.media.length).map((post) => h("a", { href: `#/p/${post.id}`, "aria-label": post.caption || `Photo by ${post.author.username}` },
-      post.media[0].thumbhash && placeholder(post.media[0].thumbhash), h("img", { src: address(post.media[0], 320), alt: "", loading: "lazy" }))));
+  const refresh = () => app.people.profile(id).then(show, (fault) => { status.textContent = inWords(fault); throw fault; });
+  const put = (set) => shelf.replaceChildren(...(set === "saved"
+    ? grid(app, "/v1/me/saved", "Nothing saved yet. The ribbon under a post keeps it here, for you alone.")
+    : grid(app, `/v1/users/${id}/posts`, mine ? "Nothing here yet. Share your first photo." : "No posts yet.")));
+  refresh().then(() => put("posts"), () => undefined);
+  return app.on("posted", () => { refresh().catch(() => undefined); if (sets?.firstChild.ariaPressed !== "false") put("posts"); });
+}
+
+// Small squares of a list of posts, and a button when it goes on.
+function grid(app, path, none) {
+  const squares = h("div", { class: "grid" }), status = h("p", { class: "faint", role: "status" }), more = h("button", { class: "quiet more", hidden: true, onclick: () => page() }, "Show more");
+  let next;
+  const page = async () => {
+    more.disabled = true;
+    try {
+      const told = await app.api.call("GET", `${path}?limit=30${next ? `&before=${encodeURIComponent(next)}` : ""}`);
+      squares.append(...told.items.filter((post) => post.media.length).map(square));
+      next = told.next;
+      status.textContent = squares.children.length || next ? "" : none;
+    } catch (fault) { status.textContent = inWords(fault); }
+    more.hidden = !next;
+    more.disabled = false;
   };
-  refresh().then(posts).catch((fault) => { status.textContent = inWords(fault); });
-  const off = app.on("posted", () => { refresh(); posts().catch(() => undefined); });
-  return off;
+  page();
+  return [status, squares, more];
+}
+
+function square(post) {
+  const [{ thumbhash, ...media }] = post.media;
+  const image = h("img", { src: address(media, 320), alt: "", loading: "lazy", decoding: "async" });
+  image.addEventListener("error", () => image.remove());
+  return h("a", { href: `#/p/${post.id}`, "aria-label": post.caption || `Photo by ${post.author.username}` }, thumbhash && placeholder(thumbhash), image, post.media.length > 1 && icon("photos"));
 }
 
 /** Follow, or follow no more; `then` is called when that has changed. */
@@ -60,48 +86,4 @@ export function namedView(app, root, name) {
   let end = () => undefined;
   app.people.called(name).then((person) => { status.remove(); end = profileView(app, root, person.id); }, (fault) => { status.textContent = inWords(fault); });
   return () => end();
-}
-
-export function postView(app, root, id) {
-  const status = h("p", { class: "faint", role: "status" }, "Loading…");
-  root.append(h("h1", { class: "unseen" }, "Post"), status);
-  let card;
-  app.api.call("GET", `/v1/posts/${id}`).then((post) => {
-    card = postCard(app, post);
-    status.replaceWith(card);
-    app.request("post.watch", { posts: [id] }).catch(() => undefined);
-  }, (fault) => { status.textContent = inWords(fault); });
-  const offs = [
-    app.on("post.count", (event) => event.post === id && card?.count({ likes: event.likes, comments: event.comments })),
-    app.on("post.removed", (event) => event.post === id && card?.replaceWith(h("p", { class: "faint" }, "This post is gone."))),
-  ];
-  return () => { for (const off of offs) off(); app.request("post.watch", { posts: [] }).catch(() => undefined); };
-}
-
-export function peopleView(app, root) {
-  const list = h("ul", { class: "list" }), status = h("p", { class: "faint", role: "status" });
-  const name = h("input", { name: "username", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", "aria-label": "Username", placeholder: "A username, such as alice" });
-  const form = h("form", { class: "line" }, name, h("button", {}, "Find"));
-  root.append(h("h1", {}, "Find people"), form, status, list);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try { location.hash = `#/u/${(await app.people.called(name.value.trim().replace(/^@/, ""))).id}`; } catch (fault) { status.textContent = inWords(fault); }
-  });
-  const row = (person, words) => h("li", { class: "row" }, avatar(person.user, person.username),
-    h("span", { class: "two" }, h("a", { class: "name", href: `#/u/${person.user}` }, person.username), words && h("span", { class: "faint" }, words)), followButton(app, person.user));
-  const suggest = async () => {
-    const { items } = await app.people.suggestions();
-    if (items.length) {
-      status.textContent = "People whom those you follow follow:";
-      return list.replaceChildren(...items.map((person) => row(person, `${person.common} in common`)));
-    }
-    const followers = (await app.people.followers()).items;
-    status.textContent = followers.length
-      ? "People who follow you. Follow some, and people whom they follow are suggested here."
-      : "Nobody to suggest yet. Ask your friends for their usernames and enter one above; once you follow somebody, people whom they follow are suggested here.";
-    return list.replaceChildren(...followers.map((person) => row(person)));
-  };
-  suggest().catch((fault) => { status.textContent = inWords(fault); });
-  name.focus({ preventScroll: true });
-  return () => undefined;
 }

@@ -14,7 +14,6 @@ const BY_CODE = {
 };
 
 const BY_CLOSE = {
-  4301: "This account was opened with a copy of this tab.",
   4303: "Your sign-in is not valid any more. Sign in again.",
   4304: "You were signed out.",
   4306: "This page is too old for the server. Load it again.",

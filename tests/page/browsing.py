@@ -1,7 +1,7 @@
 """A headless Chromium with people in it: each in a context of their own, whose console has to stay silent."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -57,11 +57,11 @@ class Someone:
     async def go(self, where: str) -> None:
         await self.page.get_by_role("navigation").locator(f"[data-to='{where}']").click()
 
-    async def share(self, picture: Path, caption: str) -> None:
-        """Upload a photo and post it."""
+    async def share(self, pictures: Sequence[Path], caption: str) -> None:
+        """Upload photos and post them."""
         await self.page.get_by_role("navigation").get_by_role("button").click()
         dialog = self.page.get_by_role("dialog")
-        await dialog.locator("input[type=file]").set_input_files(picture)
+        await dialog.locator("input[type=file]").set_input_files(pictures)
         await dialog.get_by_label("Caption").fill(caption)
         await self.shoot("compose")
         await dialog.get_by_role("button", name="Share").click()

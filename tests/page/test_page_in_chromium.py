@@ -9,6 +9,7 @@ import asyncpg
 import numpy as np
 import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
+from playwright.async_api import Locator
 
 from config.settings import load
 from protocol.ids import UserId
@@ -53,6 +54,8 @@ async def test_two_people_follow_post_like_write_and_tell_stories_and_the_other_
         ben = await stack.enter_async_context(someone(browser, shots, "ben", PHONE, dark=True))
         await ben.sign_up(installation.url)
         await ada.sign_up(installation.url, "#/@ben")
+        assert ada.complaints + ben.complaints == []
+        await copied(ben)
         await followed(ada, ben)
         await posted(ada, ben, photo)
         await story_seen(ada, ben, photo)
@@ -86,11 +89,16 @@ async def posted(ada: Someone, ben: Someone, photo: Path) -> None:
     await ada.see("Nobody to suggest yet")
     await ada.go("#/")
     await ben.go("#/")
-    await ben.share(photo, "The harbour was all fog")
+    await ben.share([photo, photo], "The harbour was all fog " * 20 + "<i>")
     # Nobody touches ada's page: the post comes to it.
     card = ada.page.get_by_role("article", name="Post by ben")
     await card.wait_for()
-    await ada.page.locator(".post .picture.loaded").wait_for()
+    await ada.page.locator(".post .picture.loaded").first.wait_for()
+    await card.get_by_role("button", name="Next photo").click()
+    await card.get_by_text("2/2").wait_for()
+    await card.get_by_role("button", name="Show all").click()
+    await card.get_by_text("<i>").wait_for()
+    await card.get_by_role("button", name="Save").click()
     mine = ben.page.get_by_role("article", name="Post by ben")
     await mine.wait_for()
     await card.get_by_role("button", name="Like").click()
@@ -102,9 +110,48 @@ async def posted(ada: Someone, ben: Someone, photo: Path) -> None:
     await ada.see("lovely <b>light</b>")
     await ada.shoot("comments")
     await ada.page.keyboard.press("Escape")
-    await mine.get_by_role("button", name="1 comment").wait_for()
+    await answered(ben, mine)
     await ada.shoot("feed")
     await ben.shoot("feed")
+    await ada.page.get_by_role("button", name="For you").click()
+    await card.wait_for()
+    await ada.page.locator("#navigation a").last.click()
+    await ada.page.get_by_role("button", name="Saved").click()
+    await ada.page.get_by_role("main").get_by_role("link", name="The harbour").wait_for()
+    await ada.go("#/")
+
+
+async def answered(ben: Someone, mine: Locator) -> None:
+    """A comment is liked and answered, and the answer is there again for who asks for it."""
+    await mine.get_by_role("button", name="1 comment").click()
+    await ben.page.get_by_role("button", name="Like the comment of ada").click()
+    await ben.see("1 like")
+    await ben.page.get_by_role("button", name="Answer ada").click()
+    await ben.page.get_by_label("Your comment").fill("@ada come and see")
+    await ben.page.get_by_role("button", name="Comment", exact=True).click()
+    await ben.page.locator(".answers").get_by_text("@ada come and see").wait_for()
+    await ben.page.keyboard.press("Escape")
+    await mine.get_by_role("button", name="2 comments").click()
+    await ben.page.get_by_role("button", name="Show 1 answer").click()
+    await ben.page.locator(".answers").get_by_text("@ada come and see").wait_for()
+    await ben.shoot("threads")
+    await ben.page.keyboard.press("Escape")
+
+
+async def copied(ben: Someone) -> None:
+    """A duplicated tab is a device of its own, and does not wear out the other's refresh token: it asks for theirs."""
+    token = "JSON.parse(sessionStorage.getItem('tidings.login')).refresh_token"
+    worn = "sessionStorage.getItem('tidings.login').replace(/\"until\":[0-9]+/, '\"until\":0')"
+    async with ben.page.context.expect_page() as opened:
+        await ben.page.evaluate("window.open(location.href)")
+    copy = await opened.value
+    await copy.wait_for_selector("body[data-connection=online]")
+    await copy.evaluate(f"sessionStorage.setItem('tidings.login', {worn})")
+    await copy.reload()
+    await copy.wait_for_selector("body[data-connection=online]")
+    assert await copy.evaluate(token) == await ben.page.evaluate(token)
+    await ben.online()
+    await copy.close()
 
 
 async def story_seen(ada: Someone, ben: Someone, photo: Path) -> None:
@@ -115,7 +162,8 @@ async def story_seen(ada: Someone, ben: Someone, photo: Path) -> None:
     await story.get_by_role("button", name="React with 🔥").click()
     await story.locator("[aria-pressed=true]").wait_for()
     await ada.shoot("story")
-    await ada.page.keyboard.press("Escape")
+    await story.get_by_role("button", name="Next story").click()
+    await story.wait_for(state="detached")
     await ada.page.get_by_role("button", name="Stories of ben, seen").wait_for()
 
 
@@ -167,6 +215,12 @@ async def remembered(ada: Someone) -> None:
     await ada.page.get_by_role("button", name="Log out").click()
     await ada.page.get_by_role("button", name="Log in").wait_for()
     assert await ada.page.evaluate("sessionStorage.getItem('tidings.login')") is None
+    await ada.page.get_by_label("Username").fill("ada")
+    await ada.page.get_by_label("Password").fill("not this one")
+    await ada.page.get_by_role("button", name="Sign up").click()
+    await ada.see("Somebody has this name")
+    await ada.page.get_by_role("button", name="Log in").click()
+    await ada.see("The username or the password is wrong.")
 
 
 async def test_a_feed_goes_on_where_a_whole_page_of_it_fits_on_the_screen(
