@@ -111,13 +111,13 @@ export class Chats {
     chat.typing.set(user, setTimeout(() => { chat.typing.delete(user); this.changed(chat.id); }, forMs));
   }
 
-  /** Send a text; one of a conversation after the other, as `c` is their order. Raises Refusal. */
-  async send(chat, text) {
-    const send = { cid: newCid(), text };
+  /** Send a text, about what is `share`d with it; one of a conversation after the other, as `c` is their order. Raises Refusal. */
+  async send(chat, text, share) {
+    const send = { cid: newCid(), text, share };
     chat.sending.push(send);
     this.changed(chat.id);
     const turn = (this.#sending.get(chat.id) ?? Promise.resolve()).then(() =>
-      this.request("message.send", { conversation: chat.id, cid: send.cid, text }));
+      this.request("message.send", { conversation: chat.id, cid: send.cid, text, share }));
     this.#sending.set(chat.id, turn.catch(() => undefined));
     try { await turn; } catch (fault) {
       chat.sending = chat.sending.filter((one) => one !== send);

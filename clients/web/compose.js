@@ -25,7 +25,7 @@ export function compose(app, kind = "post") {
   };
   const photos = new Photos(app.api, most, show);
   const form = h("form", { class: "compose" }, photos.list, drop, kind === "post" ? caption : audience, status, share);
-  const element = dialog(title, "sheet", h("h2", {}, title), form), cid = newCid();
+  const element = dialog(title, "sheet kept", h("h2", {}, title), form), cid = newCid();
   const off = app.on("upload", (event) => photos.told(event));
   show();
 

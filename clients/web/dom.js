@@ -65,6 +65,9 @@ export function refreshTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) time.textContent = ago(Date.parse(time.dateTime));
 }
 
+/** Where a list would be: that there is nothing yet, and what to do. */
+export function nothing(sign, ...words) { return h("div", { class: "nothing" }, icon(sign), h("p", {}, ...words)); }
+
 /** Some buttons of which one is pressed: `options` are value → words, `chosen(value)` is told of another one. */
 export function choice(label, options, value, chosen) {
   const buttons = Object.entries(options).map(([key, words]) => h("button", { class: "quiet", "aria-pressed": String(key === value), onclick: () => press(key) }, words));
@@ -102,15 +105,15 @@ export function toast(words) {
   // Above a dialog that was opened since.
   if (place.matches(":popover-open")) place.hidePopover();
   place.showPopover();
-  setTimeout(() => line.remove(), 6_000);
+  setTimeout(() => line.remove(), 5_000);
 }
 
-/** A dialog over the page: Escape and the button close it, the focus returns to where it was. */
+/** A dialog over the page: Escape, the button, and unless it is `kept` a click beside it close it; the focus returns to where it was. */
 export function dialog(label, className, ...children) {
   const close = h("button", { class: "quiet round close", "aria-label": "Close", onclick: () => element.close() }, icon("close"));
   const element = h("dialog", { class: className, "aria-label": label }, close, ...children);
   element.addEventListener("close", () => element.remove());
-  element.addEventListener("click", (event) => { if (event.target === element) element.close(); });
+  element.addEventListener("click", (event) => { if (event.target === element && !element.classList.contains("kept")) element.close(); });
   document.body.append(element);
   element.showModal();
   return element;

@@ -1,6 +1,6 @@
 // The feed: pages of posts, a button when there are new ones, live totals of those on screen.
 
-import { choice, h } from "./dom.js";
+import { choice, h, nothing } from "./dom.js";
 import { postCard } from "./post.js";
 import { storyTray } from "./tray.js";
 import { inWords } from "./words.js";
@@ -83,10 +83,8 @@ export function feedView(app, root) {
 }
 
 function empty() {
-  return [
-    h("strong", {}, "Your feed is empty."), " Follow somebody and their posts appear here: ",
-    h("a", { href: "#/people" }, "find people"), ", or share a photo of your own.",
-  ];
+  return [nothing("photos", h("strong", {}, "Your feed is empty."), " Follow somebody and their posts appear here: ",
+    h("a", { href: "#/people" }, "find people"), ", or share a photo of your own.")];
 }
 
 /** Tells the server which posts are on screen, so that it tells their totals. */

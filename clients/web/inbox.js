@@ -1,6 +1,6 @@
 // The inbox and one conversation: live messages, typing, how far it was read.
 
-import { arrange, attend, avatar, h, icon, toast, when } from "./dom.js";
+import { arrange, attend, avatar, h, icon, nothing, toast, when } from "./dom.js";
 import { inWords } from "./words.js";
 
 const TYPING_MS = 3_000;
@@ -19,6 +19,12 @@ function said(event) {
   if (!event.share) return event.text ?? "…";
   const what = event.share.reaction ? "Reacted to a story" : event.share.kind === "story" && event.text ? "About a story" : `Shared a ${event.share.kind}`;
   return event.text ? `${what}: ${event.text}` : what;
+}
+
+// The same, with the way to what was shared.
+function shared(event) {
+  const place = { post: "#/p/", profile: "#/u/" }[event.share?.kind];
+  return place ? h("a", { href: place + event.share.id }, said(event)) : said(event);
 }
 
 export function inboxView(app, root) {
@@ -48,7 +54,7 @@ export function inboxView(app, root) {
     arrange(inbox, app.chats.list("inbox").map(row));
     arrange(requests, app.chats.list("requests").map(row));
     heading.hidden = !requests.children.length;
-    status.textContent = inbox.children.length || requests.children.length ? "" : "No messages yet. Open somebody's profile to write to them.";
+    status.replaceChildren(...(inbox.children.length || requests.children.length ? [] : [nothing("chat", "No messages yet. ", h("a", { href: "#/people" }, "Find somebody"), " and write to them.")]));
     if (focused?.isConnected) focused.focus({ preventScroll: true });
   };
   const off = app.on("chats", show);
@@ -84,7 +90,7 @@ export function conversationView(app, root, id) {
   const lines = new Map();
   const kept = (key, make) => { if (!lines.has(key)) lines.set(key, make()); return lines.get(key); };
   const line = (event) => kept(event.c, () => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
-    h("p", { dir: "auto" }, event.erased ? "(taken back)" : said(event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
+    h("p", { dir: "auto" }, event.erased ? "(taken back)" : shared(event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
   const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, send.text), h("span", { class: "faint" }, "sending…")));
   const marks = () => {
     const mine = [...log.querySelectorAll(".mine[data-c]")], last = mine.at(-1), them = chat.members.find((member) => member.user === other(app, chat));
@@ -124,6 +130,6 @@ export function conversationView(app, root, id) {
     scroll.scrollTop = scroll.scrollHeight;
     attend(text);
   };
-  begin().catch((fault) => { status.textContent = inWords(fault); });
+  begin().catch((fault) => { status.textContent = inWords(fault); form.hidden = !chat; });
   return () => { off(); document.removeEventListener("visibilitychange", seen); root.classList.remove("chatting"); };
 }

@@ -108,7 +108,6 @@ function end(words) {
   document.getElementById("navigation").hidden = true;
   document.getElementById("connection").hidden = true;
   document.title = "Tidings";
-  for (const open of document.querySelectorAll("dialog")) open.close();
   render((root) => accountView(app, root, words));
 }
 
@@ -122,6 +121,7 @@ function route() {
 
 function render(view) {
   leave();
+  for (const open of document.querySelectorAll("dialog")) open.close();
   const root = document.getElementById("view");
   root.replaceChildren();
   root.focus({ preventScroll: true });

@@ -1,6 +1,6 @@
 // The list of notifications, live while it is open; opening it has seen them.
 
-import { avatar, h, when } from "./dom.js";
+import { avatar, h, nothing, when } from "./dom.js";
 
 const SEEN_MS = 1_000;
 
@@ -10,7 +10,7 @@ export function notificationsView(app, root) {
   let timer;
   const show = () => {
     list.replaceChildren(...app.notices.list.map((item) => line(app, item)));
-    status.textContent = list.children.length ? "" : "Nothing yet. What others do with your posts comes here.";
+    status.replaceChildren(...(list.children.length ? [] : [nothing("bell", "Nothing yet. What others do with your posts comes here.")]));
     clearTimeout(timer);
     timer = setTimeout(() => { if (!document.hidden) app.notices.see(); }, SEEN_MS);
   };

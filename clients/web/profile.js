@@ -1,6 +1,6 @@
 // A person with what they posted; of mine, what I saved too.
 
-import { avatar, choice, h, icon } from "./dom.js";
+import { avatar, choice, h, icon, nothing } from "./dom.js";
 import { address } from "./pictures.js";
 import { placeholder } from "./thumbhash.js";
 import { count, inWords } from "./words.js";
@@ -37,7 +37,7 @@ function grid(app, path, none) {
       const told = await app.api.call("GET", `${path}?limit=30${next ? `&before=${encodeURIComponent(next)}` : ""}`);
       squares.append(...told.items.filter((post) => post.media.length).map(square));
       next = told.next;
-      status.textContent = squares.children.length || next ? "" : none;
+      status.replaceChildren(...(squares.children.length || next ? [] : [nothing("photos", none)]));
     } catch (fault) { status.textContent = inWords(fault); }
     more.hidden = !next;
     more.disabled = false;

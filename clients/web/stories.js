@@ -34,12 +34,16 @@ export async function openStories(app, first) {
     head.replaceChildren(avatar(entry.author, entry.username), h("strong", {}, entry.username), when(story.posted_at), story.close_friends ? h("span", { class: "friends" }, "Close friends") : "");
     view.replaceChildren(picture(story.media, `Story by ${entry.username}`, "min(100vw, 30rem)"));
     before.classList.toggle("over", place === 0);
-    foot.replaceChildren(...(mine ? own(app, story, () => element.close()) : EMOJI.map((emoji) => reaction(app, story, emoji))));
+    foot.replaceChildren(...(mine ? own(app, story, () => element.close()) : [reply(app, entry, story), ...EMOJI.map((emoji) => reaction(app, story, emoji))]));
     if (!story.seen) app.request("story.seen", { story: story.id }).then(() => { story.seen = true; }, () => undefined);
   };
   const element = dialog("Stories", "story", h("div", { class: "stage" }, bars, head,
     h("div", { class: "sight" }, view, before, h("button", { class: "tap next", "aria-label": "Next story", onclick: next }, icon("next"))), foot));
-  element.addEventListener("keydown", ({ key }) => { if (key === "ArrowRight") next(); else if (key === "ArrowLeft") back(); });
+  element.addEventListener("keydown", ({ key, target }) => {
+    if (target.name === "reply") return;
+    if (key === "ArrowRight") next();
+    if (key === "ArrowLeft") back();
+  });
   return open();
 }
 
@@ -57,6 +61,20 @@ function own(app, story, close) {
     try { await app.api.call("DELETE", `/v1/stories/${story.id}`); close(); toast("Your story is deleted."); app.refreshTray(); } catch (fault) { toast(inWords(fault)); }
   };
   return [seen, h("button", { class: "quiet", onclick: remove }, icon("bin"), "Delete")];
+}
+
+// Of another's: words about it, which are a message to them.
+function reply(app, { author, username }, story) {
+  const text = h("input", { name: "reply", maxlength: 4000, required: true, autocomplete: "off", dir: "auto", "aria-label": `Reply to ${username}`, placeholder: "Reply…" });
+  const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Send reply" }, icon("send")));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const said = text.value.trim();
+    if (!said) return;
+    form.reset();
+    try { await app.chats.send(await app.chats.open(author), said, { kind: "story", id: story.id }); toast("Sent."); } catch (fault) { toast(inWords(fault)); text.value ||= said; }
+  });
+  return form;
 }
 
 function reaction(app, story, emoji) {

@@ -44,7 +44,9 @@ class Page:
             "Cache-Control": "public, no-cache",
             "Content-Security-Policy": (
                 f"default-src 'self'; connect-src 'self' {socket_source}; img-src 'self' data: blob:; "
-                "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+                "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+                # No text may become HTML or code: not by us either (Trusted Types).
+                "require-trusted-types-for 'script'; trusted-types 'none'"
             ),
             # The addresses of pictures are signed for one viewer: they go nowhere else.
             "Referrer-Policy": "no-referrer",
