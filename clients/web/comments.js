@@ -9,7 +9,7 @@ import { count, inWords } from "./words.js";
 export function openComments(app, post, counted) {
   const list = h("ul", { class: "threads" }), status = h("p", { class: "faint", role: "status" });
   const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", "aria-label": "Your comment", placeholder: "Say something kind" });
-  const whom = h("p", { class: "answering", hidden: true }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() }, "Earlier comments");
+  const whom = h("p", { class: "answering", hidden: true }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Comment" }, icon("send")));
   const threads = new Map();
   let cid = newCid(), parent, next;
@@ -41,7 +41,8 @@ export function openComments(app, post, counted) {
       status.textContent = "";
       if (!list.children.length) empty();
       more.hidden = !next;
-    } catch (fault) { status.textContent = inWords(fault); more.hidden = false; }
+      more.textContent = "Earlier comments";
+    } catch (fault) { status.textContent = inWords(fault); more.hidden = false; more.textContent = "Try again"; }
     more.disabled = false;
   };
   form.addEventListener("submit", async (event) => {

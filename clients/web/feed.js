@@ -45,7 +45,8 @@ export function feedView(app, root) {
     const card = postCard(app, post);
     cards.set(post.id, card);
     screen.observe(card);
-    if (first) { list.prepend(card); window.scrollTo({ top: 0 }); } else list.append(card);
+    if (first) list.prepend(card); else list.append(card);
+    if (first && list.isConnected) window.scrollTo({ top: 0 });
   };
   const reload = async (up) => {
     life += 1;

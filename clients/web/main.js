@@ -1,34 +1,23 @@
-// What the page is made of, wired together: one connection, what it keeps, and a view per address.
+// What the page is made of, wired together: one connection, and what it keeps.
 
-import { accountView } from "./account.js";
 import { Api, newCid } from "./api.js";
 import { Chats } from "./chats.js";
 import { compose } from "./compose.js";
 import { Connection } from "./connection.js";
-import { h, icon, refreshTimes, toast } from "./dom.js";
-import { feedView } from "./feed.js";
-import { conversationView, inboxView } from "./inbox.js";
+import { refreshTimes, toast } from "./dom.js";
 import { Notices } from "./notices.js";
-import { notificationsView } from "./notifications.js";
 import { People } from "./people.js";
-import { peopleView } from "./finding.js";
-import { postView } from "./post.js";
-import { namedView, profileView } from "./profile.js";
+import { account, forget, marks, navigation, route } from "./shell.js";
 import { Tray } from "./tray.js";
 import { closingWords } from "./words.js";
 
 // Of this page for as long as it lives: a copy of the tab is another device, and a stream that is not kept needs no name.
 const DEVICE = newCid();
 const OF_CONVERSATIONS = new Set(["message", "message.edited", "message.unsent", "reaction", "member", "conversation", "receipt", "read", "settings", "conversation.gone", "typing"]);
-const ROUTES = [
-  [/^#\/c\/(\d+)$/, conversationView, "Conversation"], [/^#\/u\/(\d+)$/, profileView, "Profile"], [/^#\/p\/(\d+)$/, postView, "Post"],
-  [/^#\/@([\w.]+)$/, namedView, "Profile"], [/^#\/inbox$/, inboxView, "Messages"], [/^#\/notifications$/, notificationsView, "Notifications"],
-  [/^#\/people$/, peopleView, "People"], [/^/, feedView, "Home"],
-];
 
 const TIMES_MS = 30_000, SHOWN_MS = 500, SHOWN_TRIES = 12;
 const bus = new EventTarget();
-let where = "Home", connection, leave = () => undefined;
+let connection;
 
 const app = {
   toast,
@@ -56,8 +45,8 @@ function begin() {
   const url = new URL("/v1/socket", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   connection = new Connection({ url: url.href, api: app.api, device: DEVICE, tell, show: connected });
-  navigation();
-  route();
+  navigation(app);
+  route(app);
 }
 
 /** Every event of the socket: first what is kept, then whoever shows it. */
@@ -104,55 +93,13 @@ function connected(state) {
 
 function end(words) {
   connection?.end();
-  connection = undefined;
-  document.getElementById("navigation").hidden = true;
   document.getElementById("connection").hidden = true;
-  document.title = "Tidings";
-  render((root) => accountView(app, root, words));
+  account(app, words);
+  connection = undefined;
 }
 
-function route() {
-  if (!connection) return;
-  const [pattern, view, title] = ROUTES.find(([one]) => one.test(location.hash));
-  where = title;
-  render((root) => view(app, root, ...pattern.exec(location.hash).slice(1)));
-  marks();
-}
-
-function render(view) {
-  leave();
-  for (const open of document.querySelectorAll("dialog")) open.close();
-  const root = document.getElementById("view");
-  root.replaceChildren();
-  root.focus({ preventScroll: true });
-  leave = view(root);
-  window.scrollTo({ top: 0 });
-}
-
-function navigation() {
-  const link = (href, name, label) => h("a", { href, "data-to": href }, icon(name), h("span", {}, label), h("span", { class: "badge", hidden: true }));
-  const nav = document.getElementById("navigation");
-  nav.replaceChildren(h("a", { class: "brand", href: "#/" }, "Tidings"), link("#/", "home", "Home"), link("#/notifications", "bell", "Notifications"),
-    h("button", { class: "quiet", onclick: () => app.compose("post") }, icon("plus"), h("span", {}, "New post")),
-    link("#/inbox", "chat", "Messages"), link("#/people", "search", "People"), link(`#/u/${app.me()}`, "person", "You"));
-  nav.hidden = false;
-  marks();
-}
-
-function marks() {
-  const news = (app.notices?.badge ?? 0) + (app.chats?.unread ?? 0);
-  document.title = `${news ? `(${news}) ` : ""}${where} · Tidings`;
-  const badges = { "#/notifications": app.notices?.badge ?? 0, "#/inbox": app.chats?.unread ?? 0 };
-  for (const link of document.querySelectorAll("#navigation [data-to]")) {
-    const number = badges[link.dataset.to] ?? 0, badge = link.querySelector(".badge");
-    badge.hidden = number === 0;
-    badge.textContent = number > 99 ? "99+" : String(number);
-    badge.setAttribute("aria-label", `${number} new`);
-    if ((location.hash || "#/") === link.dataset.to) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
-  }
-}
-
-for (const changed of ["chats", "notices"]) app.on(changed, marks);
-window.addEventListener("hashchange", route);
+app.on("followed", forget);
+for (const changed of ["chats", "notices"]) app.on(changed, () => marks(app));
+window.addEventListener("hashchange", () => connection && route(app));
 setInterval(refreshTimes, TIMES_MS);
 if (app.me()) begin(); else end("");

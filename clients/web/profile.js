@@ -67,7 +67,7 @@ export function followButton(app, user, then = () => undefined) {
   };
   button.addEventListener("click", async () => {
     button.disabled = true;
-    try { show(await app.people.follow(user, state === "none")); then(); } catch (fault) { button.disabled = false; app.toast(inWords(fault)); }
+    try { show(await app.people.follow(user, state === "none")); app.emit("followed"); then(); } catch (fault) { button.disabled = false; app.toast(inWords(fault)); }
   });
   app.people.relation(user).then(show, (fault) => { button.title = inWords(fault); });
   return button;

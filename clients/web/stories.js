@@ -8,10 +8,10 @@ import { count, inWords } from "./words.js";
 
 const EMOJI = ["❤️", "😂", "😮", "👏", "🔥"];
 
-/** Show those of `first`, then those of the others as the tray stands now. */
+/** Show those of this author, then those of the others as the tray stands now. */
 export async function openStories(app, first) {
   const line = app.tray.list;
-  let entry = first, stories = await of(app, entry), place;
+  let entry = line.find(({ author }) => author === first), stories = entry ? await of(app, entry) : [], place;
   if (!stories.length) return toast("These stories are over.");
   const bars = h("p", { class: "bars", role: "img" }), head = h("header", { class: "byline" }), view = h("div", { class: "view" }), foot = h("div", { class: "reactions" });
   const open = () => { place = Math.max(0, stories.findIndex((story) => !story.seen)); show(); };
@@ -19,7 +19,7 @@ export async function openStories(app, first) {
   const next = async () => {
     if (stories[place + 1]) { place += 1; return show(); }
     do {
-      entry = line[line.findIndex(({ author }) => author === entry.author) + 1];
+      entry = line[line.indexOf(entry) + 1];
       stories = entry ? await of(app, entry) : [];
     } while (entry && !stories.length);
     return entry && element.isConnected ? open() : element.close();

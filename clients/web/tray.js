@@ -1,6 +1,6 @@
 // Whose stories there are: whole by snapshot or `story.tray`, live from then on; and the row of rings above the feed.
 
-import { avatar, h, icon } from "./dom.js";
+import { arrange, avatar, h, icon } from "./dom.js";
 import { openStories } from "./stories.js";
 
 /** author → {username, stories: [{id, expires_at, close_friends, seen}]}. */
@@ -37,15 +37,20 @@ export class Tray {
 function unseen(entry) { return entry.stories.some((story) => !story.seen); }
 
 export function storyTray(app) {
-  const row = h("ul", { class: "tray", "aria-label": "Stories" });
-  const show = () => {
-    row.replaceChildren(
-      h("li", {}, h("button", { class: "quiet ring add", onclick: () => app.compose("story") }, h("span", { class: "avatar" }, icon("plus")), h("span", {}, "Your story"))),
-      ...app.tray.list.map((entry) => h("li", {}, h("button", {
-        class: `quiet ring ${unseen(entry) ? "unseen-story" : ""}`, "data-author": entry.author,
-        "aria-label": `Stories of ${entry.username}${unseen(entry) ? ", new" : ", seen"}`, onclick: () => openStories(app, entry),
-      }, avatar(entry.author, entry.username), h("span", {}, entry.author === app.me() ? "You" : entry.username)))));
+  const row = h("ul", { class: "tray", "aria-label": "Stories" }), rings = new Map();
+  const mine = h("li", {}, h("button", { class: "quiet ring add", onclick: () => app.compose("story") }, h("span", { class: "avatar" }, icon("plus")), h("span", {}, "Your story")));
+  const ring = (entry) => {
+    const { author, username } = entry;
+    // The ring that one came from is still there when one comes back.
+    if (!rings.has(author))
+      rings.set(author, h("li", {}, h("button", { class: "quiet ring", "data-author": author, onclick: () => openStories(app, author) },
+        avatar(author, username), h("span", {}, author === app.me() ? "You" : username))));
+    const button = rings.get(author).firstChild;
+    button.classList.toggle("unseen-story", unseen(entry));
+    button.setAttribute("aria-label", `Stories of ${username}${unseen(entry) ? ", new" : ", seen"}`);
+    return rings.get(author);
   };
+  const show = () => arrange(row, [mine, ...app.tray.list.map(ring)]);
   const off = app.on("tray.changed", show);
   show();
   return { element: row, end: off };

@@ -161,6 +161,9 @@ async def story_seen(ada: Someone, ben: Someone, photo: Path) -> None:
     await story.locator(".picture.loaded").wait_for()
     await story.get_by_role("button", name="React with 🔥").click()
     await story.locator("[aria-pressed=true]").wait_for()
+    await story.get_by_label("Reply to ben").fill("so much fog")
+    await story.get_by_role("button", name="Send reply").click()
+    await ada.see("Sent.")
     await ada.shoot("story")
     await story.get_by_role("button", name="Next story").click()
     await story.wait_for(state="detached")
@@ -173,6 +176,7 @@ async def talked(ada: Someone, ben: Someone) -> None:
     await ada.say("are you at the harbour?")
     await ben.go("#/inbox")
     await (await ben.see("are you at the harbour?")).click()
+    await ben.see("About a story: so much fog")
     await ben.page.get_by_role("button", name="Accept").click()
     await ben.page.get_by_role("button", name="Accept").wait_for(state="hidden")
     await ben.page.get_by_label("Message", exact=True).press_sequentially("still")
@@ -237,6 +241,26 @@ async def test_a_feed_goes_on_where_a_whole_page_of_it_fits_on_the_screen(
         await gil.go("#/")
         await gil.see("That is all there is.")
         assert await gil.page.get_by_role("article").count() == 21
+        # Elsewhere and back: the feed is where it was left.
+        await gil.page.set_viewport_size({"width": 360, "height": 740})
+        await gil.page.get_by_role("article").nth(15).scroll_into_view_if_needed()
+        place = await gil.page.evaluate("scrollY")
+        await gil.go("#/inbox")
+        await gil.see("No messages yet")
+        await gil.page.go_back()
+        await gil.page.get_by_role("article").nth(15).wait_for()
+        assert await gil.page.evaluate("scrollY") == place > 0
+        await revoked(gil)
+
+
+async def revoked(gil: Someone) -> None:
+    """Who is signed out from elsewhere is told so, and may sign in again."""
+    token = await gil.page.evaluate("JSON.parse(sessionStorage.getItem('tidings.login')).access_token")
+    await gil.page.request.delete(
+        f"{gil.page.url.split('#')[0]}v1/logins/current", headers={"Authorization": f"Bearer {token}"}
+    )
+    await gil.page.get_by_role("alert").get_by_text("You were signed out.").wait_for()
+    await gil.page.get_by_role("button", name="Log in").wait_for()
 
 
 async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_is_lost_or_shown_twice(
