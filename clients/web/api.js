@@ -93,7 +93,7 @@ export class Api {
 
   // What another tab says of a login: it asks for the newest tokens, or tells them.
   #hear({ name, login }) {
-    if (!this.#login || name !== this.#login.name) return;
+    if (!name || name !== this.#login?.name) return;
     if (!login) this.#copies.postMessage({ name, login: this.#login });
     else if (login.until > this.#login.until) this.#store(login);
   }

@@ -111,7 +111,7 @@ export class Chats {
     chat.typing.set(user, setTimeout(() => { chat.typing.delete(user); this.changed(chat.id); }, forMs));
   }
 
-  /** Send a text, about what is `share`d with it; one of a conversation after the other, as `c` is their order. Raises Refusal. */
+  /** Send a text, or what is `share`d, or both; one of a conversation after the other, as `c` is their order. Raises Refusal. */
   async send(chat, text, share) {
     const send = { cid: newCid(), text, share };
     chat.sending.push(send);

@@ -5,9 +5,11 @@ import { inWords } from "./words.js";
 
 const TYPING_MS = 3_000;
 
-function other(app, chat) { return chat.members.find((member) => member.user !== app.me())?.user; }
+/** The other one of a conversation of two. */
+export function other(app, chat) { return chat.members.find((member) => member.user !== app.me())?.user; }
 
-function title(app, chat, element) {
+/** Put its name into an element. */
+export function title(app, chat, element) {
   const user = other(app, chat);
   if (chat.title || !user) element.textContent = chat.title ?? "Only me"; else app.people.name(element, user);
   return element;
@@ -91,7 +93,7 @@ export function conversationView(app, root, id) {
   const kept = (key, make) => { if (!lines.has(key)) lines.set(key, make()); return lines.get(key); };
   const line = (event) => kept(event.c, () => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
     h("p", { dir: "auto" }, event.erased ? "(taken back)" : shared(event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
-  const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, send.text), h("span", { class: "faint" }, "sending…")));
+  const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, said({ ev: "message", ...send })), h("span", { class: "faint" }, "sending…")));
   const marks = () => {
     const mine = [...log.querySelectorAll(".mine[data-c]")], last = mine.at(-1), them = chat.members.find((member) => member.user === other(app, chat));
     for (const one of mine) if (one !== last || !them) one.querySelector(".state").textContent = "";

@@ -4,6 +4,7 @@ import { openComments } from "./comments.js";
 import { byline, dialog, h, icon, toast } from "./dom.js";
 import { markButton } from "./marks.js";
 import { pictures } from "./pictures.js";
+import { sharePost } from "./sharing.js";
 import { count, inWords } from "./words.js";
 
 const LONG = 220, LINES = 4;
@@ -22,6 +23,7 @@ export function postCard(app, told) {
     pictures(post.media, username),
     h("div", { class: "deeds" },
       markButton(app, post, { mark: "liked", total: "likes", path: `${path}/like`, sign: "heart", label: "Like" }, show), likes, comments,
+      h("button", { class: "quiet round", "aria-label": "Send to somebody", onclick: () => sharePost(app, post) }, icon("send")),
       h("span", { class: "gap" }),
       post.author.user === app.me() && h("button", { class: "quiet round", "aria-label": "Delete post", onclick: () => remove(app, post.id) }, icon("bin")),
       markButton(app, post, { mark: "saved", path: `${path}/save`, sign: "save", label: "Save" }, show)),

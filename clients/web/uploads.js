@@ -6,7 +6,7 @@ import { Refusal } from "./words.js";
 const PIECE = 512 * 1024, TRIES = 6;
 const VERSION = { "Tus-Resumable": "1.0.0" };
 
-/** Upload `file`; `progress(share)` is told 0…1. Answers the id under which it is a media. Raises Refusal. */
+/** Upload `file`; `progress(share)` is told 0…1. Answers the id under which it is a media. Raises Refusal; once `aborted`, its reason. */
 export async function upload(api, file, progress, aborted) {
   const created = await ask(api, "POST", "/v1/uploads", {
     "Upload-Length": String(file.size),
@@ -15,7 +15,10 @@ export async function upload(api, file, progress, aborted) {
   const path = new URL(created.headers.get("Location"), location.href).pathname;
   let offset = 0, tries = 0;
   while (offset < file.size) {
-    aborted?.throwIfAborted();
+    if (aborted?.aborted) {
+      ask(api, "DELETE", path).catch(() => undefined);
+      aborted.throwIfAborted();
+    }
     try {
       const sent = await ask(api, "PATCH", path, {
         "Upload-Offset": String(offset),

@@ -191,6 +191,15 @@ async def talked(ada: Someone, ben: Someone) -> None:
     await ben.go("#/inbox")
     await ben.see("on my way")
     await ben.shoot("inbox")
+    await ben.go("#/")
+    await ben.page.get_by_role("article").first.get_by_role("button", name="Send to somebody").click()
+    await ben.page.get_by_role("dialog").get_by_role("button", name="Send", exact=True).click()
+    await ben.see("Sent")
+    await ben.shoot("send-to")
+    await ben.page.keyboard.press("Escape")
+    await (await ada.see("Shared a post")).click()
+    await ada.page.get_by_role("article", name="Post by ben").wait_for()
+    await ada.page.go_back()
 
 
 async def refused(ben: Someone, file: Path) -> None:
@@ -251,6 +260,8 @@ async def test_a_feed_goes_on_where_a_whole_page_of_it_fits_on_the_screen(
         await gil.page.get_by_role("article").nth(15).wait_for()
         assert await gil.page.evaluate("scrollY") == place > 0
         await revoked(gil)
+        # Its pictures are not there: nothing else is amiss.
+        assert [complaint for complaint in gil.complaints if "/v1/media/" not in complaint] == []
 
 
 async def revoked(gil: Someone) -> None:
