@@ -5,8 +5,8 @@ import { attend, byline, dialog, h, icon, toast } from "./dom.js";
 import { markButton } from "./marks.js";
 import { count, inWords } from "./words.js";
 
-/** Show them over the page; `counted({comments})` is told another total of the post. */
-export function openComments(app, post, counted) {
+/** Show them over the page; `total(by)` is told by how many there are more or fewer of the post. */
+export function openComments(app, post, total) {
   const list = h("ul", { class: "threads" }), status = h("p", { class: "faint", role: "status" });
   const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", "aria-label": "Your comment", placeholder: "Say something kind" });
   const whom = h("p", { class: "answering", hidden: true }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
@@ -23,7 +23,6 @@ export function openComments(app, post, counted) {
       text.focus();
     }
   };
-  const total = (by) => counted({ comments: Math.max(0, post.comments + by) });
   const put = (comment, first) => {
     if (threads.has(comment.id)) return;
     const thread = threadOf(app, post, comment, { answer, gone: (lost) => { total(-lost); if (!list.children.length) empty(); } });

@@ -1,7 +1,19 @@
 // What I do to a thing with one press, and undo with another: likes and saves.
 
 import { h, icon, toast } from "./dom.js";
+import { totalOf } from "./rules.js";
 import { inWords } from "./words.js";
+
+/** Change a total of `thing` by what I did. */
+export function change(thing, total, by) {
+  thing[total] = Math.max(0, (thing[total] ?? 0) + by);
+  thing.own = { ...thing.own, [total]: { at: Date.now(), by } };
+}
+
+/** Take totals as they are told. */
+export function take(thing, totals) {
+  for (const [total, told] of Object.entries(totals)) thing[total] = totalOf(thing[total], told, thing.own?.[total], Date.now());
+}
 
 /**
  * A button for `thing[mark]` at `path` (PUT, DELETE): right at once, and as it was when it is refused. `total` names the
@@ -13,7 +25,7 @@ export function markButton(app, thing, { mark, total, path, sign, label }, chang
   const show = () => { button.setAttribute("aria-pressed", String(Boolean(thing[mark]))); changed(); };
   const put = (on) => {
     thing[mark] = on;
-    if (total) thing[total] = Math.max(0, (thing[total] ?? 0) + (on ? 1 : -1));
+    if (total) change(thing, total, on ? 1 : -1);
     show();
   };
   const toggle = async () => {
@@ -21,7 +33,12 @@ export function markButton(app, thing, { mark, total, path, sign, label }, chang
     asking = true;
     const on = !thing[mark];
     put(on);
-    try { Object.assign(thing, await app.api.call(on ? "PUT" : "DELETE", path)); show(); } catch (fault) { put(!on); toast(inWords(fault)); }
+    try {
+      // How many comments there are is told live, too.
+      const { comments, ...told } = await app.api.call(on ? "PUT" : "DELETE", path);
+      Object.assign(thing, told);
+      show();
+    } catch (fault) { put(!on); toast(inWords(fault)); }
     asking = false;
   };
   button.setAttribute("aria-pressed", String(Boolean(thing[mark])));

@@ -2,17 +2,17 @@
 
 import { openComments } from "./comments.js";
 import { byline, dialog, h, icon, toast } from "./dom.js";
-import { markButton } from "./marks.js";
+import { change, markButton, take } from "./marks.js";
 import { pictures } from "./pictures.js";
 import { sharePost } from "./sharing.js";
 import { count, inWords } from "./words.js";
 
 const LONG = 220, LINES = 4;
 
-/** The article of a post. `article.count({likes, comments})` shows other totals. */
+/** The article of a post. `article.count({likes, comments})` shows totals that were told. */
 export function postCard(app, told) {
   const post = { likes: 0, comments: 0, ...told }, { username } = post.author, path = `/v1/posts/${post.id}`;
-  const likes = h("span", { class: "likes" }), comments = h("button", { class: "quiet", onclick: () => openComments(app, post, card.count) });
+  const likes = h("span", { class: "likes" }), comments = h("button", { class: "quiet", onclick: () => openComments(app, post, (by) => { change(post, "comments", by); show(); }) });
   const show = () => {
     likes.textContent = count(post.likes, "like");
     comments.replaceChildren(icon("comment"), post.comments.toLocaleString());
@@ -28,7 +28,7 @@ export function postCard(app, told) {
       post.author.user === app.me() && h("button", { class: "quiet round", "aria-label": "Delete post", onclick: () => remove(app, post.id) }, icon("bin")),
       markButton(app, post, { mark: "saved", path: `${path}/save`, sign: "save", label: "Save" }, show)),
     post.caption && caption(post.caption));
-  card.count = (totals) => { Object.assign(post, totals); show(); };
+  card.count = (totals) => { take(post, totals); show(); };
   show();
   return card;
 }

@@ -3,7 +3,7 @@
 export const PROTOCOL = "tidings.v1.json";
 export const RESUME_LATER = 3000;
 export const GOODBYE = 1000;
-const BASE_MS = 1_000, CAP_MS = 30_000, BAND_41_MS = 5_000;
+const BASE_MS = 1_000, CAP_MS = 30_000, BAND_41_MS = 5_000, FOLDED_MS = 7_500;
 
 // Final refusals; everything else a client sends again (§2).
 const FINAL = new Set(["bad_request", "unknown_op", "forbidden", "not_found", "conflict_state", "id_reused", "too_large"]);
@@ -24,6 +24,15 @@ export function afterClose(code, reason, tries, random = Math.random) {
   if (code >= 4100 && code < 4200) return { do: "resume", afterMs: told.retry_ms ?? BAND_41_MS };
   const moved = code === 4002 && typeof told.url === "string" ? told.url : undefined;
   return { do: "resume", afterMs: told.retry_ms ?? (moved ? 0 : jitter), url: moved, moved: code === 4002 };
+}
+
+/**
+ * The total to show when another is told, which may be FOLDED_MS old (§9): what I did myself at `own.at`, up or down by
+ * `own.by`, is not lost to one that does not hold it yet.
+ */
+export function totalOf(shown, told, own, now) {
+  if (!own || now - own.at > FOLDED_MS) return told;
+  return own.by > 0 ? Math.max(shown, told) : Math.min(shown, told);
 }
 
 function parsed(reason) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Log, Stream, afterClose, sendAgain } from "../../clients/web/rules.js";
+import { Log, Stream, afterClose, sendAgain, totalOf } from "../../clients/web/rules.js";
 import { decode } from "../../clients/web/thumbhash.js";
 
 const half = () => 0.5;
@@ -77,6 +77,12 @@ test("a log applies in order whatever comes first, and each place once", () => {
   assert.equal(log.take(event(4)), true);
   assert.deepEqual(log.events.map((one) => one.c), [3, 4, 5]);
   assert.equal(log.head, 5);
+});
+
+test("a total that is some seconds old does not take away what I did myself meanwhile", () => {
+  const liked = { at: 1_000, by: 1 }, unliked = { at: 1_000, by: -1 };
+  assert.deepEqual([totalOf(1, 0, liked, 3_000), totalOf(1, 2, liked, 3_000), totalOf(1, 0, liked, 20_000)], [1, 2, 0]);
+  assert.deepEqual([totalOf(4, 5, unliked, 3_000), totalOf(4, 3, unliked, 3_000), totalOf(4, 5, undefined, 3_000)], [4, 3, 5]);
 });
 
 test("older pages go before what is there, without repeats", () => {
