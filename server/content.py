@@ -42,7 +42,7 @@ from server.pools import Pools
 from server.posts.posting import Posting
 from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
-from server.posts.showing import Showing
+from server.posts.showing import PostShowing
 from server.stories.answering import Open
 from server.stories.stories import Stories
 from server.uploads.progress import Progress
@@ -81,7 +81,7 @@ class Content:
         self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
         self.pictures = Pictures(addresses, media, objects)
         self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
-        showing = Showing(pool, addresses.url)
+        showing = PostShowing(pool, addresses.url)
         watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, showing, watching)
         self.posting = Posting(pool, showing, hasten)

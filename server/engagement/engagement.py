@@ -13,7 +13,7 @@ from server.engagement.folding import Folding
 from server.engagement.grouping import Grouping
 from server.engagement.watching import Watching
 from server.observe import Metrics
-from server.posts.showing import Showing
+from server.posts.showing import PostShowing
 
 Marks = PostMarks | CommentMarks
 
@@ -21,7 +21,7 @@ Marks = PostMarks | CommentMarks
 class Engagement:
     """`pool` and `showing` are for who asks for comments and lists."""
 
-    def __init__(self, pool: Pool, showing: Showing, watching: Watching) -> None:
+    def __init__(self, pool: Pool, showing: PostShowing, watching: Watching) -> None:
         self.pool = pool
         self.showing = showing
         self.watching = watching

@@ -14,7 +14,7 @@ from protocol.ids import UserId
 from protocol.posting import NewPost, PostMade, PostPatch, PostsQuery
 from protocol.posts import Post, PostId, Posts
 from protocol.replies import Done
-from server.posts.showing import Showing
+from server.posts.showing import PostShowing
 from server.refusals import NO_SUCH_POST
 
 # The same for who does not exist, who blocks me, and who shows what they post only to who follows them.
@@ -26,7 +26,7 @@ class Posting:
     """Makes, changes and lists posts for callers; all raise `UnavailableError`. `published` is called when there may be
     one more to tell of."""
 
-    def __init__(self, pool: Pool, showing: Showing, published: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, showing: PostShowing, published: Callable[[], None]) -> None:
         self._pool = pool
         self._published = published
         self._showing = showing

@@ -15,7 +15,7 @@ Url = Callable[[UserId, MediaId], str]
 """The address of a picture for that viewer, with `{variant}` in it."""
 
 
-class Showing:
+class PostShowing:
     """Shows posts to whoever asks; `url` makes the addresses of their pictures."""
 
     def __init__(self, pool: Pool, url: Url) -> None:

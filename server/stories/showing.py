@@ -13,7 +13,7 @@ _ENTRY_BYTES, _STORY_BYTES = 100, 90
 """What an entry of a tray and each story in it take, as JSON, besides the names."""
 
 
-class Showing:
+class StoryShowing:
     """`addresses` signs for the viewer. Whose story it is sees the picture as long as it is theirs."""
 
     def __init__(self, addresses: MediaAddresses) -> None:

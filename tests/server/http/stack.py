@@ -69,11 +69,11 @@ from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
-from server.posts.showing import Showing
+from server.posts.showing import PostShowing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.stories.posting import StoryPosting
-from server.stories.showing import Showing as StoryShowing
+from server.stories.showing import StoryShowing
 from server.tokens import Caller, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
@@ -90,14 +90,14 @@ Client = TestClient[web.Request, web.Application]
 
 def posting(pool: Pool) -> Posting:
     """The posts of a database."""
-    showing = Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
+    showing = PostShowing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
     return Posting(pool, showing, lambda: None)
 
 
 def engagement(pool: Pool) -> Engagement:
     """The likes and comments of a database."""
     watching = Watching(pool, lambda connection: None, lambda audience, event: None, lambda: False)
-    return Engagement(pool, Showing(pool, lambda viewer, media: media), watching)
+    return Engagement(pool, PostShowing(pool, lambda viewer, media: media), watching)
 
 
 class Talks:
