@@ -23,8 +23,9 @@ _PRIVATE = "exists (select from account where id = {author} and private offset 0
 _FRIENDLY = f"not {BLOCKED.format(one='{viewer}', other='{author}')}"
 
 PERSON = f"""({{viewer}} = {{author}} or ({_FRIENDLY}
-    and (not {_PRIVATE} or {FOLLOWS.format(one="{viewer}", other="{author}")})))"""
-"""`viewer` may see what `author` shows: nobody blocks, and who is private has let them follow."""
+    and ({FOLLOWS.format(one="{viewer}", other="{author}")} or not {_PRIVATE})))"""
+"""`viewer` may see what `author` shows: nobody blocks, and who is private has let them follow. Mostly it is
+followers who look: they are asked about first."""
 
 
 def _by(condition: str, author: str) -> str:

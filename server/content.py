@@ -17,6 +17,7 @@ from persistence.objects.contract import Objects
 from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
 from persistence.posts import clearing as posts
+from persistence.posts.reading import PostReader
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
@@ -42,7 +43,6 @@ from server.pools import Pools
 from server.posts.posting import Posting
 from server.posts.publishing import Publishing
 from server.posts.sharing import seen_share
-from server.posts.showing import Showing
 from server.stories.answering import Open
 from server.stories.stories import Stories
 from server.uploads.progress import Progress
@@ -81,16 +81,16 @@ class Content:
         self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
         self.pictures = Pictures(addresses, media, objects)
         self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
-        showing = Showing(pool, addresses.url)
+        reader = PostReader(pool, addresses.url)
         watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
-        self.engagement = Engagement(pool, showing, watching)
-        self.posting = Posting(pool, showing, hasten)
+        self.engagement = Engagement(pool, reader, watching)
+        self.posting = Posting(pool, reader, hasten)
         self.sees = partial(seen_share, pool)
         self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
         self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
-        self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
+        self.feed = Feed(FeedStore(pool, reader), lists, router, load, user, celebrated, clock, monotonic)
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
         self.stories = Stories(
             PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated

@@ -20,7 +20,7 @@ from protocol.trays import StoryId
 from server.media.addresses import MediaAddresses
 from server.stories.answering import Answering
 from server.stories.posting import StoryPosting
-from server.stories.showing import Showing
+from server.stories.showing import StoryShowing
 from server.stories.telling import Telling
 from tests.pictures import brought
 
@@ -51,7 +51,7 @@ class StoryGround:
         self.addresses = MediaAddresses([("1", b"k" * 32)], lambda: Millis(skew_ms))
         self.telling = Telling(self.moving, self._deliver, self._add, lambda: None, most=10_000)
         self.answering = Answering(self.store, lambda user, event: self._hear([user], event), self._open)
-        self.posting = StoryPosting(self.store, Showing(self.addresses), lambda: None)
+        self.posting = StoryPosting(self.store, StoryShowing(self.addresses), lambda: None)
 
     @property
     def heard(self) -> list[tuple[set[str], str, str]]:

@@ -86,16 +86,18 @@ class Feed(msgspec.Struct, frozen=True):
 
         async def first(client: Client) -> None:
             begun = monotonic()
-            self._check(load, _read_packed(await client.ask("feed.page", limit=PAGE)))
+            page = await client.ask("feed.page", limit=PAGE)
             cold.append(monotonic() - begun)
+            self._check(load, _read_packed(page))
 
         await for_each(clients, first, progress, "every list is rebuilt", at_once=2)
         random, meter = Random(self.seed), Meter(stage.nodes, stage.stores)
         async with asyncio.TaskGroup() as asking:
 
             async def again(client: Client, due: float, taken: array[float]) -> None:
-                self._check(load, _read_packed(await client.ask("feed.page", limit=PAGE)))
+                page = await client.ask("feed.page", limit=PAGE)
                 taken.append(monotonic() - due)
+                self._check(load, _read_packed(page))
 
             progress(f"{self.rate:.0f} pages/s over sockets")
 

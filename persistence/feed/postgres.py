@@ -6,12 +6,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from persistence.feed import statements
-from persistence.feed.lists import MOST, Edges, Marker
+from persistence.feed.lists import MOST, Edges, Marker, Standing
 from persistence.feed.places import NEWEST, Place
 from persistence.pool import Pool, fetch
-from persistence.posts.reading import Shown, read_posts
+from persistence.posts.reading import PostReader
 from protocol.ids import UserId
-from protocol.posts import PostId
+from protocol.posts import Post, PostId
 
 WITHIN_S = 2.0
 CANDIDATES = 20_000
@@ -61,15 +61,16 @@ class Followers(Struct, frozen=True):
 class FeedStore:
     """Every method raises `UnavailableError`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, posts: PostReader) -> None:
         self._pool = pool
+        self._posts = posts
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    async def standing(self, user: UserId) -> tuple[Edges, int]:
-        """What edges the user has to those they follow, and the version of the celebrities."""
+    async def standing(self, user: UserId) -> Standing:
+        """What a list of the user has to heed."""
         [row] = await fetch(self._pool, WITHIN_S, statements.STANDING, int(user))
-        return Edges(row[0] or 0, row[1]), row[2]
+        return Standing(Edges(row[0] or 0, row[1]), row[2])
 
     async def followed(self, user: UserId) -> Followed:
         """Whom the user follows."""
@@ -101,10 +102,14 @@ class FeedStore:
             found[author].append(Place(at, id))
         return found
 
-    async def posts(self, user: UserId, posts: Sequence[PostId]) -> list[Shown]:
-        """Those that belong into the user's feed now, in the order asked for."""
-        found = await read_posts(self._pool, user, posts, statements.FEED)
-        return [post for post in found if post.state == "published"]
+    async def posts(self, user: UserId, posts: list[int]) -> tuple[dict[int, Post], Standing]:
+        """Those that belong into the user's feed now, and what a list of the user has to heed."""
+        asked = self._posts.ask(posts)
+        rows = await fetch(self._pool, WITHIN_S, statements.FEED, int(user), *asked.arguments)
+        newest, near, version, *_ = rows[0]
+        # After the standing come the id of a post, none when nothing is shown, and its state unless it is published.
+        found = {row[3]: self._posts.post(user, asked, *row[3:]) for row in rows if row[3] and row[4] is None}
+        return found, Standing(Edges(newest or 0, near), version)
 
     async def features(self, user: UserId, posts: Sequence[int]) -> dict[int, Features]:
         """What a ranker is given, by post."""

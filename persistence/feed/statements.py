@@ -7,16 +7,6 @@ from persistence.privacy import POST
 MICROS = "(extract(epoch from {}) * 1000000)::bigint"
 _AT = "timestamptz 'epoch' + {} * interval '1 microsecond'"
 
-_BODY, _ORDER = READ.rsplit("\norder by ", 1)
-FEED = f"""{_BODY}
-  and (p.author = $1 or {FOLLOWS.format(one="$1::bigint", other="p.author")})
-  and not {MUTED.format(one="$1::bigint", other="p.author")}
-order by {_ORDER}"""
-"""`READ`, of those only that belong into my feed: what I do or others do takes effect with the next reading.
-
-That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
-reads them all, by the index of the published ones."""
-
 NEAR_S, NEAR = 5, 50
 """Edges that begin so shortly before the newest are counted, up to so many: one may be committed after a later one."""
 
@@ -28,6 +18,17 @@ select {MICROS.format("n.at")},
   n.version
 from (select (select f.at from follow f where f.follower = $1 and f.requested = false order by f.at desc limit 1) as at,
     (select version from celebrity_version) as version) n"""
+
+_SHOWN = READ[: READ.rindex("\norder by ")]
+FEED = f"""
+select standing.*, shown.* from ({STANDING}) standing left join lateral ({_SHOWN}
+  and (p.author = $1 or {FOLLOWS.format(one="$1::bigint", other="p.author")})
+  and not {MUTED.format(one="$1::bigint", other="p.author")}) shown on true"""
+"""`STANDING`, and beside it `READ` of those only that belong into my feed, in no order: what I do or others do takes
+effect with the next reading. One row at least, which has no post when there is none to show.
+
+That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
+reads them all, by the index of the published ones."""
 
 # Whom I follow, and me, each with whether they are a celebrity. As many as one may follow.
 FOLLOWED = f"""

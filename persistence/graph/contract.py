@@ -33,7 +33,7 @@ Names = Literal["followers", "following", "requests", "block", "mute", "restrict
 Others = Literal["followers", "following"]
 """Lists of anybody's."""
 
-Refused = Literal["absent", "blocked", "no request", "full"]
+GraphRefusal = Literal["absent", "blocked", "no request", "full"]
 """Why a deed is not done. `absent`: no such person, or one who blocks me. `blocked`: I block them. `no request`: none
 of theirs waits. `full`: the list that would grow has as many as there may be."""
 
@@ -50,7 +50,7 @@ LIMITS: dict[Names, int] = {
 class GraphStore(Protocol):
     """Every method raises `UnavailableError`; two people are never the same one."""
 
-    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
+    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | GraphRefusal:
         """Do it, and write its activities (`protocol.activity`) with it; a repeat changes and writes nothing.
 
         Deeds between two people happen one after the other. Blocking ends what the two follow and asked, and takes

@@ -6,7 +6,7 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
-from persistence.graph.contract import Deed, Kind, Names, Refused
+from persistence.graph.contract import Deed, GraphRefusal, Kind, Names
 from protocol.activity import Activity
 from protocol.activity import Kind as Told
 from protocol.graph import Relation, State
@@ -46,7 +46,7 @@ _STATES: Mapping[Edge | None, State] = {
 }
 
 
-def decide(relationship: Relationship | None, deed: Deed) -> Relationship | Refused:
+def decide(relationship: Relationship | None, deed: Deed) -> Relationship | GraphRefusal:
     """Where I stand after my deed; the same when it changes nothing. None is a relationship with nobody."""
     if relationship is None or relationship.barred:
         return "absent"
@@ -69,7 +69,7 @@ def decide(relationship: Relationship | None, deed: Deed) -> Relationship | Refu
             assert_never(deed)
 
 
-def _follow(relationship: Relationship) -> Relationship | Refused:
+def _follow(relationship: Relationship) -> Relationship | GraphRefusal:
     if "block" in relationship.mine:
         return "blocked"
     # What waits is let in by following again, should they be private no more.
@@ -78,7 +78,7 @@ def _follow(relationship: Relationship) -> Relationship | Refused:
     return msgspec.structs.replace(relationship, forth="requested" if relationship.private else "following")
 
 
-def _answer(relationship: Relationship, deed: Literal["accept", "decline", "remove"]) -> Relationship | Refused:
+def _answer(relationship: Relationship, deed: Literal["accept", "decline", "remove"]) -> Relationship | GraphRefusal:
     waits = relationship.back == "requested"
     if deed == "accept":
         if relationship.back is None:

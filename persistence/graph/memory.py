@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from persistence.conversations.database import Database, Transaction
 from persistence.cursors import cursor, read_cursor
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Kind, Names, Others, Refused
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, GraphRefusal, Kind, Names, Others
 from persistence.graph.decision import Edge, Relationship, activities, decide, grown, shown
 from persistence.people.contract import Account
 from protocol.activity import Activity
@@ -102,8 +102,8 @@ class MemoryGraph:
         self._database = database
         self._tables = tables
 
-    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
-        async def change(transaction: Transaction) -> Relation | Refused:
+    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | GraphRefusal:
+        async def change(transaction: Transaction) -> Relation | GraphRefusal:
             await transaction.lock(sorted((("graph", int(me)), ("graph", int(them)))))
             before, now = self._tables.relationship(me, them), self._database.now()
             after = decide(before, deed)

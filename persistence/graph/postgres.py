@@ -5,7 +5,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from persistence.cursors import cursor, read_cursor
 from persistence.graph import rows
-from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, Names, Others, Refused
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, VIA, Deed, GraphRefusal, Names, Others
 from persistence.graph.decision import Relationship, activities, counted, decide, grown, shown
 from persistence.graph.statements import (
     ALONE,
@@ -40,7 +40,7 @@ class PostgresGraph:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | Refused:
+    async def change(self, me: UserId, them: UserId, deed: Deed) -> Relation | GraphRefusal:
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.execute(MINE_FIRST if int(me) < int(them) else THEIRS_FIRST, int(me), int(them))
             [row] = await connection.fetch(RELATIONSHIP, int(me), int(them))

@@ -19,7 +19,7 @@ WITHIN_S = 2.0
 TRIES = 3
 """How often an id may be taken that was just drawn, or somebody faster with the same cid."""
 
-Refused = Literal["no media", "rejected", "too many"]
+StoryRefusal = Literal["no media", "rejected", "too many"]
 """Why a story is not made. `too many`: as many as there may be at once are there."""
 
 
@@ -39,7 +39,7 @@ class PostgresStories:
 
     async def create(
         self, author: UserId, cid: str, digest: bytes, media: str, *, close_friends: bool
-    ) -> Made | Refused:
+    ) -> Made | StoryRefusal:
         """A story of the author's own picture; it is published when that is ready."""
         shard = int(author) >> 10 & SHARDS - 1
         for left in reversed(range(TRIES)):

@@ -5,12 +5,20 @@ from typing import Literal
 import asyncpg
 from msgspec import UNSET, Struct
 
-from persistence.media.rows import Picture
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.media import MediaId
 from protocol.posts import Author
 from protocol.stories import Viewer
 from protocol.trays import ShownStory, StoryId, TrayEntry, TrayStory
+
+
+class Picture(Struct, frozen=True, gc=False):
+    """One that is ready; `width` and `height` are of its largest variant."""
+
+    id: MediaId
+    width: int
+    height: int
+    thumbhash: bytes | None
 
 
 class Shown(Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from persistence.engagement.marks import Deed, mark
 from persistence.pool import Pool
+from persistence.posts.reading import PostReader
 from persistence.tallies.folding import fold
 from protocol.engagement import CommentMarks, PostMarks
 from protocol.ids import UserId
@@ -13,17 +14,16 @@ from server.engagement.folding import Folding
 from server.engagement.grouping import Grouping
 from server.engagement.watching import Watching
 from server.observe import Metrics
-from server.posts.showing import Showing
 
 Marks = PostMarks | CommentMarks
 
 
 class Engagement:
-    """`pool` and `showing` are for who asks for comments and lists."""
+    """`pool` and `posts` are for who asks for comments and lists."""
 
-    def __init__(self, pool: Pool, showing: Showing, watching: Watching) -> None:
+    def __init__(self, pool: Pool, posts: PostReader, watching: Watching) -> None:
         self.pool = pool
-        self.showing = showing
+        self.posts = posts
         self.watching = watching
         self._folding = Folding(partial(fold, pool))
         deeds: tuple[Deed, ...] = get_args(Deed)

@@ -7,19 +7,19 @@
     newest posts of celebrities ┘
 
 A list names the newest edges that it was built from and the version of the celebrities that it heeds. Both are looked
-up with every page, by three looks at indexes: a follow, wherever and however it came about, and a celebrity's rise or
-fall count from the next page on.
+up with the posts of every page, by three looks at indexes: a follow, wherever and however it came about, and a
+celebrity's rise or fall count from the next page on. Where they have changed, candidates are asked for again.
 """
 
 import asyncio
 from collections.abc import Callable
 from secrets import token_hex
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from persistence.faults import UnavailableError
-from persistence.feed.lists import MOST, Edges, FeedLists, Listed
+from persistence.feed.lists import MOST, Edges, FeedLists, Listed, Marker, Standing
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import FeedStore, marker_of
 from protocol.ids import UserId
@@ -31,6 +31,15 @@ REBUILDS, TURN_WITHIN_S = 4, 1.0
 """Lists that a node rebuilds at once, and how long one waits for its turn: when all are lost at once, pages that need
 no rebuilding go on, and those for which there is no room are refused for now."""
 CHANGES = 1_000
+NOW = 2**63
+"""The version of what was read without a list: it heeds all."""
+
+
+class Found(NamedTuple):
+    """Candidates, and what they were found by."""
+
+    source: Source
+    marker: Marker
 
 
 class Candidates:
@@ -45,26 +54,25 @@ class Candidates:
         self._flying: dict[UserId, asyncio.Future[Listed]] = {}
         self._outage = Outage("feeds are read from Postgres alone")
 
-    async def before(self, user: UserId, place: Place, count: int) -> Source:
-        """The next places, about so many. Raises `UnavailableError`."""
-        listed = await self._listed(user, place, count)
+    async def before(self, user: UserId, place: Place, count: int, standing: Standing | None = None) -> Found:
+        """The next places, about so many, heeding `standing`; without it, whatever the list heeds. Raises
+        `UnavailableError`."""
+        listed = await self._listed(user, place, count, standing)
         celebrities = await self._celebrities.before(listed.marker.celebrities, place, count)
-        return merged([Source(listed.places, listed.whole), *celebrities])
+        return Found(merged([Source(listed.places, listed.whole), *celebrities]), listed.marker)
 
-    async def _listed(self, user: UserId, place: Place, count: int) -> Listed:
+    async def _listed(self, user: UserId, place: Place, count: int, standing: Standing | None) -> Listed:
         lists = self._lists
         if lists is None:
             return await self._read_straight(user, place, count)
-        (edges, version), listed = await asyncio.gather(
-            self._store.standing(user), self._read(lists, user, place, count)
-        )
+        listed = await self._read(lists, user, place, count)
         if listed == "unknown":
             return await self._read_straight(user, place, count)
-        if listed and listed.marker.edges >= edges:
-            if listed.marker.version >= version:
-                return listed
-            if heeding := await self._heed(lists, user, listed, version):
-                return heeding
+        if listed and (standing is None or listed.marker.heeds(standing)):
+            return listed
+        edges, version = standing or await self._store.standing(user)
+        if listed and listed.marker.edges >= edges and (heeding := await self._heed(lists, user, listed, version)):
+            return heeding
         whole = await self._rebuild_once(lists, user, edges, version)
         places = [one for one in whole.places if one < place]
         return Listed(whole.marker, places[:count], len(places) <= count)
@@ -138,7 +146,7 @@ class Candidates:
             followed = await self._store.followed(user)
             places = await self._store.candidates(followed.ordinary, min(place, NEWEST), count)
         self.straight += 1
-        return Listed(marker_of(followed, 0), places, len(places) < count)
+        return Listed(marker_of(followed, NOW), places, len(places) < count)
 
     def _turn(self) -> "_Turn":
         return _Turn(self._turns)

@@ -20,7 +20,6 @@ from server.feed.ranking import rank
 from server.feed.telling import Telling
 from server.load import Load, Sheds
 from server.observe import Metrics
-from server.posts.showing import Url
 
 
 class Ways(Protocol):
@@ -45,7 +44,6 @@ class Feed:
         self,
         store: FeedStore,
         lists: FeedLists | None,
-        url: Url,
         ways: Ways,
         load: Load,
         user: Callable[[UserId], User | None],
@@ -56,7 +54,7 @@ class Feed:
         self._ways = ways
         self._user = user
         self._candidates = Candidates(store, lists, now)
-        self._pages = Pages(self._candidates, store, lists, url, rank, clock, now)
+        self._pages = Pages(self._candidates, store, lists, rank, clock, now)
         self._telling = Telling(store, _Here(ways, user, load), now)
         self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
         ways.tell_feed(self._telling.interested, self._changed)

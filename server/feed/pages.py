@@ -7,7 +7,7 @@ the feed goes on below that place with the newest first.
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from persistence.cursors import cursor, read_cursor
 from persistence.faults import UnavailableError
-from persistence.feed.lists import FeedLists
+from persistence.feed.lists import FeedLists, Standing
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import FeedStore
 from protocol.codec import JSON
@@ -26,8 +26,8 @@ from protocol.ids import Millis, UserId
 from protocol.posts import Post, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
+from server.feed.merging import Source
 from server.feed.ranking import Candidate, Rank
-from server.posts.showing import Url, shown
 
 WINDOW = 150
 """The newest candidates, which are ranked."""
@@ -54,15 +54,14 @@ class _Ranked(NamedTuple):
 
 
 class Pages:
-    """`url` makes the addresses of pictures; `clock` is milliseconds since 1970, `now` monotonic
-    seconds. `fallbacks` counts ranked pages that had to be in the order of time."""
+    """`clock` is milliseconds since 1970, `now` monotonic seconds. `fallbacks` counts ranked pages that had to be in
+    the order of time."""
 
     def __init__(
         self,
         candidates: Candidates,
         store: FeedStore,
         lists: FeedLists | None,
-        url: Url,
         rank: Rank,
         clock: Callable[[], Millis],
         now: Callable[[], float],
@@ -71,7 +70,6 @@ class Pages:
         self._candidates = candidates
         self._store = store
         self._lists = lists
-        self._url = url
         self._rank = rank
         self._clock = clock
         self._now = now
@@ -92,8 +90,8 @@ class Pages:
     async def _latest(self, user: UserId, before: Place, limit: int) -> Posts:
         page = _Page(limit)
         for _ in range(ROUNDS):
-            source = await self._candidates.before(user, before, page.room + MORE)
-            looked = await self._fill(user, page, source.places)
+            source, posts = await self._read(user, before, page.room + MORE)
+            looked = page.fill(source.places, posts)
             if looked:
                 before = looked[-1]
             if len(looked) == len(source.places) and source.whole:
@@ -102,16 +100,22 @@ class Pages:
                 break
         return Posts(page.items, cursor(*before))
 
-    async def _fill(self, user: UserId, page: "_Page", places: Sequence[Place]) -> Sequence[Place]:
-        """Put those that are shown on the page while it has room; the places that were looked at."""
-        asked = places[: page.room + MORE]
-        posts = await self._store.posts(user, [place.post for place in asked])
-        known = {post.id: post for post in posts}
-        for number, place in enumerate(asked):
-            post = known.get(place.post)
-            if post and not page.take(shown(user, post, self._url)):
-                return asked[:number]
-        return asked
+    async def _read(self, user: UserId, before: Place, count: int) -> tuple[Source, dict[int, Post]]:
+        """So many candidates at most, and those of them that are shown.
+
+        Mostly the list still heeds all: what it has to heed is read with the posts, and only when it does not both are
+        read again.
+        """
+        found = await self._candidates.before(user, before, count)
+        posts, standing = await self._posts(user, found.source.places[:count])
+        if not found.marker.heeds(standing):
+            found = await self._candidates.before(user, before, count, standing)
+            posts, _ = await self._posts(user, found.source.places[:count])
+        places, whole = found.source
+        return Source(places[:count], whole and len(places) <= count), posts
+
+    async def _posts(self, user: UserId, places: Sequence[Place]) -> tuple[dict[int, Post], Standing]:
+        return await self._store.posts(user, [place.id for place in places])
 
     # -- ranked -----------------------------------------------------------------------------------------------------
 
@@ -120,8 +124,8 @@ class Pages:
         if self._lists is None or self._now() < self._ranks_from:
             self.fallbacks += 1
             return await self._latest(user, before, limit)
-        source = await self._candidates.before(user, before, WINDOW)
-        places = source.places[:WINDOW]
+        found = await self._candidates.before(user, before, WINDOW, await self._store.standing(user))
+        places = found.source.places[:WINDOW]
         order, token = await self._ordered(user, places), token_hex(8)
         try:
             if order:
@@ -160,7 +164,8 @@ class Pages:
     async def _walk(self, user: UserId, ranked: _Ranked, order: Sequence[Place], limit: int) -> Posts:
         page, offset = _Page(limit), ranked.offset
         while offset < len(order) and not page.full:
-            looked = await self._fill(user, page, order[offset:])
+            asked = order[offset : offset + page.room + MORE]
+            looked = page.fill(asked, (await self._posts(user, asked))[0])
             offset += len(looked)
             if not looked:
                 break
@@ -180,7 +185,15 @@ class _Page:
     def full(self) -> bool:
         return self.room <= 0
 
-    def take(self, post: Post) -> bool:
+    def fill(self, places: Sequence[Place], posts: Mapping[int, Post]) -> Sequence[Place]:
+        """Put those that are shown on the page while it has room; the places that were looked at."""
+        for number, place in enumerate(places):
+            post = posts.get(place.id)
+            if post and not self._take(post):
+                return places[:number]
+        return places
+
+    def _take(self, post: Post) -> bool:
         """Put it on the page; False: there is no room for it."""
         self._bytes -= len(JSON.encode(post))
         if self.full or (self._bytes < 0 and self.items):

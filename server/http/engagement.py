@@ -48,7 +48,7 @@ async def _saved(services: Services, caller: Caller, call: Call) -> Answer:
     query: CommentsQuery = call.query
     engagement = services.engagement
     posts, after = await lists.saved(engagement.pool, caller.user, _given(query.before), query.limit)
-    return Posts(await engagement.showing.posts(caller.user, posts), after)
+    return Posts(await engagement.posts.read(caller.user, posts), after)
 
 
 async def _comment(services: Services, caller: Caller, call: Call) -> Answer:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from msgspec import UNSET
 
-from persistence.graph.contract import LIMITS, Deed, Names, Others, Refused
+from persistence.graph.contract import LIMITS, Deed, GraphRefusal, Names, Others
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery, Suggestions
 from server.http.services import Answer, Call, Handler, Services
@@ -19,7 +19,7 @@ MYSELF = Refusal("bad_request", "id: that is you: name somebody else")
 # The same for who does not exist, who blocks me, and who shows their lists only to who follows them.
 NO_SUCH_LIST = Refusal("not_found", "there is no such user, or their lists are not for you")
 
-_REFUSALS: Mapping[Refused, Refusal] = {
+_REFUSALS: Mapping[GraphRefusal, Refusal] = {
     "absent": NO_SUCH_USER,
     "blocked": Refusal("conflict_state", "you block this person: unblock them first"),
     "no request": Refusal("not_found", "there is no request of this person"),

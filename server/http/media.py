@@ -23,12 +23,12 @@ Spend = Callable[[web.Request, str | None, list[Verdict]], Refusal | None]
 
 def add_media(app: web.Application, pictures: Pictures, spend: Spend) -> None:
     """Its route."""
-    showing = Showing(pictures, spend)
-    app.router.add_route(hdrs.METH_GET, PATH, showing.show)
-    app.router.add_route(hdrs.METH_HEAD, PATH, showing.show)
+    serving = PictureServing(pictures, spend)
+    app.router.add_route(hdrs.METH_GET, PATH, serving.show)
+    app.router.add_route(hdrs.METH_HEAD, PATH, serving.show)
 
 
-class Showing:
+class PictureServing:
     """Whatever is wrong is answered alike: with 404."""
 
     def __init__(self, pictures: Pictures, spend: Spend) -> None:

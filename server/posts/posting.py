@@ -9,12 +9,12 @@ from persistence.pool import Pool
 from persistence.posts.changing import change, delete
 from persistence.posts.lists import State, may_list, page_of
 from persistence.posts.making import Unfit, make, stub
+from persistence.posts.reading import PostReader
 from protocol.errors import ID_REUSED, UNAVAILABLE, Refusal
 from protocol.ids import UserId
 from protocol.posting import NewPost, PostMade, PostPatch, PostsQuery
 from protocol.posts import Post, PostId, Posts
 from protocol.replies import Done
-from server.posts.showing import Showing
 from server.refusals import NO_SUCH_POST
 
 # The same for who does not exist, who blocks me, and who shows what they post only to who follows them.
@@ -26,10 +26,10 @@ class Posting:
     """Makes, changes and lists posts for callers; all raise `UnavailableError`. `published` is called when there may be
     one more to tell of."""
 
-    def __init__(self, pool: Pool, showing: Showing, published: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, posts: PostReader, published: Callable[[], None]) -> None:
         self._pool = pool
         self._published = published
-        self._showing = showing
+        self._posts = posts
 
     async def make(self, me: UserId, new: NewPost) -> PostMade | Refusal:
         made = await make(self._pool, me, new)
@@ -40,13 +40,13 @@ class Posting:
         if made.digest != new.digest():
             return ID_REUSED
         self._published()
-        shown = [] if made.gone else await self._showing.posts(me, [made.id])
+        shown = [] if made.gone else await self._posts.read(me, [made.id])
         if not shown:
             return await stub(self._pool, made.id)
         return PostMade(**msgspec.structs.asdict(shown[0]), dup=made.again)
 
     async def get(self, me: UserId, id: PostId) -> Post | Refusal:
-        shown = await self._showing.posts(me, [id])
+        shown = await self._posts.read(me, [id])
         return shown[0] if shown else NO_SUCH_POST
 
     async def change(self, me: UserId, id: PostId, patch: PostPatch) -> Post | Refusal:
@@ -67,4 +67,4 @@ class Posting:
         """Mine, or those of an author who shows them to me."""
         before = None if query.before is UNSET else query.before
         ids, then = await page_of(self._pool, author or me, state, before, query.limit)
-        return Posts(await self._showing.posts(me, ids), UNSET if then is None else then)
+        return Posts(await self._posts.read(me, ids), UNSET if then is None else then)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from persistence.stories.postgres import PostgresStories, Refused
+from persistence.stories.postgres import PostgresStories, StoryRefusal
 from persistence.stories.statements import LIVE
 from protocol.errors import ID_REUSED, Refusal
 from protocol.graph import PeopleQuery
@@ -14,9 +14,9 @@ from protocol.stories import ArchiveQuery, NewStory, Stories, Story, Viewers
 from protocol.trays import StoryId
 from server.refusals import NO_SUCH_USER
 from server.stories.answering import NO_SUCH_STORY
-from server.stories.showing import Showing
+from server.stories.showing import StoryShowing
 
-_REFUSALS: dict[Refused, Refusal] = {
+_REFUSALS: dict[StoryRefusal, Refusal] = {
     "no media": Refusal("not_found", "media: there is no such picture of yours"),
     "rejected": Refusal("conflict_state", "media: this picture was rejected and cannot be shown"),
     "too many": Refusal("conflict_state", f"you have {LIVE} stories now, the most there may be: delete one, or wait"),
@@ -27,7 +27,7 @@ class StoryPosting:
     """What a signed-in user asks over HTTP. Every method raises `UnavailableError`. `published` is called when there
     may be one more story to tell of."""
 
-    def __init__(self, store: PostgresStories, showing: Showing, published: Callable[[], None]) -> None:
+    def __init__(self, store: PostgresStories, showing: StoryShowing, published: Callable[[], None]) -> None:
         self._store = store
         self._published = published
         self._showing = showing

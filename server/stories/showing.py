@@ -2,18 +2,18 @@
 
 from msgspec import UNSET
 
-from persistence.stories.rows import Shown
-from protocol.ids import UserId
+from persistence.stories.rows import Picture, Shown
+from protocol.ids import Millis, UserId
+from protocol.media import Media
 from protocol.stories import Story
 from protocol.trays import Tray, TrayEntry
 from server.media.addresses import MediaAddresses
-from server.media.showing import shown
 
 _ENTRY_BYTES, _STORY_BYTES = 100, 90
 """What an entry of a tray and each story in it take, as JSON, besides the names."""
 
 
-class Showing:
+class StoryShowing:
     """`addresses` signs for the viewer. Whose story it is sees the picture as long as it is theirs."""
 
     def __init__(self, addresses: MediaAddresses) -> None:
@@ -23,7 +23,7 @@ class Showing:
         """One story as its viewer sees it."""
         mine = read.author.user == viewer
         picture, until = read.picture, None if mine else read.expires_at
-        media = picture and shown(picture, self._addresses.url(viewer, picture.id, until))
+        media = picture and self._media(viewer, picture, until)
         return Story(
             id=read.id,
             author=read.author,
@@ -36,6 +36,10 @@ class Showing:
             state=UNSET if read.state == "published" else read.state,
             dup=dup,
         )
+
+    def _media(self, viewer: UserId, picture: Picture, until: Millis | None) -> Media:
+        url = self._addresses.url(viewer, picture.id, until)
+        return Media(picture.id, picture.width, picture.height, url, picture.thumbhash or UNSET)
 
 
 def cut(entries: list[TrayEntry], size: int) -> Tray:

@@ -19,7 +19,7 @@ from server.stories.answering import Answering, Open
 from server.stories.ending import Ending
 from server.stories.posting import StoryPosting
 from server.stories.relating import Relating
-from server.stories.showing import Showing
+from server.stories.showing import StoryShowing
 from server.stories.telling import Deliver, Telling
 
 
@@ -47,7 +47,7 @@ class Stories:
         self._clearing = Clearing(moving.clear, "deleted stories are not cleared away")
         self.relating = Relating(stories, moving, tell)
         self.answering = Answering(stories, tell, open)
-        self.posting = StoryPosting(stories, Showing(addresses), published)
+        self.posting = StoryPosting(stories, StoryShowing(addresses), published)
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "stories": (STORY, self._telling.moved),
             "story_media": (MEDIA, self._telling.settled),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from protocol.ids import UserId
-from server.uploads.refusals import NODE_FULL, USER_FULL, Refused
+from server.uploads.refusals import NODE_FULL, USER_FULL, UploadRefusal
 
 
 class Places:
@@ -20,7 +20,7 @@ class Places:
         return self._of.total()
 
     @contextmanager
-    def taken(self, user: UserId) -> Iterator[Refused | None]:
+    def taken(self, user: UserId) -> Iterator[UploadRefusal | None]:
         """One place for the length of the block, or why there is none."""
         if self._of.get(user, 0) >= self._per_user:
             yield USER_FULL

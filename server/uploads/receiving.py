@@ -18,7 +18,7 @@ from persistence.uploads.postgres import PostgresUploads, Upload
 from server.media.sniffing import HEAD_BYTES, sniffed, tells
 from server.uploads.assembling import piece_key
 from server.uploads.progress import Progress
-from server.uploads.refusals import ELSEWHERE, MISMATCH, NO_PICTURE, OVERRUN, SLOW, Refused
+from server.uploads.refusals import ELSEWHERE, MISMATCH, NO_PICTURE, OVERRUN, SLOW, UploadRefusal
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -67,7 +67,7 @@ class Receiving:
         self._pieces: list[str] = []
         self._signed_at = monotonic()
 
-    async def receive(self, parts: AsyncIterator[bytes]) -> Refused | None:
+    async def receive(self, parts: AsyncIterator[bytes]) -> UploadRefusal | None:
         """Take the body; None when all of it counts. Raises UnavailableError. `upload` says how far it is then."""
         try:
             refused = await self._take(parts)
@@ -75,7 +75,7 @@ class Receiving:
             await self._leave()
         return refused
 
-    async def adopt(self, head: bytes) -> Refused | None:
+    async def adopt(self, head: bytes) -> UploadRefusal | None:
         """All bytes are durable already, under the name of the piece from 0 on of claim 0. Raises UnavailableError."""
         try:
             kind = sniffed(head)
@@ -86,7 +86,7 @@ class Receiving:
         finally:
             await self._leave()
 
-    async def _take(self, parts: AsyncIterator[bytes]) -> Refused | None:
+    async def _take(self, parts: AsyncIterator[bytes]) -> UploadRefusal | None:
         ended: BodyEnded | None = None
         try:
             async for part in parts:
@@ -99,7 +99,7 @@ class Receiving:
         refused = self._look_at_head() or await self._store_all()
         return refused or (SLOW if ended and ended.slow else None)
 
-    async def _add(self, part: bytes) -> Refused | None:
+    async def _add(self, part: bytes) -> UploadRefusal | None:
         if self._stored + len(self._buffer) + len(part) > self.upload.length:
             return OVERRUN
         self._buffer += part
@@ -112,7 +112,7 @@ class Receiving:
                 return refused
         return await self._sign()
 
-    def _look_at_head(self) -> Refused | None:
+    def _look_at_head(self) -> UploadRefusal | None:
         """Is it a picture? Asked as soon as its first bytes are there."""
         upload = self.upload
         if upload.type is not None:
@@ -126,7 +126,7 @@ class Receiving:
         self.upload = replace(upload, type=f"image/{kind}")
         return None
 
-    async def _sign(self) -> Refused | None:
+    async def _sign(self) -> UploadRefusal | None:
         if (now := self._monotonic()) - self._signed_at < SIGN_S or self.upload.finished:
             return None
         self._signed_at = now
@@ -139,12 +139,12 @@ class Receiving:
         percent = 100 * (self._stored + len(self._buffer)) // upload.length
         self._progress.tell(upload.owner, upload.id, "received", min(percent, 99))
 
-    async def _store_all(self) -> Refused | None:
+    async def _store_all(self) -> UploadRefusal | None:
         if self._buffer and (refused := await self._store(len(self._buffer))):
             return refused
         return await self._count()
 
-    async def _store(self, size: int) -> Refused | None:
+    async def _store(self, size: int) -> UploadRefusal | None:
         piece, self._buffer = self._buffer, self._buffer[size:]
         del piece[size:]
         key = piece_key(self.upload.id, self._stored, self.upload.claim)
@@ -156,7 +156,7 @@ class Receiving:
             self.upload = replace(upload, head=upload.head + bytes(piece[: HEAD_BYTES - len(upload.head)]))
         return None if self._check else await self._count()
 
-    async def _count(self) -> Refused | None:
+    async def _count(self) -> UploadRefusal | None:
         """What is durable counts from now on, unless somebody else writes."""
         upload, end = self.upload, self._stored
         if end == upload.received:

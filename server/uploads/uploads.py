@@ -18,7 +18,7 @@ from server.uploads.cleaning import Cleaning
 from server.uploads.places import Places
 from server.uploads.progress import Progress
 from server.uploads.receiving import HOLD_MS, PIECE, Receiving
-from server.uploads.refusals import Refused
+from server.uploads.refusals import UploadRefusal
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -68,7 +68,7 @@ class Uploads:
         metrics.counters["tidings_uploads_finished"] = ("Uploads received whole", lambda: self.finished)
         metrics.counters["tidings_uploads_expired"] = ("Uploads removed", lambda: self.cleaning.removed)
 
-    async def create(self, owner: UserId, length: int, metadata: str, cid: str | None = None) -> Upload | Refused:
+    async def create(self, owner: UserId, length: int, metadata: str, cid: str | None = None) -> Upload | UploadRefusal:
         """Announce an upload of so many bytes."""
         if length > self.granted.file_bytes:
             return refusals.OVERSIZE
@@ -78,19 +78,19 @@ class Uploads:
             return made
         return refusals.DAY_FULL if made == "day" else refusals.UNFINISHED_FULL
 
-    async def look(self, id: str, owner: UserId) -> Upload | Refused:
+    async def look(self, id: str, owner: UserId) -> Upload | UploadRefusal:
         """How far it is."""
         return _open(await self._uploads.look(id, owner))
 
     async def write(
         self, id: str, owner: UserId, offset: int, size: int | None, parts: AsyncIterator[bytes], check: Checksum | None
-    ) -> Upload | Refused:
+    ) -> Upload | UploadRefusal:
         """Take a body of `size` bytes, if that is known, from `offset` on."""
         with self.places.taken(owner) as full:
             if full:
                 return full
             claimed = await self._claim(id, owner, offset, size)
-            if isinstance(claimed, Refused) or claimed.finished:
+            if isinstance(claimed, UploadRefusal) or claimed.finished:
                 return claimed
             hashed = (ALGORITHMS[check.algorithm](), check.expected) if check else None
             receiving = self._receiving(claimed, hashed)
@@ -103,12 +103,12 @@ class Uploads:
     def _receiving(self, upload: Upload, check: "tuple[_Hash, bytes] | None") -> Receiving:
         return Receiving(self._objects, self._uploads, self._progress, self._monotonic, upload, check, self._piece)
 
-    async def _claim(self, id: str, owner: UserId, offset: int, size: int | None) -> Upload | Refused:
+    async def _claim(self, id: str, owner: UserId, offset: int, size: int | None) -> Upload | UploadRefusal:
         """Who may write is decided by the claim; what stands against it is looked up for the answer's sake."""
         claimed = await self._uploads.claim(id, owner, offset, HOLD_MS)
         if claimed is None:
             found = await self.look(id, owner)
-            if isinstance(found, Refused):
+            if isinstance(found, UploadRefusal):
                 return found
             if found.received != offset:
                 return refusals.ELSEWHERE
@@ -121,7 +121,7 @@ class Uploads:
             return refusals.OVERRUN
         return claimed
 
-    async def end(self, id: str, owner: UserId) -> Refused | None:
+    async def end(self, id: str, owner: UserId) -> UploadRefusal | None:
         """Remove it with all that came of it; what is finished is media, and no upload any more."""
         if await self._uploads.end(id, owner):
             # The row of a direct one waits until nothing can be put to its URL any more.
@@ -129,7 +129,7 @@ class Uploads:
             await self.cleaning.clean()
             return None
         found = await self.look(id, owner)
-        return found if isinstance(found, Refused) else refusals.FINISHED
+        return found if isinstance(found, UploadRefusal) else refusals.FINISHED
 
     @property
     def goes_direct(self) -> bool:
@@ -140,10 +140,10 @@ class Uploads:
         """Where the whole of it may be put by one request; only if it `goes_direct`."""
         return self._objects.presigned(piece_key(upload.id, 0, 0), min(self.granted.expire_s, DIRECT_S)) or ""
 
-    async def complete(self, id: str, owner: UserId) -> Upload | Refused:
+    async def complete(self, id: str, owner: UserId) -> Upload | UploadRefusal:
         """It was put to its URL: if it is what was announced, it is received. May be asked again."""
         claimed = await self._claim(id, owner, 0, None)
-        if isinstance(claimed, Refused):
+        if isinstance(claimed, UploadRefusal):
             found = await self.look(id, owner)
             return found if isinstance(found, Upload) and found.finished else claimed
         key = piece_key(id, 0, 0)
@@ -160,7 +160,7 @@ class Uploads:
         return refused or receiving.upload
 
 
-def _open(found: Upload | None) -> Upload | Refused:
+def _open(found: Upload | None) -> Upload | UploadRefusal:
     if found is None:
         return refusals.NO_SUCH_UPLOAD
     return refusals.EXPIRED if found.expired and not found.finished else found

@@ -14,7 +14,7 @@ POST = 1_000_000
 ASKED_POSTS = [POST + 50 * n for n in range(50)]
 EPOCH = "1970-01-01"
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
-    "feed": (statements.FEED, (ME, ASKED_POSTS), 50 * 25),
+    "feed": (statements.FEED, (ME, ASKED_POSTS, [0] * 50, [0] * 50), 50 * 25),
     "standing": (statements.STANDING, (ME,), 10 + 3 * statements.NEAR),
     "followed": (statements.FOLLOWED, (ME,), AUTHORS * 8),
     "changed": (statements.CHANGED, (ME, 5), 30),

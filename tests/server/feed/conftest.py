@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from persistence.pool import Pool, open_pool
+from persistence.posts.reading import PostReader
 from persistence.redis import open_redis
 from protocol.ids import Millis, UserId
 from protocol.media import MediaId
@@ -49,9 +50,14 @@ def people(pool: Pool) -> People:
     return People(pool)
 
 
+def url(viewer: UserId, media: MediaId) -> str:
+    """An address like any other."""
+    return f"/v1/media/{media}/{{variant}}?viewer={viewer}"
+
+
 @pytest.fixture
 def store(pool: Pool) -> FeedStore:
-    return FeedStore(pool)
+    return FeedStore(pool, PostReader(pool, url))
 
 
 @pytest.fixture
@@ -79,11 +85,6 @@ def candidates(store: FeedStore, lists: FeedLists, clock: Clock) -> Candidates:
     return Candidates(store, lists, clock)
 
 
-def url(viewer: UserId, media: MediaId) -> str:
-    """An address like any other."""
-    return f"/v1/media/{media}/{{variant}}?viewer={viewer}"
-
-
 @pytest.fixture
 def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> Pages:
-    return Pages(candidates, store, lists, url, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+    return Pages(candidates, store, lists, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)

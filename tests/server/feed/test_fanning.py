@@ -13,6 +13,7 @@ from persistence.feed.places import NEWEST
 from persistence.feed.postgres import Fanout, FeedStore, Followers, marker_of
 from persistence.outbox.contract import Event
 from persistence.pool import Pool
+from persistence.posts.reading import PostReader
 from protocol.codec import Encoded
 from protocol.events import FeedNew
 from protocol.ids import Millis, UserId
@@ -20,6 +21,7 @@ from protocol.posts import PostId
 from server.feed import fanning
 from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
+from tests.server.feed.conftest import url
 from tests.server.feed.stage import START, People, moved
 
 THRESHOLD = 20
@@ -219,7 +221,7 @@ async def test_while_redis_stays_away_followers_who_are_told_are_not_read_again_
     author, *fans = await people.people(11)
     for fan in fans:
         await people.follow(fan, author)
-    post, store = await people.post(author), Counting(pool)
+    post, store = await people.post(author), Counting(pool, PostReader(pool, url))
     await pool.execute("delete from fanout")
     async with Redis.from_url("unix:///nowhere") as nobody:
         fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested)

@@ -11,13 +11,13 @@ from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from persistence.pool import Pool
 from protocol.errors import Refusal
-from protocol.ids import UserId
+from protocol.ids import Millis, UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.pages import Pages
 from server.feed.ranking import Candidate, rank
-from tests.server.feed.conftest import Clock, url
+from tests.server.feed.conftest import Clock
 from tests.server.feed.stage import START, People, place
 
 
@@ -170,7 +170,7 @@ async def test_while_redis_is_away_or_none_is_there_pages_come_from_postgres(
     async with Redis.from_url("unix:///nowhere") as nobody:
         for lists in (FeedLists(nobody), None):
             candidates = Candidates(store, lists, clock)
-            pages = Pages(candidates, store, lists, url, rank, lambda: 0, clock)  # type: ignore[arg-type, return-value]
+            pages = Pages(candidates, store, lists, rank, lambda: Millis(0), clock)
             assert await walk(pages, me, mode=mode, limit=5) == made[::-1]
             assert candidates.rebuilt == 0
             assert candidates.straight >= 3
@@ -241,7 +241,7 @@ async def test_a_ranker_that_fails_or_takes_too_long_leaves_the_order_of_time(
     me, friend = await people.people(2)
     await people.follow(me, friend)
     made = await people.posts(friend, 5, START)
-    pages = Pages(candidates, store, lists, url, failing, lambda: 0, clock)  # type: ignore[arg-type, return-value]
+    pages = Pages(candidates, store, lists, failing, lambda: Millis(0), clock)
     assert await ids(pages, me, mode="ranked") == made[::-1]
     assert pages.fallbacks == 1
 

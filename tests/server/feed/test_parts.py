@@ -14,7 +14,6 @@ from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
 from server.feed.ranking import HALVES_US, Candidate, rank
 from tests.actors import devices
-from tests.server.feed.conftest import url
 
 ADA, BEN, EVE, STAR = map(UserId, ("1", "2", "3", "9"))
 
@@ -129,6 +128,6 @@ def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each
     ways, here = Ways(), {ADA: devices.user()}
     clock: Any = Clock()
     nothing: Any = None
-    feed = Feed(nothing, None, url, ways, nothing, here.get, 1, lambda: Millis(0), clock)
+    feed = Feed(nothing, None, ways, nothing, here.get, 1, lambda: Millis(0), clock)
     feed.related(BEN, ADA)
     assert ways.told == [(user_address(ADA), Related())]

@@ -22,6 +22,7 @@ from persistence.nodes.contract import Life
 from persistence.objects.local import LocalObjects
 from persistence.people.memory import MemoryPeople
 from persistence.pool import Pool
+from persistence.posts.reading import PostReader
 from persistence.push.memory import MemoryDevices
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
@@ -69,11 +70,10 @@ from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.passwords import Passwords
 from server.posts.posting import Posting
-from server.posts.showing import Showing
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.stories.posting import StoryPosting
-from server.stories.showing import Showing as StoryShowing
+from server.stories.showing import StoryShowing
 from server.tokens import Caller, Tokens
 from server.uploads.progress import Progress
 from server.uploads.uploads import Uploads
@@ -90,14 +90,14 @@ Client = TestClient[web.Request, web.Application]
 
 def posting(pool: Pool) -> Posting:
     """The posts of a database."""
-    showing = Showing(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
-    return Posting(pool, showing, lambda: None)
+    reader = PostReader(pool, lambda viewer, media: f"/v1/media/{media}/{{variant}}?viewer={viewer}")
+    return Posting(pool, reader, lambda: None)
 
 
 def engagement(pool: Pool) -> Engagement:
     """The likes and comments of a database."""
     watching = Watching(pool, lambda connection: None, lambda audience, event: None, lambda: False)
-    return Engagement(pool, Showing(pool, lambda viewer, media: media), watching)
+    return Engagement(pool, PostReader(pool, lambda viewer, media: media), watching)
 
 
 class Talks:
