@@ -43,7 +43,7 @@ from server.host import Host
 from server.http.app import make_app
 from server.http.page import Page
 from server.http.private import make_private_app
-from server.http.services import Services
+from server.http.services import Accounts, Contents, Entry, PushTargets, Relations, Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.messages.pushing import MessagePushes
@@ -204,32 +204,38 @@ class Node:
     def _services(self) -> Services:
         settings = self._settings
         vapid = make_vapid(settings.push, clock)
+        content, membership = self.content, self.cluster.membership
         return Services(
-            people=self._people,
-            graph=self._graph,
-            related=self._related,
-            fenced=self.requests.fenced,
-            devices=self._devices_of,
-            endpoints=self._endpoints,
-            vapid_key=vapid.public if vapid else "",
-            tokens=self._tokens,
-            passwords=self._passwords,
-            revocations=self.revocations,
-            engagement=self.content.engagement,
+            accounts=Accounts(
+                people=self._people,
+                tokens=self._tokens,
+                passwords=self._passwords,
+                revocations=self.revocations,
+                random=secrets.token_bytes,
+                refresh_s=settings.tokens.refresh_s,
+            ),
+            relations=Relations(
+                graph=self._graph,
+                changed=self._related,
+                fenced=self.requests.fenced,
+                trays=content.stories.relating,
+            ),
+            push=PushTargets(
+                devices=self._devices_of, endpoints=self._endpoints, vapid_key=vapid.public if vapid else ""
+            ),
+            contents=Contents(
+                posts=content.posting,
+                engagement=content.engagement,
+                stories=content.stories.posting,
+                uploads=content.uploads,
+                pictures=content.pictures,
+            ),
             ask=Door(self.gateway, self.requests).ask,
-            home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
-            uploads=self.content.uploads,
-            media=self.content.pictures,
+            home=lambda user: membership.home(user) or membership.node,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
-            random=secrets.token_bytes,
-            refresh_s=settings.tokens.refresh_s,
-            posting=self.content.posting,
-            stories=self.content.stories.posting,
-            trays=self.content.stories.relating,
-            origins=self.gateway.origins,
-            trusted_proxies=settings.node.trusted_proxies,
+            entry=Entry(origins=self.gateway.origins, trusted_proxies=settings.node.trusted_proxies),
         )
 
     def _verify(self, token: str) -> Caller | Expired | Invalid:

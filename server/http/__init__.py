@@ -6,6 +6,7 @@ one injected function, so what a socket may do and what HTTP may do is decided i
 
 from server.http.app import HANDLING, make_app
 from server.http.private import make_private_app
-from server.http.services import Rates, Services
+from server.http.rates import Rates
+from server.http.services import Services
 
 __all__ = ["HANDLING", "Rates", "Services", "make_app", "make_private_app"]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from protocol.errors import Refusal
 from protocol.routes import Readiness
 from server.documents import ASYNCAPI, OPENAPI
-from server.http.services import Answer, Call, OpenHandler, Services
+from server.http.handling import Answer, Call, OpenHandler
+from server.http.services import Services
 
 RETRY_MS = 2_000
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from protocol.people import SocketRoute
-from server.http.services import Answer, Call, Handler, Services
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.tokens import Caller
 
 

@@ -9,6 +9,7 @@ from persistence.posts.reading import Shown, read_posts
 from protocol.ids import UserId
 from protocol.media import MediaId
 from protocol.posts import Author, Post, PostId
+from protocol.unset import or_unset
 from server.media import showing
 
 Url = Callable[[UserId, MediaId], str]
@@ -43,5 +44,5 @@ def shown(viewer: UserId, post: Shown, url: Url) -> Post:
         saved=post.saved,
         state=UNSET if post.state == "published" else post.state,
         reason=post.reason or UNSET,
-        edited_at=UNSET if post.edited_at is None else post.edited_at,
+        edited_at=or_unset(post.edited_at),
     )
