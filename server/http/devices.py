@@ -27,7 +27,7 @@ NOT_PUBLIC = "its host is not on the public internet"
 APNS_DIGITS = 200
 
 
-async def register_device(services: Services, caller: Caller, call: Call) -> Answer:
+async def _register_device(services: Services, caller: Caller, call: Call) -> Answer:
     asked: TokenDevice | WebDevice = call.body
     target = await _subscribed(services, asked) if isinstance(asked, WebDevice) else _token(asked)
     if isinstance(target, Refusal):
@@ -36,7 +36,7 @@ async def register_device(services: Services, caller: Caller, call: Call) -> Ans
     return NO_LOGIN if id is None else DeviceRegistered(id)
 
 
-async def list_devices(services: Services, caller: Caller, call: Call) -> Answer:
+async def _list_devices(services: Services, caller: Caller, call: Call) -> Answer:
     shown = [
         DeviceShown(device.id, device.platform, device.registered_at, device.login == caller.login, device.app or UNSET)
         for device in await services.push.devices.registered(caller.user)
@@ -44,14 +44,14 @@ async def list_devices(services: Services, caller: Caller, call: Call) -> Answer
     return Devices(shown, services.push.vapid_key or UNSET)
 
 
-async def forget_device(services: Services, caller: Caller, call: Call) -> Answer:
+async def _forget_device(services: Services, caller: Caller, call: Call) -> Answer:
     return Done() if await services.push.devices.forget(caller.user, call.place.id) else NO_SUCH_DEVICE
 
 
 DEVICE_HANDLERS: Mapping[str, Handler] = {
-    "device.register": register_device,
-    "device.list": list_devices,
-    "device.forget": forget_device,
+    "device.register": _register_device,
+    "device.list": _list_devices,
+    "device.forget": _forget_device,
 }
 
 

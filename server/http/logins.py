@@ -21,7 +21,7 @@ VOID = Refusal("unauthenticated", "refresh_token: not valid, sign in again")
 NO_SUCH_LOGIN = Refusal("not_found", "there is no such login")
 
 
-async def sign_up(services: Services, call: Call) -> Answer:
+async def _sign_up(services: Services, call: Call) -> Answer:
     asked: SignUp = call.body
     if refusal := call.spend_username(asked.username):
         return refusal
@@ -34,7 +34,7 @@ async def sign_up(services: Services, call: Call) -> Answer:
     return TAKEN if signed_in is None else _credentials(services, signed_in, token)
 
 
-async def sign_in(services: Services, call: Call) -> Answer:
+async def _sign_in(services: Services, call: Call) -> Answer:
     asked: SignIn = call.body
     if refusal := call.spend_username(asked.username):
         return refusal
@@ -51,7 +51,7 @@ async def sign_in(services: Services, call: Call) -> Answer:
     return _credentials(services, signed_in, token)
 
 
-async def refresh(services: Services, call: Call) -> Answer:
+async def _refresh(services: Services, call: Call) -> Answer:
     asked: RefreshLogin = call.body
     if (presented := parse(asked.refresh_token)) is None:
         return VOID
@@ -72,7 +72,7 @@ async def refresh(services: Services, call: Call) -> Answer:
             assert_never(rotation)
 
 
-async def list_logins(services: Services, caller: Caller, call: Call) -> Answer:
+async def _list_logins(services: Services, caller: Caller, call: Call) -> Answer:
     return Logins(
         [
             LoginShown(login.id, login.created_at, login.last_used_at, login.id == caller.login, login.device or UNSET)
@@ -81,28 +81,28 @@ async def list_logins(services: Services, caller: Caller, call: Call) -> Answer:
     )
 
 
-async def revoke(services: Services, caller: Caller, call: Call) -> Answer:
+async def _revoke(services: Services, caller: Caller, call: Call) -> Answer:
     if not await services.accounts.people.revoke(caller.user, call.place.id):
         return NO_SUCH_LOGIN
     services.accounts.revocations.apply(call.place.id)
     return Done()
 
 
-async def revoke_current(services: Services, caller: Caller, call: Call) -> Answer:
+async def _revoke_current(services: Services, caller: Caller, call: Call) -> Answer:
     await services.accounts.people.revoke(caller.user, caller.login)
     services.accounts.revocations.apply(caller.login)
     return Done()
 
 
 OPEN_LOGIN_HANDLERS: Mapping[str, OpenHandler] = {
-    "account.create": sign_up,
-    "login.create": sign_in,
-    "login.refresh": refresh,
+    "account.create": _sign_up,
+    "login.create": _sign_in,
+    "login.refresh": _refresh,
 }
 LOGIN_HANDLERS: Mapping[str, Handler] = {
-    "login.list": list_logins,
-    "login.revoke": revoke,
-    "login.revoke_current": revoke_current,
+    "login.list": _list_logins,
+    "login.revoke": _revoke,
+    "login.revoke_current": _revoke_current,
 }
 
 

@@ -19,12 +19,12 @@ PUBLISH_S = 2.0
 TOO_MANY_SETTINGS = Refusal("too_large", f"settings: {SETTINGS} at most")
 
 
-async def show_me(services: Services, caller: Caller, call: Call) -> Answer:
+async def _show_me(services: Services, caller: Caller, call: Call) -> Answer:
     account = await services.accounts.people.account(caller.user)
     return NO_ACCOUNT if account is None else _mine(account)
 
 
-async def change_me(services: Services, caller: Caller, call: Call) -> Answer:
+async def _change_me(services: Services, caller: Caller, call: Call) -> Answer:
     patch: ProfilePatch = call.body
     change = ProfileChange(_or_none(patch.name), _or_none(patch.email), patch.settings)
     account = await services.accounts.people.change(caller.user, change)
@@ -47,19 +47,19 @@ async def _set_private(services: Services, caller: Caller, private: bool) -> boo
     return True
 
 
-async def show_user(services: Services, caller: Caller, call: Call) -> Answer:
+async def _show_user(services: Services, caller: Caller, call: Call) -> Answer:
     return await services.relations.graph.profile(caller.user, call.place.id) or NO_SUCH_USER
 
 
-async def show_user_named(services: Services, caller: Caller, call: Call) -> Answer:
+async def _show_user_named(services: Services, caller: Caller, call: Call) -> Answer:
     return await services.relations.graph.profile_named(caller.user, call.place.name) or NO_SUCH_USER
 
 
 PROFILE_HANDLERS: Mapping[str, Handler] = {
-    "me.get": show_me,
-    "me.change": change_me,
-    "user.get": show_user,
-    "user.get_by_username": show_user_named,
+    "me.get": _show_me,
+    "me.change": _change_me,
+    "user.get": _show_user,
+    "user.get_by_username": _show_user_named,
 }
 
 
