@@ -48,7 +48,7 @@ SETTINGS = (
 NODES = click.option("--nodes", type=click.IntRange(1, 50), default=1, show_default=True, help="Of the server.")
 
 
-def measuring(function: Command) -> Command:
+def _measuring(function: Command) -> Command:
     """The options that all workloads share."""
     for option in reversed(SETTINGS):
         function = option(function)
@@ -64,7 +64,7 @@ def bench() -> None:
 @click.option("--full", is_flag=True, help="From 1,000 up to 19,000 connections, all that a node holds.")
 @click.option("--each", type=click.IntRange(2, 19_000), default=10_000, show_default=True, help="Of several nodes.")
 @NODES
-@measuring
+@_measuring
 def idle(full: bool, each: int, nodes: int, **shared: Any) -> None:
     """Memory and CPU of idle, authenticated, pinged connections; on several nodes, as many as the machine holds."""
     if nodes > 1:
@@ -72,20 +72,20 @@ def idle(full: bool, each: int, nodes: int, **shared: Any) -> None:
         click.echo(str(found))
         each = min(each, found.connections // nodes) // 2 * 2
         held = Held(nodes, (each // 2, each))
-        conclude(held, nodes=nodes, parts=held.parts, **shared)
+        _conclude(held, nodes=nodes, parts=held.parts, **shared)
         return
     shape = Idle()
-    conclude(msgspec.structs.replace(shape, steps=(1_000, *shape.steps, 19_000)) if full else shape, **shared)
+    _conclude(msgspec.structs.replace(shape, steps=(1_000, *shape.steps, 19_000)) if full else shape, **shared)
 
 
 @bench.command()
 @click.option("--connections", default=5_000, show_default=True, help="Users, two of whom talk: an even number.")
 @click.option("--rate", default=1_500.0, show_default=True, help="Connects per second at the end of the ramp.")
 @NODES
-@measuring
+@_measuring
 def storm(connections: int, rate: float, nodes: int, **shared: Any) -> None:
     """CPU of connect + hello, fresh and resumed, harm to others, and the time to come back when a node is killed."""
-    conclude(Storm(connections // 2 * 2, rate, seed=shared["seed"]), nodes=nodes, **shared)
+    _conclude(Storm(connections // 2 * 2, rate, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -95,13 +95,13 @@ def storm(connections: int, rate: float, nodes: int, **shared: Any) -> None:
 @click.option("--knee", is_flag=True, help="Search the highest rate that holds, beginning at --rate.")
 @click.option("--across", is_flag=True, help="The two of each conversation are at home on different nodes.")
 @NODES
-@measuring
+@_measuring
 def dm(rate: float, conversations: int, seconds: float, knee: bool, across: bool, nodes: int, **shared: Any) -> None:
     """Durable direct messages: ack and delivery latency, CPU per message, batches, what goes over links."""
     if across and nodes == 1:
         raise click.UsageError("--across needs several --nodes.")
     shape = DmAcross if across else Dm
-    conclude(shape(rate, conversations, seconds, knee=knee, seed=shared["seed"]), nodes=nodes, **shared)
+    _conclude(shape(rate, conversations, seconds, knee=knee, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -109,20 +109,20 @@ def dm(rate: float, conversations: int, seconds: float, knee: bool, across: bool
 @click.option("--devices", default=10, show_default=True, help="Sockets of each member.")
 @click.option("--rate", default=20.0, show_default=True, help="Typing events per second.")
 @click.option("--seconds", default=10.0, show_default=True, help="The measured window.")
-@measuring
+@_measuring
 def fanout(members: int, devices: int, rate: float, seconds: float, **shared: Any) -> None:
     """CPU per delivery of live events to the sockets of one group."""
-    conclude(Fanout(members, devices, rate, seconds), **shared)
+    _conclude(Fanout(members, devices, rate, seconds), **shared)
 
 
 @bench.command()
 @click.option("--events", default=1_000_000, show_default=True, help="Likes in all.")
 @click.option("--people", default=10_000, show_default=True, help="Whose posts are liked, by each other.")
 @NODES
-@measuring
+@_measuring
 def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
     """Activities from the outbox into groups of the notification list: each counted once, and at which cost."""
-    conclude(Notifications(events, people), nodes=nodes, **shared)
+    _conclude(Notifications(events, people), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -130,20 +130,20 @@ def notifications(events: int, people: int, nodes: int, **shared: Any) -> None:
 @click.option("--people", default=1_000, show_default=True, help="Who like one post.")
 @click.option("--seconds", default=60.0, show_default=True)
 @NODES
-@measuring
+@_measuring
 def likes(requests: int, people: int, seconds: float, nodes: int, **shared: Any) -> None:
     """One post that everybody likes over HTTP: answer latencies, each answer and the total verified."""
-    conclude(Likes(requests, people, seconds, shared["seed"]), nodes=nodes, **shared)
+    _conclude(Likes(requests, people, seconds, shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
 @click.option("--connections", default=10_000, show_default=True, help="Users, each watching 50 others.")
 @click.option("--seconds", default=60.0, show_default=True, help="The quiet window, and the one with churn.")
 @NODES
-@measuring
+@_measuring
 def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> None:
     """CPU per change of somebody whom 50 watch, told per change, and what is held back; 2 % a minute come or go."""
-    conclude(Presence(connections, window_s=seconds, seed=shared["seed"]), nodes=nodes, **shared)
+    _conclude(Presence(connections, window_s=seconds, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
@@ -151,29 +151,29 @@ def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> Non
 @click.option("--rate", default=50.0, show_default=True, help="Pages per second.")
 @click.option("--fans", default=9_999, show_default=True, help="Followers of the author whose posts are fanned out.")
 @NODES
-@measuring
+@_measuring
 def feed(readers: int, rate: float, fans: int, nodes: int, **shared: Any) -> None:
     """Pages of 50 posts, cold and warm, over sockets and HTTP; and how long a post takes into its followers' lists."""
-    conclude(Feed(readers, rate=rate, fans=fans, seed=shared["seed"]), nodes=nodes, **shared)
+    _conclude(Feed(readers, rate=rate, fans=fans, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command()
 @click.option("--online", type=click.IntRange(100, 18_980), default=10_000, show_default=True, help="Followers online.")
 @click.option("--followers", default=1_000_000, show_default=True, help="Of the author, in all.")
 @NODES
-@measuring
+@_measuring
 def celebrity(online: int, followers: int, nodes: int, **shared: Any) -> None:
     """How soon all who are online and follow somebody very many follow hear of a post, and what others feel of it."""
-    conclude(Celebrity(online, followers, seed=shared["seed"]), nodes=nodes, **shared)
+    _conclude(Celebrity(online, followers, seed=shared["seed"]), nodes=nodes, **shared)
 
 
 @bench.command("all")
-@measuring
+@_measuring
 def all_workloads(**shared: Any) -> None:
     """All four in their quick form, then the comparison with the baseline: within ten minutes."""
     shapes = (Idle(), Storm(seed=shared["seed"]), Dm(seed=shared["seed"]), Fanout())
-    void = [shape.name for shape in shapes if not measured(shape, **shared | {"quick": True})]
-    print_comparison(shared["results"])
+    void = [shape.name for shape in shapes if not _measured(shape, **shared | {"quick": True})]
+    _print_comparison(shared["results"])
     if void:
         raise click.ClickException(f"void: {', '.join(void)}")
 
@@ -183,14 +183,14 @@ def all_workloads(**shared: Any) -> None:
 @click.option("--store", "stores", is_flag=True, help="Make the latest results the baseline.")
 def compare_command(results: Path, stores: bool) -> None:
     """Print better or worse against the stored baseline; exit status 1 when something is worse."""
-    worse = print_comparison(results)
+    worse = _print_comparison(results)
     if stores:
         click.echo(f"baseline: {write_baseline(results, stored_results(results))}")
     elif worse:
         sys.exit(1)
 
 
-def print_comparison(results: Path) -> bool:
+def _print_comparison(results: Path) -> bool:
     """Every latest figure beside the baseline; whether any is worse."""
     baseline = read_baseline(results)
     for workload, recorded in baseline.items():
@@ -204,13 +204,13 @@ def print_comparison(results: Path) -> bool:
     return any(one.verdict == "worse" for one in comparisons)
 
 
-def conclude(workload: Workload, **shared: Any) -> None:
+def _conclude(workload: Workload, **shared: Any) -> None:
     """Measure one workload; exit status 1 when the run is void."""
-    if not measured(workload, **shared):
+    if not _measured(workload, **shared):
         sys.exit(1)
 
 
-def measured(
+def _measured(
     workload: Workload,
     *,
     rounds: int,
@@ -243,14 +243,17 @@ def measured(
         done.void,
         done,
     )
-    path = store(report, results)
+    _show(report, store(report, results), options.data)
+    return not done.void
+
+
+def _show(report: Report, path: Path, data: Path) -> None:
     if report.figures:
-        draw(report, path.with_suffix(".png"), options.data / "matplotlib")
+        draw(report, path.with_suffix(".png"), data / "matplotlib")
     else:
         path.with_suffix(".png").unlink(missing_ok=True)
     Console().print(Markdown(path.read_text()))
     click.echo(path)
-    return not done.void
 
 
 def _watched(workload: Workload, options: Options) -> Run:

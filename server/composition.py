@@ -4,9 +4,10 @@ import asyncio
 import gc
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from random import SystemRandom
+from typing import Any
 
 import structlog
 from prometheus_client import generate_latest
@@ -43,7 +44,7 @@ from server.host import Host
 from server.http.app import make_app
 from server.http.page import Page
 from server.http.private import make_private_app
-from server.http.services import Services
+from server.http.services import Accounts, Contents, Entry, PushTargets, Relations, Services
 from server.kinds import ConversationKind, UserKind
 from server.listeners import accepting, reserved
 from server.messages.pushing import MessagePushes
@@ -75,10 +76,12 @@ log = structlog.get_logger()
 
 
 def clock() -> Millis:
+    """Now, in milliseconds since 1970."""
     return Millis(time.time_ns() // 1_000_000)
 
 
 def policy_of(settings: Settings) -> Policy:
+    """What the settings let a user actor do."""
     gateway = settings.gateway
     limits = Limits(AFTER_HELLO, gateway.requests_per_s, gateway.burst, round(1_000 / max(gateway.typing_ms, 1), 3))
     return Policy(
@@ -100,22 +103,11 @@ class Node:
         self._stopping = asyncio.Event()
         self._evicted = False
         self.metrics = Metrics(name=node.name)
-        people = self._people = PostgresPeople(pools.questions)
+        self._people = PostgresPeople(pools.questions)
         self._graph = PostgresGraph(pools.questions)
-        self._devices_of = PostgresDevices(pools.questions)
-        self._endpoints = EndpointRules(system_lookup())
-        wishes = Wishes(clock, offset_at)
-        providers = make_providers(settings.push, self._endpoints, clock)
-        self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom(), wishes)
+        self._make_courier(pools)
         self._make_gateway()
-        self.cluster = Cluster(
-            node,
-            PostgresNodes(pools.nodes),
-            PostgresConversations(pools.scans),
-            self.gateway,
-            self.gateway.load,
-            time.monotonic,
-        )
+        self._make_cluster(node, pools)
         membership, router = self.cluster.membership, self.cluster.router
         conversations = self._conversations = PostgresConversations(pools.questions, may=self._may_write)
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
@@ -127,16 +119,9 @@ class Node:
         users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, appeared)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
-        store = PostgresNotifications(pools.questions, may=self._may_write)
-        self.notifications = Notifications(store, router, lambda user: self._user(user) is not None)
-        self.requests = Requests(router.tell, conversations, people, router.reply, self._beside())
+        self._make_outbox(node, pools)
+        self.requests = Requests(router.tell, conversations, self._people, router.reply, self._beside())
         self.bus = NatsBus(str(settings.nats.url), node.incarnation, self.cluster)
-        handlers: dict[str, tuple[str, Handler]] = {
-            "notifications": (ACTIVITY, self.notifications.folding),
-            **self.content.handlers,
-        }
-        url, hastened = str(settings.nats.url), self.content.hastened
-        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, url, node.incarnation, hastened)
         self._make_pushes(pools)
         self._make_presence(pools)
         told = self.message_pushes.told
@@ -147,6 +132,13 @@ class Node:
         Page(socket_source(settings.node, number)).add_to(app)
         self.web = Web(app, private, self.gateway, settings.gateway.max_http)
         self.gateway.join(self.host, self.requests, membership.home, self.web.take)
+
+    def _make_courier(self, pools: Pools) -> None:
+        self._devices_of = PostgresDevices(pools.questions)
+        self._endpoints = EndpointRules(system_lookup())
+        wishes = Wishes(clock, offset_at)
+        providers = make_providers(self._settings.push, self._endpoints, clock)
+        self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom(), wishes)
 
     def _make_gateway(self) -> None:
         settings = self._settings
@@ -164,6 +156,20 @@ class Node:
             metrics=self.metrics,
         )
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
+
+    def _make_cluster(self, node: Life, pools: Pools) -> None:
+        log, gateway = PostgresConversations(pools.scans), self.gateway
+        self.cluster = Cluster(node, PostgresNodes(pools.nodes), log, gateway, gateway.load, time.monotonic)
+
+    def _make_outbox(self, node: Life, pools: Pools) -> None:
+        store = PostgresNotifications(pools.questions, may=self._may_write)
+        self.notifications = Notifications(store, self.cluster.router, lambda user: self._user(user) is not None)
+        handlers: dict[str, tuple[str, Handler]] = {
+            "notifications": (ACTIVITY, self.notifications.folding),
+            **self.content.handlers,
+        }
+        url, hastened = str(self._settings.nats.url), self.content.hastened
+        self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, url, node.incarnation, hastened)
 
     def _make_pushes(self, pools: Pools) -> None:
         pushes = PostgresMessagePushes(pools.questions, pools.scans, self._may_write)
@@ -204,32 +210,38 @@ class Node:
     def _services(self) -> Services:
         settings = self._settings
         vapid = make_vapid(settings.push, clock)
+        content, membership = self.content, self.cluster.membership
         return Services(
-            people=self._people,
-            graph=self._graph,
-            related=self._related,
-            fenced=self.requests.fenced,
-            devices=self._devices_of,
-            endpoints=self._endpoints,
-            vapid_key=vapid.public if vapid else "",
-            tokens=self._tokens,
-            passwords=self._passwords,
-            revocations=self.revocations,
-            engagement=self.content.engagement,
+            accounts=Accounts(
+                people=self._people,
+                tokens=self._tokens,
+                passwords=self._passwords,
+                revocations=self.revocations,
+                random=secrets.token_bytes,
+                refresh_s=settings.tokens.refresh_s,
+            ),
+            relations=Relations(
+                graph=self._graph,
+                changed=self._related,
+                fenced=self.requests.fenced,
+                trays=content.stories.relating,
+            ),
+            push=PushTargets(
+                devices=self._devices_of, endpoints=self._endpoints, vapid_key=vapid.public if vapid else ""
+            ),
+            contents=Contents(
+                posts=content.posting,
+                engagement=content.engagement,
+                stories=content.stories.posting,
+                uploads=content.uploads,
+                pictures=content.pictures,
+            ),
             ask=Door(self.gateway, self.requests).ask,
-            home=lambda user: self.cluster.membership.home(user) or self.cluster.membership.node,
-            uploads=self.content.uploads,
-            media=self.content.pictures,
+            home=lambda user: membership.home(user) or membership.node,
             ready=self._ready,
             clock=clock,
             monotonic=time.monotonic,
-            random=secrets.token_bytes,
-            refresh_s=settings.tokens.refresh_s,
-            posting=self.content.posting,
-            stories=self.content.stories.posting,
-            trays=self.content.stories.relating,
-            origins=self.gateway.origins,
-            trusted_proxies=settings.node.trusted_proxies,
+            entry=Entry(origins=self.gateway.origins, trusted_proxies=settings.node.trusted_proxies),
         )
 
     def _verify(self, token: str) -> Caller | Expired | Invalid:
@@ -279,21 +291,7 @@ class Node:
         with reaching_postgres():
             await self.revocations.poll()
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(work)
-                for work in (
-                    self.committer.run(),
-                    self.requests.run(),
-                    self.gateway.wheel.run(),
-                    self.revocations.run(),
-                    self.gateway.load.run(),
-                    self.host.population.let_rest(),
-                    keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
-                    self.bus.run(),
-                    *self.cluster.works(),
-                    *self.presence.works(),
-                )
-            ]
+            tasks = [group.create_task(work) for work in self._works()]
             async with AsyncExitStack() as stack:
                 stack.enter_context(self.metrics.watching_collections())
                 stack.callback(self._passwords.close)
@@ -301,17 +299,8 @@ class Node:
                 await stack.enter_async_context(self.web.serving(private.host, private.port))
                 async with AsyncExitStack() as doors:
                     await self._open(doors)
-                    # What asks and writes for others than the sockets here does so only as a member.
                     courier = group.create_task(self.courier.run())
-                    works = [
-                        self._stay(),
-                        self.message_pushes.run(),
-                        self.push_sweep.run(),
-                        *self.outbox.works(),
-                        *self.notifications.works(),
-                        *self.content.works(),
-                    ]
-                    tasks += [courier, *map(group.create_task, works)]
+                    tasks += [courier, *map(group.create_task, self._works_of_a_member())]
                     ready()
                     await self._stopping.wait()
                 await self._drain()
@@ -321,6 +310,31 @@ class Node:
             for task in tasks:
                 task.cancel()
         return not self._evicted
+
+    def _works(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self.committer.run(),
+            self.requests.run(),
+            self.gateway.wheel.run(),
+            self.revocations.run(),
+            self.gateway.load.run(),
+            self.host.population.let_rest(),
+            keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
+            self.bus.run(),
+            *self.cluster.works(),
+            *self.presence.works(),
+        ]
+
+    def _works_of_a_member(self) -> list[Coroutine[Any, Any, None]]:
+        """What asks and writes for others than the sockets here."""
+        return [
+            self._stay(),
+            self.message_pushes.run(),
+            self.push_sweep.run(),
+            *self.outbox.works(),
+            *self.notifications.works(),
+            *self.content.works(),
+        ]
 
     async def _stay(self) -> None:
         try:

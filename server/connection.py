@@ -21,6 +21,7 @@ from protocol.errors import (
 from protocol.events import Ping
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, SetPresence, Type, WatchPresence
+from protocol.unset import or_none
 from server.admission import come_back_ms
 from server.cluster.relayed import Relayed
 from server.conduct import Conduct
@@ -136,9 +137,8 @@ class Connection(Relayed):
         self.device, self.background = hello.device.id, hello.background
         self._move(Stage.ATTACHING)
         self._due = self._gateway.wheel.after(ATTACH_WITHIN_S)
-        resume = hello.resume if hello.resume is not msgspec.UNSET else None
         asked = Asked(self.number, hello.id)
-        self._tell_user(Attach(asked, hello.device.id, resume, hello.snapshot, hello.background))
+        self._tell_user(Attach(asked, hello.device.id, or_none(hello.resume), hello.snapshot, hello.background))
 
     def _request(self, request: AnyRequest | Unreadable) -> None:
         self._gateway.metrics.requests += 1
@@ -173,8 +173,7 @@ class Connection(Relayed):
             self.background = request.on
             self._tell_user(SetBackground(asked, request.on))
         elif isinstance(request, WatchPresence):
-            on_screen = None if request.conversation is msgspec.UNSET else request.conversation
-            self._tell_user(Watch(asked, tuple(request.users), on_screen))
+            self._tell_user(Watch(asked, tuple(request.users), or_none(request.conversation)))
         elif isinstance(request, SetPresence):
             self._tell_user(Show(asked, request.visible))
         elif self.user:

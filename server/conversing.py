@@ -22,6 +22,7 @@ from protocol.requests import (
     ListConversations,
     OpenConversation,
 )
+from protocol.unset import or_none
 from server.refusals import NO_CURSOR, NO_SUCH_USER
 
 ONLY_OPEN_OTHERS = Refusal("bad_request", "user: a conversation needs somebody else")
@@ -80,8 +81,7 @@ class Conversing:
         refusal = TOO_MANY_MEMBERS if len(others) >= MEMBERS else None
         if await self._missing(user, others):
             refusal = NO_SUCH_USER
-        title = None if request.title is UNSET else request.title
-        sameness = digest(request)
+        title, sameness = or_none(request.title), digest(request)
         created = await self._conversations.create(user, request.cid, others, title, sameness, refusal is None)
         if created is None:
             return refusal or UNAVAILABLE
@@ -93,9 +93,8 @@ class Conversing:
         return NOT_FOUND if conversation is None else Opened(conversation, created.again)
 
     async def _list(self, user: UserId, request: ListConversations) -> Result:
-        before = None if request.before is UNSET else request.before
         try:
-            return await self._conversations.page(user, request.folder, before, request.limit)
+            return await self._conversations.page(user, request.folder, or_none(request.before), request.limit)
         except ValueError:
             return NO_CURSOR
 
@@ -106,8 +105,7 @@ class Conversing:
         return Receipts(tuple(Marks(m.user, m.delivered_c, m.read_c) for m in members if m.left_c is UNSET))
 
     async def _history(self, user: UserId, request: GetHistory) -> Result:
-        after = None if request.after is UNSET else request.after
-        before = None if request.before is UNSET else request.before
+        after, before = or_none(request.after), or_none(request.before)
         if after is not None and before is not None:
             return Refusal("bad_request", "before: after and before exclude each other")
         history = await self._conversations.history(user, request.conversation, after, before, request.limit)

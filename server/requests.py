@@ -60,6 +60,7 @@ from protocol.requests import (
     WatchPresence,
 )
 from protocol.shares import Share
+from protocol.unset import or_none
 from server.conversing import Conversing
 from server.engagement.watching import Watching
 from server.notifications.answering import Answering as Notifications
@@ -223,7 +224,7 @@ class Requests:
         await self._questions.run()
 
     async def _sync(self, user: UserId, request: Sync) -> Result:
-        cursor = None if request.cursor is UNSET else request.cursor
+        cursor = or_none(request.cursor)
         if cursor is None and request.heads:
             self.stored(user, request.heads)
         try:

@@ -15,6 +15,7 @@ from protocol.events import Conversation, ConversationChanged, Member
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
+from protocol.unset import or_unset
 
 
 class MemoryConversations:
@@ -110,9 +111,7 @@ class MemoryConversations:
             if not allowed:
                 return None
             id = self._database.next_id(shard_of(creator))
-            event = ConversationChanged(
-                conversation=id, c=1, sender=creator, cid=cid, at=now, title=UNSET if title is None else title
-            )
+            event = ConversationChanged(conversation=id, c=1, sender=creator, cid=cid, at=now, title=or_unset(title))
             _check(Unit(id, 0, 0, (Said(event, digest),)))
             transaction.write(self._tables.put_head, Head(id, "group", title, digest, 1, 0, now, now, now))
             transaction.write(self._tables.creations.__setitem__, (creator, cid), id)

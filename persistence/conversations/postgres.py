@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import asyncpg
-from msgspec import UNSET
 
 from persistence.conversations import rows, statements
 from persistence.conversations.contract import Activated, Created, DataFault, Known, Outcome, Scanned, Unit
@@ -30,6 +29,7 @@ from persistence.pool import Pool, always, fetch
 from protocol.events import Conversation, ConversationChanged, Gone, Member
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
+from protocol.unset import or_unset
 
 WITHIN_S = 3.0
 """How long one statement may take, the wait for a connection included."""
@@ -115,7 +115,7 @@ class PostgresConversations:
             sender=creator,
             cid=cid,
             at=at,
-            title=UNSET if title is None else title,
+            title=or_unset(title),
         )
         everybody = sorted({int(creator), *map(int, members)})
         kind, body = KINDS[ConversationChanged], encode(event)

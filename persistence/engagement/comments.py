@@ -12,6 +12,7 @@ from protocol.engagement import MENTIONS, Comment, CommentId, NewComment
 from protocol.ids import Millis, UserId
 from protocol.mentions import mentioned
 from protocol.posts import Author, PostId
+from protocol.unset import or_unset
 
 WITHIN_S = 2.0
 AT_ONCE = 1_000
@@ -74,9 +75,9 @@ def comment(row: asyncpg.Record) -> Comment:
     return Comment(
         id=CommentId(str(id)),
         post=PostId(str(post)),
-        author=Author(UserId(str(user)), username, UNSET if name is None else name),
+        author=Author(UserId(str(user)), username, or_unset(name)),
         at=Millis(at // 1_000),
-        text=UNSET if text is None else text,
+        text=or_unset(text),
         parent=UNSET if parent is None else CommentId(str(parent)),
         likes=likes,
         liked=liked,

@@ -14,6 +14,7 @@ from protocol.engagement import CommentId, Comments
 from protocol.graph import People, Person
 from protocol.ids import Millis, UserId
 from protocol.posts import PostId
+from protocol.unset import or_unset
 
 WITHIN_S = 2.0
 _OLDEST = (0, 0)
@@ -68,4 +69,4 @@ def _page(
 
 def _person(row: asyncpg.Record) -> Person:
     at, user, username, name = row
-    return Person(UserId(str(user)), username, Millis(at // 1_000), UNSET if name is None else name)
+    return Person(UserId(str(user)), username, Millis(at // 1_000), or_unset(name))

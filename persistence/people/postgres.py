@@ -32,6 +32,7 @@ from persistence.pool import UNANSWERED
 from protocol.ids import SHARDS, LoginId, Millis, UserId, shard_of
 from protocol.people import Setting
 from protocol.requests import Device
+from protocol.unset import or_none
 
 Connection: TypeAlias = "PoolConnectionProxy[Any]"
 
@@ -120,9 +121,9 @@ class PostgresPeople:
             _CHANGE,
             int(id),
             change.name is not UNSET,
-            None if change.name is UNSET else change.name,
+            or_none(change.name),
             change.email is not UNSET,
-            None if change.email is UNSET else change.email,
+            or_none(change.email),
             msgspec.json.encode({} if change.settings is UNSET else change.settings).decode(),
             SETTINGS,
         )

@@ -15,6 +15,7 @@ from protocol.media import MediaId
 from protocol.mentions import mentioned
 from protocol.posting import HASHTAGS, MENTIONS, NewPost, PostMade
 from protocol.posts import Author, PostId
+from protocol.unset import or_none
 
 WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
@@ -68,7 +69,7 @@ async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit | None:
 
 def text(given: str | UnsetType) -> str | None:
     """What is stored of a text: none for an empty one."""
-    return None if given is UNSET else given or None
+    return or_none(given) or None
 
 
 def _made(asked: bytes, what: str, id: int, digest: bytes | None, more: str | None) -> Made | Unfit:

@@ -30,14 +30,18 @@ PAST_POSTS, PAST_STORIES = 10, 4
 
 async def run_demo(url: str | None, port: int, people: int, data: Path, console: Console, nodes: int) -> None:
     """The demo against `url`, or against a server that is started for it and stopped with it."""
-    loop = asyncio.get_running_loop()
-    if url is not None:
-        talking = asyncio.create_task(demo(url, people, password_of(data), console))
-        for stopping in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(stopping, talking.cancel)
-        with suppress(asyncio.CancelledError):
-            await talking
+    if url is None:
+        await _with_server(port, people, data, console, nodes)
         return
+    loop = asyncio.get_running_loop()
+    talking = asyncio.create_task(demo(url, people, password_of(data), console))
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(stopping, talking.cancel)
+    with suppress(asyncio.CancelledError):
+        await talking
+
+
+async def _with_server(port: int, people: int, data: Path, console: Console, nodes: int) -> None:
     settings = load_for(data, None, {"node.listen": f"127.0.0.1:{port}", "log.level": "warning"}, nodes)
     start_logging(settings.log.level)
     supervisor = Supervisor(settings, data, None, console.print, nodes)
@@ -77,25 +81,34 @@ async def demo(url: str, people: int, password: str, console: Console) -> None:
         entering = [group.create_task(_enter(url, name, password)) for name in wanted]
         for entered in track(asyncio.as_completed(entering), "people are coming", people, console=console):
             await entered
-    names, logins = zip(*(entered.result() for entered in entering), strict=True)
-    users = [login.tokens.user for login in logins]
-    figures = Figures()
-    page = f"{url}/#/@{names[0]}"
-    join = f"{Path(sys.argv[0]).parent / 'tidings'} chat --as YOURNAME --url {url}"
-    console.print(f"\n{people} people talk and post. Open this in a browser, sign up, and follow {names[0]}:\n")
-    console.print(f"    {page}\n", highlight=False, soft_wrap=True)
-    console.print(f"or join them from another terminal, and say /open {names[0]}:\n")
-    console.print(f"    {join}\n", highlight=False, soft_wrap=True)
-    crowd = []
-    for place, (name, login) in enumerate(zip(names, logins, strict=True)):
-        others = [user for user in users if user != users[place]]
-        friends = random.Random(place).sample(others, min(FRIENDS, len(others)))
-        crowd.append(Person(url, name, login, friends, users, figures))
+    joined = [entered.result() for entered in entering]
+    figures, first = Figures(), joined[0]
+    page = f"{url}/#/@{first[0]}"
+    _invite(url, page, people, first[0], console)
+    crowd = _crowd(url, joined, figures)
     async with asyncio.TaskGroup() as group:
         for person in crowd:
             group.create_task(person.live(SHOWS_S * people))
-        group.create_task(_begin(crowd, logins[0]))
+        group.create_task(_begin(crowd, first[1]))
         await show(console, figures, page)
+
+
+def _invite(url: str, page: str, people: int, name: str, console: Console) -> None:
+    join = f"{Path(sys.argv[0]).parent / 'tidings'} chat --as YOURNAME --url {url}"
+    console.print(f"\n{people} people talk and post. Open this in a browser, sign up, and follow {name}:\n")
+    console.print(f"    {page}\n", highlight=False, soft_wrap=True)
+    console.print(f"or join them from another terminal, and say /open {name}:\n")
+    console.print(f"    {join}\n", highlight=False, soft_wrap=True)
+
+
+def _crowd(url: str, entered: Sequence[tuple[str, Login]], figures: Figures) -> list[Person]:
+    users = [login.tokens.user for _, login in entered]
+    crowd = []
+    for place, (name, login) in enumerate(entered):
+        others = [user for user in users if user != users[place]]
+        friends = random.Random(place).sample(others, min(FRIENDS, len(others)))
+        crowd.append(Person(url, name, login, friends, users, figures))
+    return crowd
 
 
 async def _begin(crowd: Sequence[Person], first: Login) -> None:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from protocol.errors import Refusal
 from protocol.problems import MEDIA_TYPE, STATUS, problem
 from protocol.route import Route
-from server.http.services import Answer
+from server.http.handling import Answer
 
 _encode = msgspec.json.Encoder().encode
 

@@ -15,6 +15,7 @@ from server.http.documents import DOCUMENT_HANDLERS
 from server.http.edge import edged
 from server.http.engagement import ENGAGEMENT_HANDLERS
 from server.http.graph import GRAPH_HANDLERS
+from server.http.handling import Answer, Call, Handler, OpenHandler
 from server.http.homes import HOME_HANDLERS
 from server.http.logins import LOGIN_HANDLERS, OPEN_LOGIN_HANDLERS
 from server.http.media import add_media
@@ -22,7 +23,7 @@ from server.http.posts import POST_HANDLERS
 from server.http.profiles import PROFILE_HANDLERS
 from server.http.rates import Limiter, Verdict, rate_headers
 from server.http.reading import read_body, read_place, read_query
-from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from server.http.services import Services
 from server.http.stories import STORY_HANDLERS
 from server.http.tus import add_tus
 from server.http.twins import twin_handler
@@ -59,10 +60,10 @@ SIGNED_IN: Mapping[str, Handler] = {
 
 def make_app(services: Services) -> web.Application:
     """The routes of docs/protocol.md §9, to be run by an `AppRunner(app, **HANDLING)`."""
-    app = edged(services.origins)
+    app = edged(services.entry.origins)
     entrance = Entrance(services)
-    add_tus(app, services.uploads, entrance.admit)
-    add_media(app, services.media, entrance.spend)
+    add_tus(app, services.contents.uploads, entrance.admit)
+    add_media(app, services.contents.pictures, entrance.spend)
     for route in ROUTES:
         endpoint = entrance.endpoint(route)
         # Words and ids share a place in some paths; told apart here, neither is taken for the other.
@@ -78,7 +79,7 @@ class Entrance:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        rates, monotonic = services.rates, services.monotonic
+        rates, monotonic = services.entry.rates, services.monotonic
         self._by_login = Limiter(rates.login, monotonic)
         self._by_address = Limiter(rates.address, monotonic)
         self._by_username = Limiter(rates.username, monotonic)
@@ -139,8 +140,8 @@ class Entrance:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme.lower() != "bearer":
             return NO_TOKEN
-        match self._services.tokens.verify(token.strip(), self._services.clock()):
-            case Caller() as caller if not self._services.revocations.is_revoked(caller.login):
+        match self._services.accounts.tokens.verify(token.strip(), self._services.clock()):
+            case Caller() as caller if not self._services.accounts.revocations.is_revoked(caller.login):
                 return caller
             case Expired():
                 return OLD_TOKEN
@@ -151,11 +152,11 @@ class Entrance:
         peername = request.transport.get_extra_info("peername") if request.transport else None
         peer = str(peername[0]) if isinstance(peername, tuple) else ""
         forwarded = request.headers.getall("X-Forwarded-For", [])
-        return limited_unit(client_address(peer, forwarded, self._services.trusted_proxies))
+        return limited_unit(client_address(peer, forwarded, self._services.entry.trusted_proxies))
 
     async def _read(self, request: web.Request, route: Route, verdicts: list[Verdict]) -> Call | Refusal:
         place, query = read_place(request, route), read_query(request, route)
-        body = await read_body(request, route, self._services.body_s)
+        body = await read_body(request, route, self._services.entry.body_s)
         for part in (place, query, body):
             if isinstance(part, Refusal):
                 return part

@@ -11,7 +11,9 @@ from persistence.push.devices import Target
 from protocol.devices import DeviceRegistered, Devices, DeviceShown, TokenDevice, WebDevice
 from protocol.errors import UNAVAILABLE, Refusal
 from protocol.replies import Done
-from server.http.services import Answer, Call, Handler, Services
+from protocol.unset import or_none
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.push.encryption import AUTH_BYTES, is_point
 from server.push.endpoints import Unwanted
 from server.tokens import Caller
@@ -25,32 +27,31 @@ NOT_PUBLIC = "its host is not on the public internet"
 APNS_DIGITS = 200
 
 
-async def register_device(services: Services, caller: Caller, call: Call) -> Answer:
+async def _register_device(services: Services, caller: Caller, call: Call) -> Answer:
     asked: TokenDevice | WebDevice = call.body
     target = await _subscribed(services, asked) if isinstance(asked, WebDevice) else _token(asked)
     if isinstance(target, Refusal):
         return target
-    app = None if asked.app is UNSET or not asked.app else asked.app
-    id = await services.devices.register(caller.user, caller.login, target, app)
+    id = await services.push.devices.register(caller.user, caller.login, target, or_none(asked.app) or None)
     return NO_LOGIN if id is None else DeviceRegistered(id)
 
 
-async def list_devices(services: Services, caller: Caller, call: Call) -> Answer:
+async def _list_devices(services: Services, caller: Caller, call: Call) -> Answer:
     shown = [
         DeviceShown(device.id, device.platform, device.registered_at, device.login == caller.login, device.app or UNSET)
-        for device in await services.devices.registered(caller.user)
+        for device in await services.push.devices.registered(caller.user)
     ]
-    return Devices(shown, services.vapid_key or UNSET)
+    return Devices(shown, services.push.vapid_key or UNSET)
 
 
-async def forget_device(services: Services, caller: Caller, call: Call) -> Answer:
-    return Done() if await services.devices.forget(caller.user, call.place.id) else NO_SUCH_DEVICE
+async def _forget_device(services: Services, caller: Caller, call: Call) -> Answer:
+    return Done() if await services.push.devices.forget(caller.user, call.place.id) else NO_SUCH_DEVICE
 
 
 DEVICE_HANDLERS: Mapping[str, Handler] = {
-    "device.register": register_device,
-    "device.list": list_devices,
-    "device.forget": forget_device,
+    "device.register": _register_device,
+    "device.list": _list_devices,
+    "device.forget": _forget_device,
 }
 
 
@@ -73,7 +74,7 @@ async def _subscribed(services: Services, asked: WebDevice) -> Target | Refusal:
     if len(auth) != AUTH_BYTES:
         return NO_SECRET
     try:
-        endpoint = await services.endpoints.check(subscription.endpoint)
+        endpoint = await services.push.endpoints.check(subscription.endpoint)
     except Unwanted as fault:
         return Refusal("bad_request", f"subscription.endpoint: {fault}")
     except socket.gaierror as fault:

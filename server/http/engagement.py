@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import get_args
 
-from msgspec import UNSET, UnsetType
-
 from persistence.engagement import comments, lists
 from persistence.engagement.marks import Deed
 from protocol.engagement import Commented, CommentsQuery, NewComment, RepliesQuery
@@ -13,7 +11,9 @@ from protocol.errors import ID_REUSED, Refusal
 from protocol.graph import PeopleQuery
 from protocol.posts import Posts
 from protocol.replies import Done
-from server.http.services import Answer, Call, Handler, Services
+from protocol.unset import or_none
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.refusals import NO_SUCH_POST
 from server.tokens import Caller
 
@@ -23,37 +23,37 @@ NOT_YOURS = Refusal("forbidden", "this comment is for its author or the post's t
 
 
 async def _mark(deed: Deed, absent: Refusal, services: Services, caller: Caller, call: Call) -> Answer:
-    return await services.engagement.mark(deed, caller.user, call.place.id) or absent
+    return await services.contents.engagement.mark(deed, caller.user, call.place.id) or absent
 
 
 async def _likers(services: Services, caller: Caller, call: Call) -> Answer:
     query: PeopleQuery = call.query
-    pool, before = services.engagement.pool, _given(query.before)
+    pool, before = services.contents.engagement.pool, or_none(query.before)
     return await lists.likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
 
 
 async def _comments(services: Services, caller: Caller, call: Call) -> Answer:
     query: CommentsQuery = call.query
-    pool, before = services.engagement.pool, _given(query.before)
+    pool, before = services.contents.engagement.pool, or_none(query.before)
     return await lists.threads(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
 
 
 async def _replies(services: Services, caller: Caller, call: Call) -> Answer:
     query: RepliesQuery = call.query
-    pool, after = services.engagement.pool, _given(query.after)
+    pool, after = services.contents.engagement.pool, or_none(query.after)
     return await lists.replies(pool, caller.user, call.place.id, after, query.limit) or NO_SUCH_COMMENT
 
 
 async def _saved(services: Services, caller: Caller, call: Call) -> Answer:
     query: CommentsQuery = call.query
-    engagement = services.engagement
-    posts, after = await lists.saved(engagement.pool, caller.user, _given(query.before), query.limit)
+    engagement = services.contents.engagement
+    posts, after = await lists.saved(engagement.pool, caller.user, or_none(query.before), query.limit)
     return Posts(await engagement.posts.read(caller.user, posts), after)
 
 
 async def _comment(services: Services, caller: Caller, call: Call) -> Answer:
     new: NewComment = call.body
-    made = await comments.make(services.engagement.pool, caller.user, call.place.id, new)
+    made = await comments.make(services.contents.engagement.pool, caller.user, call.place.id, new)
     if made is None:
         return NOTHING_TO_COMMENT
     if made.digest != new.digest(call.place.id):
@@ -62,12 +62,8 @@ async def _comment(services: Services, caller: Caller, call: Call) -> Answer:
 
 
 async def _delete_comment(services: Services, caller: Caller, call: Call) -> Answer:
-    judged = await comments.delete(services.engagement.pool, caller.user, call.place.id)
+    judged = await comments.delete(services.contents.engagement.pool, caller.user, call.place.id)
     return Done() if judged == "deleted" else NOT_YOURS if judged == "forbidden" else NO_SUCH_COMMENT
-
-
-def _given(cursor: str | UnsetType) -> str | None:
-    return None if cursor is UNSET else cursor
 
 
 _DEEDS: tuple[Deed, ...] = get_args(Deed)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import get_args
 
-from msgspec import UNSET
-
 from persistence.graph.contract import LIMITS, Deed, GraphRefusal, Names, Others
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery, Suggestions
-from server.http.services import Answer, Call, Handler, Services
+from protocol.unset import or_none
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.refusals import NO_SUCH_USER
 from server.stories.relating import ENDS
 from server.tokens import Caller
@@ -45,17 +45,16 @@ _LISTS: Mapping[str, Names] = {
 async def _do(deed: Deed, services: Services, caller: Caller, call: Call) -> Answer:
     if call.place.id == caller.user:
         return MYSELF
-    trays = services.trays
-    before = await services.graph.relation(caller.user, call.place.id) if trays and deed in ENDS else None
-    done = await services.graph.change(caller.user, call.place.id, deed)
-    if not isinstance(done, str):
-        if trays:
-            trays.related(deed, caller.user, call.place.id, before)
-        if deed in ("block", "unblock"):
-            services.fenced(await services.graph.fence(caller.user, call.place.id))
-        services.related(caller.user, call.place.id)
-        return done
-    return _too_many(LIMITS[_FULL[deed]]) if done == "full" else _REFUSALS[done]
+    me, them, relations = caller.user, call.place.id, services.relations
+    before = await relations.graph.relation(me, them) if deed in ENDS else None
+    done = await relations.graph.change(me, them, deed)
+    if isinstance(done, str):
+        return _too_many(LIMITS[_FULL[deed]]) if done == "full" else _REFUSALS[done]
+    relations.trays.related(deed, me, them, before)
+    if deed in ("block", "unblock"):
+        relations.fenced(await relations.graph.fence(me, them))
+    relations.changed(me, them)
+    return done
 
 
 def _too_many(limit: int) -> Refusal:
@@ -65,23 +64,22 @@ def _too_many(limit: int) -> Refusal:
 async def _show_relation(services: Services, caller: Caller, call: Call) -> Answer:
     if call.place.id == caller.user:
         return MYSELF
-    return await services.graph.relation(caller.user, call.place.id) or NO_SUCH_USER
+    return await services.relations.graph.relation(caller.user, call.place.id) or NO_SUCH_USER
 
 
 async def _list(names: Names, services: Services, caller: Caller, call: Call) -> Answer:
     query: PeopleQuery = call.query
-    before = None if query.before is UNSET else query.before
-    return await services.graph.page(caller.user, names, before, query.limit)
+    return await services.relations.graph.page(caller.user, names, or_none(query.before), query.limit)
 
 
 async def _list_of(names: Others, services: Services, caller: Caller, call: Call) -> Answer:
     query: PeopleQuery = call.query
-    before = None if query.before is UNSET else query.before
-    return await services.graph.others(caller.user, call.place.id, names, before, query.limit) or NO_SUCH_LIST
+    page = await services.relations.graph.others(caller.user, call.place.id, names, or_none(query.before), query.limit)
+    return page or NO_SUCH_LIST
 
 
 async def _suggest(services: Services, caller: Caller, call: Call) -> Answer:
-    return Suggestions(await services.graph.suggestions(caller.user, call.query.limit))
+    return Suggestions(await services.relations.graph.suggestions(caller.user, call.query.limit))
 
 
 _DEEDS: tuple[Deed, ...] = get_args(Deed)

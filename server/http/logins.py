@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from persistence.people.contract import NewAccount, Repeated, Reused, Rotated, SignedIn
 from protocol.errors import Refusal
 from protocol.people import Credentials, Logins, LoginShown, RefreshLogin, SignIn, SignUp
 from protocol.replies import Done
-from server.http.services import Answer, Call, Handler, OpenHandler, Services
+from protocol.unset import or_none
+from server.http.handling import Answer, Call, Handler, OpenHandler
+from server.http.services import Services
 from server.refreshing import RefreshToken, new_token, parse
 from server.tokens import Caller
 
@@ -19,49 +21,50 @@ VOID = Refusal("unauthenticated", "refresh_token: not valid, sign in again")
 NO_SUCH_LOGIN = Refusal("not_found", "there is no such login")
 
 
-async def sign_up(services: Services, call: Call) -> Answer:
+async def _sign_up(services: Services, call: Call) -> Answer:
     asked: SignUp = call.body
     if refusal := call.spend_username(asked.username):
         return refusal
-    stored = await services.passwords.hash(asked.password)
+    stored = await services.accounts.passwords.hash(asked.password)
     if isinstance(stored, Refusal):
         return stored
-    token = new_token(services.random)
-    person = NewAccount(asked.username, stored, _given(asked.name), _given(asked.email))
-    signed_in = await services.people.sign_up(person, token.stored, None)
+    token = new_token(services.accounts.random)
+    person = NewAccount(asked.username, stored, or_none(asked.name) or None, or_none(asked.email) or None)
+    signed_in = await services.accounts.people.sign_up(person, token.stored, None)
     return TAKEN if signed_in is None else _credentials(services, signed_in, token)
 
 
-async def sign_in(services: Services, call: Call) -> Answer:
+async def _sign_in(services: Services, call: Call) -> Answer:
     asked: SignIn = call.body
     if refusal := call.spend_username(asked.username):
         return refusal
     # Usernames are ASCII: what merely folds to one, like the Kelvin sign to k, is nobody's.
-    account = await services.people.account_named(asked.username) if asked.username.isascii() else None
-    right = await services.passwords.matches(asked.password, None if account is None else account.password_hash)
+    people, passwords = services.accounts.people, services.accounts.passwords
+    account = await people.account_named(asked.username) if asked.username.isascii() else None
+    right = await passwords.matches(asked.password, None if account is None else account.password_hash)
     if isinstance(right, Refusal):
         return right
     if account is None or not right:
         return WRONG
-    token = new_token(services.random)
-    device = None if asked.device is UNSET else asked.device
-    return _credentials(services, await services.people.sign_in(account.id, token.stored, device), token)
+    token = new_token(services.accounts.random)
+    signed_in = await people.sign_in(account.id, token.stored, or_none(asked.device))
+    return _credentials(services, signed_in, token)
 
 
-async def refresh(services: Services, call: Call) -> Answer:
+async def _refresh(services: Services, call: Call) -> Answer:
     asked: RefreshLogin = call.body
     if (presented := parse(asked.refresh_token)) is None:
         return VOID
-    successor = RefreshToken(presented.family, new_token(services.random).secret)
-    idle_ms = services.refresh_s * 1_000
-    rotation = await services.people.rotate(presented.stored, presented.sealed(successor), idle_ms)
+    successor = RefreshToken(presented.family, new_token(services.accounts.random).secret)
+    idle_ms = services.accounts.refresh_s * 1_000
+    rotation = await services.accounts.people.rotate(presented.stored, presented.sealed(successor), idle_ms)
     match rotation:
         case Rotated(signed_in):
             return _credentials(services, signed_in, successor)
         case Repeated(signed_in, sealed):
             return _credentials(services, signed_in, presented.open(sealed))
         case Reused(signed_in):
-            services.revocations.apply(signed_in.login)
+            services.accounts.revocations.apply(signed_in.login)
             return VOID
         case None:
             return VOID
@@ -69,44 +72,40 @@ async def refresh(services: Services, call: Call) -> Answer:
             assert_never(rotation)
 
 
-async def list_logins(services: Services, caller: Caller, call: Call) -> Answer:
+async def _list_logins(services: Services, caller: Caller, call: Call) -> Answer:
     return Logins(
         [
             LoginShown(login.id, login.created_at, login.last_used_at, login.id == caller.login, login.device or UNSET)
-            for login in await services.people.logins(caller.user)
+            for login in await services.accounts.people.logins(caller.user)
         ]
     )
 
 
-async def revoke(services: Services, caller: Caller, call: Call) -> Answer:
-    if not await services.people.revoke(caller.user, call.place.id):
+async def _revoke(services: Services, caller: Caller, call: Call) -> Answer:
+    if not await services.accounts.people.revoke(caller.user, call.place.id):
         return NO_SUCH_LOGIN
-    services.revocations.apply(call.place.id)
+    services.accounts.revocations.apply(call.place.id)
     return Done()
 
 
-async def revoke_current(services: Services, caller: Caller, call: Call) -> Answer:
-    await services.people.revoke(caller.user, caller.login)
-    services.revocations.apply(caller.login)
+async def _revoke_current(services: Services, caller: Caller, call: Call) -> Answer:
+    await services.accounts.people.revoke(caller.user, caller.login)
+    services.accounts.revocations.apply(caller.login)
     return Done()
 
 
 OPEN_LOGIN_HANDLERS: Mapping[str, OpenHandler] = {
-    "account.create": sign_up,
-    "login.create": sign_in,
-    "login.refresh": refresh,
+    "account.create": _sign_up,
+    "login.create": _sign_in,
+    "login.refresh": _refresh,
 }
 LOGIN_HANDLERS: Mapping[str, Handler] = {
-    "login.list": list_logins,
-    "login.revoke": revoke,
-    "login.revoke_current": revoke_current,
+    "login.list": _list_logins,
+    "login.revoke": _revoke,
+    "login.revoke_current": _revoke_current,
 }
-
-
-def _given(value: str | UnsetType) -> str | None:
-    return None if value is UNSET or value == "" else value
 
 
 def _credentials(services: Services, signed_in: SignedIn, refreshing: RefreshToken) -> Credentials:
-    access = services.tokens.issue(signed_in.user, signed_in.login)
-    return Credentials(signed_in.user, access, str(refreshing), services.tokens.life_s)
+    access = services.accounts.tokens.issue(signed_in.user, signed_in.login)
+    return Credentials(signed_in.user, access, str(refreshing), services.accounts.tokens.life_s)

@@ -84,16 +84,19 @@ class PictureServing:
         try:
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
-                # Its file is closed also when whoever asked is gone before the end.
-                async with aclosing(self._pictures.read(picture, start, end)) as parts:
-                    async for octets in parts:
-                        await response.write(octets)
+                await self._write(response, picture, start, end)
             await response.write_eof()
         except (UnavailableError, ObjectAbsent, ConnectionError):
             # Some of it is out, so that nothing else can be said: it breaks off.
             if request.transport is not None:
                 request.transport.abort()
         return response
+
+    async def _write(self, response: web.StreamResponse, picture: Picture, start: int, end: int) -> None:
+        # Its file is closed also when whoever asked is gone before the end.
+        async with aclosing(self._pictures.read(picture, start, end)) as parts:
+            async for octets in parts:
+                await response.write(octets)
 
 
 def _format(request: web.Request) -> str:

@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 from persistence.people.contract import SETTINGS, Account, ProfileChange
 from protocol.errors import UNAVAILABLE, Refusal
 from protocol.people import MyProfile, ProfilePatch
-from server.http.services import Answer, Call, Handler, Services
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.refusals import NO_SUCH_USER
 from server.tokens import Caller
 
@@ -18,47 +19,47 @@ PUBLISH_S = 2.0
 TOO_MANY_SETTINGS = Refusal("too_large", f"settings: {SETTINGS} at most")
 
 
-async def show_me(services: Services, caller: Caller, call: Call) -> Answer:
-    account = await services.people.account(caller.user)
+async def _show_me(services: Services, caller: Caller, call: Call) -> Answer:
+    account = await services.accounts.people.account(caller.user)
     return NO_ACCOUNT if account is None else _mine(account)
 
 
-async def change_me(services: Services, caller: Caller, call: Call) -> Answer:
+async def _change_me(services: Services, caller: Caller, call: Call) -> Answer:
     patch: ProfilePatch = call.body
     change = ProfileChange(_or_none(patch.name), _or_none(patch.email), patch.settings)
-    account = await services.people.change(caller.user, change)
+    account = await services.accounts.people.change(caller.user, change)
     if account is None:
         return TOO_MANY_SETTINGS
     if patch.private is UNSET:
         return _mine(account)
     if not await _set_private(services, caller, patch.private):
         return UNAVAILABLE
-    services.related(caller.user, None)
+    services.relations.changed(caller.user, None)
     return _mine(msgspec.structs.replace(account, private=patch.private))
 
 
 async def _set_private(services: Services, caller: Caller, private: bool) -> bool:
     """False: so many wait that the rest are accepted when the request is repeated."""
     until = services.monotonic() + PUBLISH_S
-    while not await services.graph.set_private(caller.user, private):
+    while not await services.relations.graph.set_private(caller.user, private):
         if services.monotonic() > until:
             return False
     return True
 
 
-async def show_user(services: Services, caller: Caller, call: Call) -> Answer:
-    return await services.graph.profile(caller.user, call.place.id) or NO_SUCH_USER
+async def _show_user(services: Services, caller: Caller, call: Call) -> Answer:
+    return await services.relations.graph.profile(caller.user, call.place.id) or NO_SUCH_USER
 
 
-async def show_user_named(services: Services, caller: Caller, call: Call) -> Answer:
-    return await services.graph.profile_named(caller.user, call.place.name) or NO_SUCH_USER
+async def _show_user_named(services: Services, caller: Caller, call: Call) -> Answer:
+    return await services.relations.graph.profile_named(caller.user, call.place.name) or NO_SUCH_USER
 
 
 PROFILE_HANDLERS: Mapping[str, Handler] = {
-    "me.get": show_me,
-    "me.change": change_me,
-    "user.get": show_user,
-    "user.get_by_username": show_user_named,
+    "me.get": _show_me,
+    "me.change": _change_me,
+    "user.get": _show_user,
+    "user.get_by_username": _show_user_named,
 }
 
 

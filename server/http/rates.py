@@ -20,6 +20,22 @@ class Rate(Struct, frozen=True):
     per_s: float
 
 
+class Rates(Struct, frozen=True, kw_only=True):
+    """How often one may ask: each login; each address without a login; each address, each username, to get one; and
+    for pictures each viewer.
+
+    The limit by username slows guessing from many addresses. Who wants to can use it up and so keep its owner from
+    signing in anew; logins that exist are not touched, as exchanging a refresh token does not count.
+    """
+
+    login: Rate = Rate("login", 200, 20)
+    address: Rate = Rate("address", 200, 20)
+    sign_up: Rate = Rate("sign-up", 100, 0.1)
+    sign_in: Rate = Rate("sign-in", 60, 1)
+    viewer: Rate = Rate("viewer", 2_000, 200)
+    username: Rate = Rate("username", 10, 1 / 6)
+
+
 class Verdict(Struct, frozen=True, gc=False):
     """`remaining` requests are left; in `reset_s` all are again. `retry_ms` is 0 when the request may pass."""
 

@@ -6,7 +6,8 @@ from msgspec import UNSET, Struct
 
 from protocol.requests import AnyRequest
 from protocol.route import Route
-from server.http.services import Answer, Call, Handler, Services
+from server.http.handling import Answer, Call, Handler
+from server.http.services import Services
 from server.tokens import Caller
 
 

@@ -13,7 +13,7 @@ from persistence.media.likeness import PostgresLikeness
 from persistence.media.postgres import Claimed, Outcome, PostgresMedia, Steps
 from persistence.objects.contract import ObjectAbsent, Objects
 from protocol.ids import UserId
-from protocol.media import VARIANTS, MediaId
+from protocol.media import VARIANTS
 from server.media.figures import Figures
 from server.media.findings import Hashed, Inspected, Rendered
 from server.media.moderation import Candidate, Moderate
@@ -98,34 +98,17 @@ class Processing:
         if job.bytes > MOST_BYTES:
             raise RejectedError("too large")
         if not done.assembled:
-            with self.figures.timed("assemble"):
-                await self._assemble(job)
-            done = await self._record(job, done, 5, assembled=True)
+            done = await self._assemble(job, done)
         if done.type is None:
             inspected = await self._asked(job, worker, "inspect", original_key(job.media), Inspected)
             done = await self._record(job, done, 10, type=f"image/{inspected.kind}")
-        if done.width is None or done.height is None:
-            rendered = await self._asked(job, worker, "render", original_key(job.media), Rendered)
-            await self._keep(job.media, rendered)
-            done = await self._record(job, done, 80, width=rendered.width, height=rendered.height)
-        assert done.width is not None
+        if done.width is None:
+            done = await self._render(job, done, worker)
         if done.thumbhash is None:
-            key = object_key(job.media, kept_as("640", done.width), "jpg")
-            hashed = await self._asked(job, worker, "hash", key, Hashed)
-            bits = hashed.perceptual.hex() if hashed.perceptual else None
-            done = await self._record(job, done, 90, thumbhash=hashed.thumbhash.hex(), perceptual=bits)
+            done = await self._hash(job, done, worker)
         if not done.moderated:
-            await self._judge(job, done)
-            done = await self._record(job, done, 95, moderated=True)
-        assert done.thumbhash is not None
-        return Outcome(
-            state="ready",
-            type=done.type,
-            width=done.width,
-            height=done.height,
-            thumbhash=bytes.fromhex(done.thumbhash),
-            perceptual=_bits(done),
-        )
+            done = await self._judge(job, done)
+        return _outcome(done)
 
     async def _record(self, job: Claimed, done: Steps, percent: int, **found: Any) -> Steps:
         """Note it, and that the picture is still ours."""
@@ -134,11 +117,39 @@ class Processing:
         self._tell(job.owner, job.media, "processing", percent)
         return msgspec.structs.replace(done, **found)
 
-    async def _assemble(self, job: Claimed) -> None:
-        try:
-            await assemble(self._objects, job.media, original_key(job.media), job.bytes)
-        except IncompleteError as fault:
-            raise FaultyError(str(fault)) from fault
+    async def _assemble(self, job: Claimed, done: Steps) -> Steps:
+        with self.figures.timed("assemble"):
+            try:
+                await assemble(self._objects, job.media, original_key(job.media), job.bytes)
+            except IncompleteError as fault:
+                raise FaultyError(str(fault)) from fault
+        return await self._record(job, done, 5, assembled=True)
+
+    async def _render(self, job: Claimed, done: Steps, worker: Worker) -> Steps:
+        rendered = await self._asked(job, worker, "render", original_key(job.media), Rendered)
+        with self.figures.timed("keep"):
+            for name, pair in rendered.variants.items():
+                await self._objects.put(object_key(job.media, name, "jpg"), pair.jpg)
+                await self._objects.put(object_key(job.media, name, "webp"), pair.webp)
+        return await self._record(job, done, 80, width=rendered.width, height=rendered.height)
+
+    async def _hash(self, job: Claimed, done: Steps, worker: Worker) -> Steps:
+        assert done.width is not None
+        key = object_key(job.media, kept_as("640", done.width), "jpg")
+        hashed = await self._asked(job, worker, "hash", key, Hashed)
+        bits = hashed.perceptual.hex() if hashed.perceptual else None
+        return await self._record(job, done, 90, thumbhash=hashed.thumbhash.hex(), perceptual=bits)
+
+    async def _judge(self, job: Claimed, done: Steps) -> Steps:
+        """Raises RejectedError."""
+        with self.figures.timed("moderate"):
+            assert done.width is not None
+            bits = _bits(done)
+            keys = [object_key(job.media, name, format) for name in kept(done.width) for format in FORMATS]
+            alike = await self._likeness.alike(job.owner, job.media, bits) if bits else []
+            if not await self._moderate(Candidate(job.media, job.owner, keys, bits, alike)):
+                raise RejectedError("refused")
+        return await self._record(job, done, 95, moderated=True)
 
     async def _asked(self, job: Claimed, worker: Worker, step: Step, key: str, found: type[_Found]) -> _Found:
         """What a worker finds in that object."""
@@ -155,22 +166,6 @@ class Processing:
             if outcome.fault:
                 raise FaultyError(f"{step}: {outcome.fault}")
             return msgspec.msgpack.decode(outcome.found, type=found)
-
-    async def _keep(self, media: MediaId, rendered: Rendered) -> None:
-        with self.figures.timed("keep"):
-            for name, pair in rendered.variants.items():
-                await self._objects.put(object_key(media, name, "jpg"), pair.jpg)
-                await self._objects.put(object_key(media, name, "webp"), pair.webp)
-
-    async def _judge(self, job: Claimed, done: Steps) -> None:
-        """Raises RejectedError."""
-        with self.figures.timed("moderate"):
-            assert done.width is not None
-            bits = _bits(done)
-            keys = [object_key(job.media, name, format) for name in kept(done.width) for format in FORMATS]
-            alike = await self._likeness.alike(job.owner, job.media, bits) if bits else []
-            if not await self._moderate(Candidate(job.media, job.owner, keys, bits, alike)):
-                raise RejectedError("refused")
 
     async def _archive(self, job: Claimed) -> None:
         """The original goes where what is rarely read is kept."""
@@ -190,6 +185,18 @@ class Processing:
         await self._objects.delete([original_key(job.media), *keys, *(piece.key for piece in pieces)])
         # It may have been shown before: what it was part of is deleted.
         await self._cold.delete([archive_key(job.media)])
+
+
+def _outcome(done: Steps) -> Outcome:
+    assert done.thumbhash is not None
+    return Outcome(
+        state="ready",
+        type=done.type,
+        width=done.width,
+        height=done.height,
+        thumbhash=bytes.fromhex(done.thumbhash),
+        perceptual=_bits(done),
+    )
 
 
 def _bits(done: Steps) -> bytes | None:

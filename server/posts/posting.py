@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import msgspec
-from msgspec import UNSET
 
 from persistence.pool import Pool
 from persistence.posts.changing import change, delete
@@ -12,9 +11,10 @@ from persistence.posts.making import Unfit, make, stub
 from persistence.posts.reading import PostReader
 from protocol.errors import ID_REUSED, UNAVAILABLE, Refusal
 from protocol.ids import UserId
-from protocol.posting import NewPost, PostMade, PostPatch, PostsQuery
+from protocol.posting import MyPostsQuery, NewPost, PostMade, PostPatch, PostsQuery
 from protocol.posts import Post, PostId, Posts
 from protocol.replies import Done
+from protocol.unset import or_none, or_unset
 from server.refusals import NO_SUCH_POST
 
 # The same for who does not exist, who blocks me, and who shows what they post only to who follows them.
@@ -61,10 +61,11 @@ class Posting:
     async def list(self, me: UserId, author: UserId, query: PostsQuery) -> Posts | Refusal:
         if not await may_list(self._pool, me, author):
             return NO_SUCH_POSTS
-        return await self.mine(me, query, "published", author)
+        return await self._page(me, author, "published", query)
 
-    async def mine(self, me: UserId, query: PostsQuery, state: State, author: UserId | None = None) -> Posts:
-        """Mine, or those of an author who shows them to me."""
-        before = None if query.before is UNSET else query.before
-        ids, then = await page_of(self._pool, author or me, state, before, query.limit)
-        return Posts(await self._posts.read(me, ids), UNSET if then is None else then)
+    async def mine(self, me: UserId, query: MyPostsQuery) -> Posts:
+        return await self._page(me, me, query.state, query)
+
+    async def _page(self, me: UserId, author: UserId, state: State, query: PostsQuery) -> Posts:
+        ids, then = await page_of(self._pool, author, state, or_none(query.before), query.limit)
+        return Posts(await self._posts.read(me, ids), or_unset(then))

@@ -12,6 +12,7 @@ from protocol.ids import UserId
 from protocol.replies import Done
 from protocol.stories import ArchiveQuery, NewStory, Stories, Story, Viewers
 from protocol.trays import StoryId
+from protocol.unset import or_none
 from server.refusals import NO_SUCH_USER
 from server.stories.answering import NO_SUCH_STORY
 from server.stories.showing import StoryShowing
@@ -60,12 +61,10 @@ class StoryPosting:
 
     async def mine(self, me: UserId, query: ArchiveQuery) -> Stories:
         """A page of my archive."""
-        before = None if query.before is UNSET else query.before
-        found = await self._store.archive(me, before, query.limit + 1)
+        found = await self._store.archive(me, or_none(query.before), query.limit + 1)
         items = [self._showing.story(me, one) for one in found[: query.limit]]
         return Stories(items, items[-1].id if len(found) > query.limit else UNSET)
 
     async def viewers(self, me: UserId, id: StoryId, query: PeopleQuery) -> Viewers | Refusal:
         """Who has seen a story of mine."""
-        before = None if query.before is UNSET else query.before
-        return await self._store.viewers(me, id, before, query.limit) or NO_SUCH_STORY
+        return await self._store.viewers(me, id, or_none(query.before), query.limit) or NO_SUCH_STORY

@@ -7,6 +7,7 @@ from protocol.ids import Millis, UserId
 from protocol.media import Media
 from protocol.stories import Story
 from protocol.trays import Tray, TrayEntry
+from protocol.unset import or_unset
 from server.media.addresses import MediaAddresses
 
 _ENTRY_BYTES, _STORY_BYTES = 100, 90
@@ -30,8 +31,8 @@ class StoryShowing:
             close_friends=read.close_friends,
             seen=read.seen or mine,
             media=media or UNSET,
-            posted_at=UNSET if read.posted_at is None else read.posted_at,
-            expires_at=UNSET if read.expires_at is None else read.expires_at,
+            posted_at=or_unset(read.posted_at),
+            expires_at=or_unset(read.expires_at),
             reaction=read.reaction or UNSET,
             state=UNSET if read.state == "published" else read.state,
             dup=dup,

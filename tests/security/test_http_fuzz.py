@@ -43,7 +43,7 @@ class Site:
     def __init__(self, database: str) -> None:
         self.stack = Stack()
         self._database = database
-        self.stack.change(rates=Rates(**FAST))
+        self.stack.change("entry", rates=Rates(**FAST))
         self.url = ""
         self._ready = threading.Event()
         self._stop = asyncio.Event()
@@ -64,7 +64,8 @@ class Site:
         return {"Authorization": f"Bearer {signed_in}"}
 
     async def _sign_in(self) -> str:
-        [minted] = [one async for one in mint(self.stack.people, self.stack.tokens, self.stack.services.random, 1, "a")]
+        accounts = self.stack.services.accounts
+        [minted] = [one async for one in mint(accounts.people, accounts.tokens, accounts.random, 1, "a")]
         return minted.access_token
 
     async def _serve(self) -> None:

@@ -202,7 +202,7 @@ async def test_a_path_that_cannot_be_one_is_refused(ada: Person, path: str) -> N
 
 async def test_a_body_whose_chunks_are_none_is_a_bad_request() -> None:
     stack = Stack()
-    stack.change(body_s=0.02)
+    stack.change("entry", body_s=0.02)
     async with stack.served() as client, connected(client) as (reader, writer):
         writer.write(b"POST /v1/logins HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n")
         writer.write(b"Expect: 100-continue\r\n\r\n")

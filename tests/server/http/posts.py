@@ -57,7 +57,9 @@ async def gallery(url: str) -> AsyncIterator[tuple[Client, Gallery]]:
     """A stack whose data is in that database."""
     async with open_pool(url, 4) as pool:
         stack = Stack()
-        stack.change(people=PostgresPeople(pool), graph=PostgresGraph(pool), posting=posting(pool))
+        stack.change("accounts", people=PostgresPeople(pool))
+        stack.change("relations", graph=PostgresGraph(pool))
+        stack.change("contents", posts=posting(pool))
         async with stack.served() as client:
             yield client, Gallery(pool)
 

@@ -24,6 +24,7 @@ from persistence.people.memory import MemoryPeople
 from persistence.pool import Pool
 from persistence.posts.reading import PostReader
 from persistence.push.memory import MemoryDevices
+from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
@@ -66,6 +67,7 @@ from protocol.trays import Tray
 from server.engagement.engagement import Engagement
 from server.engagement.watching import Watching
 from server.http import HANDLING, Services, make_app
+from server.http.services import Accounts, Contents, Entry, PushTargets, Relations
 from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.passwords import Passwords
@@ -73,6 +75,7 @@ from server.posts.posting import Posting
 from server.push.endpoints import EndpointRules
 from server.revocations import Revocations
 from server.stories.posting import StoryPosting
+from server.stories.relating import Relating
 from server.stories.showing import StoryShowing
 from server.tokens import Caller, Tokens
 from server.uploads.progress import Progress
@@ -213,39 +216,45 @@ class Stack:
         self.related: list[tuple[UserId, UserId | None]] = []
         self.fences: list[list[ConversationId]] = []
         self.engagement = engagement(EMPTY)
+        objects, none = LocalObjects(Path("/nowhere")), cast(Pool, None)
         self.services = Services(
-            people=self.people,
-            graph=self.graph,
-            related=lambda *pair: self.related.append(pair),
-            fenced=lambda ids: self.fences.append(list(ids)),
-            devices=self.devices,
-            endpoints=EndpointRules(self.lookup),
-            tokens=self.tokens,
-            passwords=self.passwords,
-            revocations=self.revocations,
-            engagement=self.engagement,
+            accounts=Accounts(
+                people=self.people,
+                tokens=self.tokens,
+                passwords=self.passwords,
+                revocations=self.revocations,
+                random=self._random.randbytes,
+                refresh_s=30 * 86_400,
+            ),
+            relations=Relations(
+                graph=self.graph,
+                changed=lambda *pair: self.related.append(pair),
+                fenced=lambda ids: self.fences.append(list(ids)),
+                trays=Relating(
+                    PostgresStories(EMPTY), PostgresMovingStories(EMPTY, lambda: True), lambda user, event: None
+                ),
+            ),
+            push=PushTargets(devices=self.devices, endpoints=EndpointRules(self.lookup)),
+            contents=Contents(
+                posts=posting(EMPTY),
+                engagement=self.engagement,
+                stories=self._stories(EMPTY),
+                # Those by tus are tested on a database; direct ones are refused before it is asked.
+                uploads=Uploads(
+                    objects,
+                    PostgresUploads(none),
+                    Progress(lambda audience, event: None),
+                    Granted(),
+                    self.monotonic,
+                ),
+                pictures=Pictures(MediaAddresses([KEY], self.clock), PostgresMedia(none), objects),
+            ),
             ask=self.talks.ask,
             home=lambda user: self.home,
-            # Those by tus are tested on a database; direct ones are refused before it is asked.
-            uploads=Uploads(
-                LocalObjects(Path("/nowhere")),
-                PostgresUploads(cast(Pool, None)),
-                Progress(lambda audience, event: None),
-                Granted(),
-                self.monotonic,
-            ),
-            media=Pictures(
-                MediaAddresses([KEY], self.clock),
-                PostgresMedia(cast(Pool, None)),
-                LocalObjects(Path("/nowhere")),
-            ),
             ready=self.is_ready,
             clock=self.clock,
             monotonic=self.monotonic,
-            random=self._random.randbytes,
-            refresh_s=30 * 86_400,
-            posting=posting(EMPTY),
-            origins=frozenset([ORIGIN]),
+            entry=Entry(origins=frozenset([ORIGIN])),
         )
 
     def clock(self) -> Millis:
@@ -266,12 +275,15 @@ class Stack:
     def keep_in(self, pool: Pool) -> None:
         """Posts, stories and engagement in a database. Only before `served`."""
         self.engagement = engagement(pool)
-        stories = StoryPosting(PostgresStories(pool), StoryShowing(MediaAddresses([KEY], self.clock)), lambda: None)
-        self.change(posting=posting(pool), stories=stories, engagement=self.engagement)
+        self.change("contents", posts=posting(pool), stories=self._stories(pool), engagement=self.engagement)
 
-    def change(self, **changes: Any) -> None:
-        """Replace some of the services."""
-        self.services = msgspec.structs.replace(self.services, **changes)
+    def _stories(self, pool: Pool) -> StoryPosting:
+        return StoryPosting(PostgresStories(pool), StoryShowing(MediaAddresses([KEY], self.clock)), lambda: None)
+
+    def change(self, group: str, **changes: Any) -> None:
+        """Replace some services of a group."""
+        changed = msgspec.structs.replace(getattr(self.services, group), **changes)
+        self.services = msgspec.structs.replace(self.services, **{group: changed})
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

@@ -39,7 +39,7 @@ async def test_a_browser_subscribes_with_the_key_that_is_told(ada: Person) -> No
 
 
 async def test_the_key_of_this_server_is_told_while_it_sends_web_push(stack: Stack) -> None:
-    stack.change(vapid_key="BKey")
+    stack.change("push", vapid_key="BKey")
     async with stack.served() as client:
         signed_up = await call(client, "POST", "/v1/accounts", {"username": "ada", "password": "correct horse"}, 201)
         headers = {"Authorization": f"Bearer {signed_up['access_token']}"}

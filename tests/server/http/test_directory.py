@@ -3,8 +3,7 @@
 import pytest
 
 from server.directory import Directory
-from server.http.rates import Rate
-from server.http.services import Rates
+from server.http.rates import Rate, Rates
 from tests.server.http.stack import LIFE_S, Client, Person, Stack, sign_up
 from tidings_client import AuthenticationFailed, Login, Tokens
 
@@ -56,7 +55,7 @@ async def test_a_name_is_asked_for_once(directory: Directory, stack: Stack, bob:
 
 
 async def test_a_refusal_that_says_nothing_of_people_is_an_os_error(stack: Stack) -> None:
-    stack.change(rates=Rates(login=Rate("login", 1, 0.1)))
+    stack.change("entry", rates=Rates(login=Rate("login", 1, 0.1)))
     async with stack.served() as client:
         ada = await sign_up(client)
         url = f"http://{client.host}:{client.port}"

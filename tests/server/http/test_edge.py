@@ -100,7 +100,7 @@ async def test_a_foreign_origin_may_not(client: Client, origin: str) -> None:
 
 
 async def test_a_login_is_limited_and_told_when_to_come_back(stack: Stack) -> None:
-    stack.change(rates=Rates(login=Rate("login", 3, 0.5)))
+    stack.change("entry", rates=Rates(login=Rate("login", 3, 0.5)))
     async with stack.served() as client:
         ada, bob = await sign_up(client, "ada"), await sign_up(client, "bob")
         async with client.get("/v1/me", headers=ada.headers) as response:
@@ -119,7 +119,7 @@ async def test_a_login_is_limited_and_told_when_to_come_back(stack: Stack) -> No
 
 
 async def test_addresses_without_a_login_are_limited_whatever_they_try(stack: Stack) -> None:
-    stack.change(rates=Rates(address=Rate("address", 3, 0.5)))
+    stack.change("entry", rates=Rates(address=Rate("address", 3, 0.5)))
     async with stack.served() as client:
         ada = await sign_up(client)
         await call(client, "GET", "/v1/me", status=401)
@@ -133,7 +133,7 @@ async def test_addresses_without_a_login_are_limited_whatever_they_try(stack: St
 
 async def test_sign_ups_and_sign_ins_are_limited_by_address(stack: Stack) -> None:
     rates = Rates(sign_up=Rate("sign-up", 2, 0.1), sign_in=Rate("sign-in", 2, 0.1))
-    stack.change(rates=rates, trusted_proxies=(Network("127.0.0.1"),))
+    stack.change("entry", rates=rates, trusted_proxies=(Network("127.0.0.1"),))
     async with stack.served() as client:
         await sign_up(client, "ada")
         await sign_up(client, "bob")
@@ -150,7 +150,7 @@ async def test_sign_ups_and_sign_ins_are_limited_by_address(stack: Stack) -> Non
 
 
 async def test_guessing_at_one_username_is_limited_whatever_the_address(stack: Stack) -> None:
-    stack.change(rates=Rates(username=Rate("username", 4, 0.1)), trusted_proxies=(Network("127.0.0.1"),))
+    stack.change("entry", rates=Rates(username=Rate("username", 4, 0.1)), trusted_proxies=(Network("127.0.0.1"),))
     async with stack.served() as client:
         await sign_up(client, "ada")
         for number, username in enumerate(("ada", "ADA", "Ada")):
@@ -201,7 +201,7 @@ async def test_the_private_port_tells_health_and_metrics_and_nothing_else(stack:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(stack: Stack) -> None:
-    stack.change(body_s=0.02)
+    stack.change("entry", body_s=0.02)
     async with stack.served() as client, connected(client) as (reader, writer):
         writer.write(b"POST /v1/logins HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{")
         head = await reader.readuntil(b"\r\n\r\n")

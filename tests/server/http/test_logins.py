@@ -173,7 +173,7 @@ async def test_a_login_of_somebody_else_is_answered_like_none(client: Client, ad
 
 async def test_too_many_who_sign_in_at_once_are_told_when_to_come_back(stack: Stack) -> None:
     stack.passwords = type(stack.passwords)(threads=1, waiting=-1)
-    stack.change(passwords=stack.passwords)
+    stack.change("accounts", passwords=stack.passwords)
     async with stack.served() as client:
         for path in ("/v1/accounts", "/v1/logins"):
             body = {"username": "ada", "password": PASSWORD}

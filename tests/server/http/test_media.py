@@ -13,8 +13,7 @@ from persistence.media.postgres import PostgresMedia
 from persistence.objects.local import LocalObjects
 from persistence.pool import Pool, open_pool
 from protocol.ids import Millis
-from server.http.rates import Rate
-from server.http.services import Rates
+from server.http.rates import Rate, Rates
 from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.media.variants import FORMATS, kept, object_key
@@ -55,7 +54,7 @@ async def shown(database: str, tmp_path: Path, stack: Stack) -> AsyncIterator[Sh
     async with open_pool(database, 3) as pool:
         stack.now_s = float(await pool.fetchval("select extract(epoch from statement_timestamp())"))
         addresses = MediaAddresses([KEY], stack.clock)
-        stack.change(media=Pictures(addresses, PostgresMedia(pool), objects))
+        stack.change("contents", pictures=Pictures(addresses, PostgresMedia(pool), objects))
         await fill(pool, objects)
         async with stack.served() as client:
             yield Shown(client, pool, addresses, objects)
@@ -241,7 +240,8 @@ async def test_an_address_ends_by_the_clock_of_the_database(shown: Shown, stack:
 async def test_pictures_have_limits_of_their_own(database: str, tmp_path: Path, stack: Stack, rates: Any) -> None:
     async with open_pool(database, 1) as pool:
         addresses = MediaAddresses([KEY], stack.clock)
-        stack.change(media=Pictures(addresses, PostgresMedia(pool), LocalObjects(tmp_path)), rates=rates)
+        stack.change("contents", pictures=Pictures(addresses, PostgresMedia(pool), LocalObjects(tmp_path)))
+        stack.change("entry", rates=rates)
         async with stack.served() as client:
             for viewer in (OWNER, FOLLOWER):
                 url = addresses.url(viewer, MEDIA).replace("{variant}", "150")

@@ -57,7 +57,7 @@ class Rig:
         self.uploads = Uploads(
             self.objects, self.store, Progress(self._hear), Granted(**granted), self.stack.monotonic, PIECE
         )
-        self.stack.change(uploads=self.uploads)
+        self.stack.change("contents", uploads=self.uploads)
 
     def _hear(self, audience: tuple[Address, ...], event: UploadMoved) -> None:
         self.told += [(str(address.key), event) for address in audience]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from .accounts import Login
 from .client import new_cid
 from .graph import People, read_people
-from .posts import PostPage, read_post
+from .paths import path
+from .posts import PostPage, read_posts
 from .reading import Body, bool_of, int_of, int_or_none, map_of, maps_of, text_of, text_or_none
 
 PAGE: Final = 20
@@ -82,47 +82,42 @@ class Engagement:
 
     async def like_comment(self, comment: str, *, on: bool = True) -> CommentMarks:
         """Like a comment; with `on=False` no more."""
-        said = await self._login.call(_method(on), f"/v1/comments/{quote(comment, safe='')}/like")
+        said = await self._login.call(_method(on), path("comments", comment, "like"))
         return CommentMarks(bool_of(said, "liked"), int_of(said, "likes"))
 
     async def likers(self, post: str, before: str | None = None, limit: int = 50) -> People:
         """A page of who likes a post, the newest first."""
-        return read_people(await self._page(f"posts/{quote(post, safe='')}/likes", limit, before=before))
+        return read_people(await self._login.call("GET", path("posts", post, "likes", limit=limit, before=before)))
 
     async def saved(self, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what I saved, the latest saved first."""
-        said = await self._page("me/saved", limit, before=before)
-        return PostPage(tuple(read_post(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
+        return read_posts(await self._login.call("GET", path("me", "saved", limit=limit, before=before)))
 
     async def comment(self, post: str, text: str, *, parent: str | None = None, cid: str | None = None) -> Comment:
         """Comment on a post, or answer a comment of it; `@username` mentions somebody, up to ten."""
         body: dict[str, Any] = {"cid": cid or new_cid(), "text": text}
         if parent is not None:
             body["parent"] = parent
-        said = await self._login.call("POST", f"/v1/posts/{quote(post, safe='')}/comments", body)
+        said = await self._login.call("POST", path("posts", post, "comments"), body)
         return _comment(map_of(said, "comment"), dup=said.get("dup") is True)
 
     async def comments(self, post: str, before: str | None = None, limit: int = PAGE) -> Comments:
         """A page of threads, the newest first; answers are asked for by `replies`."""
-        return _comments(await self._page(f"posts/{quote(post, safe='')}/comments", limit, before=before))
+        return _comments(await self._login.call("GET", path("posts", post, "comments", limit=limit, before=before)))
 
     async def replies(self, comment: str, after: str | None = None, limit: int = PAGE) -> Comments:
         """A page of a thread's answers, the oldest first."""
-        return _comments(await self._page(f"comments/{quote(comment, safe='')}/replies", limit, after=after))
+        return _comments(await self._login.call("GET", path("comments", comment, "replies", limit=limit, after=after)))
 
     async def delete_comment(self, comment: str) -> None:
         """Delete a comment of mine, or on a post of mine, and its answers. Raises Refused (`forbidden`: it is
         neither)."""
-        await self._login.call("DELETE", f"/v1/comments/{quote(comment, safe='')}")
+        await self._login.call("DELETE", path("comments", comment))
 
     async def _mark_post(self, word: str, post: str, on: bool) -> PostMarks:
-        said = await self._login.call(_method(on), f"/v1/posts/{quote(post, safe='')}/{word}")
+        said = await self._login.call(_method(on), path("posts", post, word))
         marks = bool_of(said, "liked"), bool_of(said, "saved")
         return PostMarks(*marks, int_of(said, "likes"), int_of(said, "comments"))
-
-    async def _page(self, path: str, limit: int, **place: str | None) -> Body:
-        query = urlencode({"limit": limit} | {name: value for name, value in place.items() if value is not None})
-        return await self._login.call("GET", f"/v1/{path}?{query}")
 
 
 def _method(on: bool) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Final, Literal
-from urllib.parse import urlencode
 
 from .accounts import Login
-from .posts import Post, PostPage, read_post
-from .reading import maps_of, text_or_none
+from .paths import path
+from .posts import Post, PostPage, read_posts
 
 PAGE: Final = 20
 
@@ -23,9 +22,7 @@ class Feed:
         self, mode: Literal["latest", "ranked"] = "latest", before: str | None = None, limit: int = PAGE
     ) -> PostPage:
         """The newest first, or ranked; `before` is the `next` of the page before."""
-        query = urlencode({"mode": mode, "limit": limit} | ({} if before is None else {"before": before}))
-        said = await self._login.call("GET", f"/v1/feed?{query}")
-        return PostPage(tuple(read_post(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
+        return read_posts(await self._login.call("GET", path("feed", mode=mode, limit=limit, before=before)))
 
     async def posts(self, mode: Literal["latest", "ranked"] = "latest", limit: int = PAGE) -> AsyncIterator[Post]:
         """All there are, page by page as they are asked for; none twice, whatever is posted meanwhile."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import quote, urlencode
 
 from .accounts import Login
+from .paths import path
 from .reading import Body, bool_of, int_of, maps_of, text_of, text_or_none, texts_of
 
 Decision = Literal["block", "mute", "restrict", "close-friend"]
@@ -70,55 +70,53 @@ class Graph:
 
     async def relation(self, user: str) -> Relation:
         """Where I stand with them."""
-        return await self._relation("GET", f"users/{quote(user, safe='')}/relation")
+        return await self._relation("GET", "users", user, "relation")
 
     async def follow(self, user: str) -> Relation:
         """`state` is `requested` until somebody private accepts."""
-        return await self._relation("PUT", f"users/{quote(user, safe='')}/follow")
+        return await self._relation("PUT", "users", user, "follow")
 
     async def unfollow(self, user: str) -> Relation:
         """Follow no more, or withdraw the request."""
-        return await self._relation("DELETE", f"users/{quote(user, safe='')}/follow")
+        return await self._relation("DELETE", "users", user, "follow")
 
     async def accept(self, user: str) -> Relation:
         """Accept their request to follow me."""
-        return await self._relation("PUT", f"me/follow-requests/{quote(user, safe='')}")
+        return await self._relation("PUT", "me", "follow-requests", user)
 
     async def decline(self, user: str) -> Relation:
         """Decline their request to follow me."""
-        return await self._relation("DELETE", f"me/follow-requests/{quote(user, safe='')}")
+        return await self._relation("DELETE", "me", "follow-requests", user)
 
     async def remove_follower(self, user: str) -> Relation:
         """Have them follow me no more."""
-        return await self._relation("DELETE", f"me/followers/{quote(user, safe='')}")
+        return await self._relation("DELETE", "me", "followers", user)
 
     async def decide(self, decision: Decision, user: str, *, on: bool = True) -> Relation:
         """Block, mute or restrict somebody or call them a close friend; with `on=False` no more."""
-        return await self._relation("PUT" if on else "DELETE", f"users/{quote(user, safe='')}/{decision}")
+        return await self._relation("PUT" if on else "DELETE", "users", user, decision)
 
     async def people(self, which: PeopleList, before: str | None = None, limit: int = PAGE) -> People:
         """A page of a list of mine."""
-        query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
-        return read_people(await self._login.call("GET", f"/v1/me/{which}?{query}"))
+        return read_people(await self._login.call("GET", path("me", which, limit=limit, before=before)))
 
     async def people_of(
         self, user: str, which: Literal["followers", "following"], before: str | None = None, limit: int = PAGE
     ) -> People:
         """A page of who follows somebody, or of whom they follow; Refused (`not_found`) where that is not for me."""
-        query = urlencode({"limit": limit} | ({} if before is None else {"before": before}))
-        return read_people(await self._login.call("GET", f"/v1/users/{quote(user, safe='')}/{which}?{query}"))
+        return read_people(await self._login.call("GET", path("users", user, which, limit=limit, before=before)))
 
     async def suggestions(self, limit: int = 20) -> tuple[Suggested, ...]:
         """Whom I may want to follow, those with most in common first."""
-        said = await self._login.call("GET", f"/v1/me/suggestions?limit={limit}")
+        said = await self._login.call("GET", path("me", "suggestions", limit=limit))
         return tuple(_suggested(item) for item in maps_of(said, "items"))
 
     async def set_private(self, private: bool) -> None:
         """Whether who wants to follow me has to ask. No more private: all who wait are accepted."""
-        await self._login.call("PATCH", "/v1/me", {"private": private})
+        await self._login.call("PATCH", path("me"), {"private": private})
 
-    async def _relation(self, method: str, path: str) -> Relation:
-        said = await self._login.call(method, f"/v1/{path}")
+    async def _relation(self, method: str, *names: str) -> Relation:
+        said = await self._login.call(method, path(*names))
         return Relation(
             user=text_of(said, "user"),
             state=text_of(said, "state"),

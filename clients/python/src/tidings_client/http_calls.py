@@ -39,12 +39,9 @@ def _call(method: str, url: str, body: Mapping[str, Any] | None, token: str | No
         headers["Authorization"] = f"Bearer {token}"
     octets = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, octets, headers, method=method)
-    try:
-        status, answer = _exchange(request)
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"the answer of {url} broke off: {error!r}") from error
+    status, _, answer = _transferred(request, TIMEOUT_S)
     if status >= 300:
-        raise _problem(url, status, answer)
+        raise problem_of(url, status, answer)
     return _decoded(answer)
 
 
@@ -56,23 +53,36 @@ async def transfer(
     Raises OSError if the server cannot be reached or the answer breaks off.
     """
     request = urllib.request.Request(http_url(url, path), body, dict(headers), method=method)
-    return await asyncio.to_thread(_transferred, request)
+    return await asyncio.to_thread(_transferred, request, TRANSFER_S)
 
 
 def problem_of(url: str, status: int, answer: bytes) -> Exception:
-    """What is wrong, by an answer of `transfer`: Refused, or OSError for what is to be tried again."""
-    return _problem(url, status, answer)
-
-
-def _transferred(request: urllib.request.Request) -> tuple[int, Mapping[str, str], bytes]:
+    """What is wrong, by an answer that is an RFC 9457 problem document, or none: Refused, or OSError for what is to be
+    tried again."""
     try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TRANSFER_S) as response:
+        said = _decoded(answer)
+    except Malformed:
+        said = {}
+    code, detail = said.get("code"), said.get("detail") or said.get("title") or url
+    if status >= 500 or status == 429:
+        return ConnectionError(f"the server answers {status}: {detail}")
+    return Refused(code if isinstance(code, str) else f"http_{status}", str(detail))
+
+
+def _transferred(request: urllib.request.Request, within_s: float) -> tuple[int, Mapping[str, str], bytes]:
+    try:
+        return _exchange(request, within_s)
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the answer of {request.full_url} broke off: {error!r}") from error
+
+
+def _exchange(request: urllib.request.Request, within_s: float) -> tuple[int, Mapping[str, str], bytes]:
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=within_s) as response:
             return response.status, _lower(response.headers), response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, _lower(error.headers), error.read()
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"the answer of {request.full_url} broke off: {error!r}") from error
 
 
 def _lower(headers: Message) -> dict[str, str]:
@@ -84,27 +94,6 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: object) -> None:
         return None
-
-
-def _exchange(request: urllib.request.Request) -> tuple[int, bytes]:
-    try:
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-
-
-def _problem(url: str, status: int, answer: bytes) -> Exception:
-    """The error of an RFC 9457 problem document; a fault of the server's is one to try again."""
-    try:
-        said = _decoded(answer)
-    except Malformed:
-        said = {}
-    code, detail = said.get("code"), said.get("detail") or said.get("title") or url
-    if status >= 500 or status == 429:
-        return ConnectionError(f"the server answers {status}: {detail}")
-    return Refused(code if isinstance(code, str) else f"http_{status}", str(detail))
 
 
 def _decoded(answer: bytes) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import quote, urlencode
 
 from .accounts import Login
 from .client import new_cid
+from .paths import path
 from .reading import Body, int_of, int_or_none, map_of, maps_of, text_of, text_or_none, texts_of
 
 PAGE: Final = 20
@@ -87,11 +87,11 @@ class Posts:
         body: dict[str, Any] = {"cid": cid or new_cid(), "media": list(media)}
         given = {"caption": caption, "place": place, "tags": list(tags) or None}
         body |= {name: value for name, value in given.items() if value is not None}
-        return read_post(await self._login.call("POST", "/v1/posts", body))
+        return read_post(await self._login.call("POST", path("posts"), body))
 
     async def get(self, post: str) -> Post:
         """One post."""
-        return read_post(await self._login.call("GET", _path(post)))
+        return read_post(await self._login.call("GET", path("posts", post)))
 
     async def edit(
         self, post: str, *, caption: str | None = None, place: str | None = None, archived: bool | None = None
@@ -99,15 +99,15 @@ class Posts:
         """Change a post of mine: what is given; an empty text removes it. `archived`: nobody else sees it."""
         given = {"caption": caption, "place": place, "archived": archived}
         body = {name: value for name, value in given.items() if value is not None}
-        return read_post(await self._login.call("PATCH", _path(post), body))
+        return read_post(await self._login.call("PATCH", path("posts", post), body))
 
     async def delete(self, post: str) -> None:
         """Delete a post of mine, for everybody and at once."""
-        await self._login.call("DELETE", _path(post))
+        await self._login.call("DELETE", path("posts", post))
 
     async def of(self, user: str, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what somebody has posted."""
-        return await self._page(f"/v1/users/{quote(user, safe='')}/posts", before, limit)
+        return read_posts(await self._login.call("GET", path("users", user, "posts", limit=limit, before=before)))
 
     async def mine(
         self,
@@ -116,12 +116,13 @@ class Posts:
         limit: int = PAGE,
     ) -> PostPage:
         """A page of my own; `waiting` are not published yet, or were rejected."""
-        return await self._page("/v1/me/posts", before, limit, state=state)
+        page = path("me", "posts", limit=limit, state=state, before=before)
+        return read_posts(await self._login.call("GET", page))
 
-    async def _page(self, path: str, before: str | None, limit: int, **more: str) -> PostPage:
-        query = urlencode({"limit": limit, **more} | ({} if before is None else {"before": before}))
-        said = await self._login.call("GET", f"{path}?{query}")
-        return PostPage(tuple(read_post(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
+
+def read_posts(said: Body) -> PostPage:
+    """One page of them, of whatever answer."""
+    return PostPage(tuple(read_post(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
 
 
 def read_post(said: Body) -> Post:
@@ -156,7 +157,3 @@ def _media(said: Body) -> Media:
         text_of(said, "url"),
         text_or_none(said, "thumbhash"),
     )
-
-
-def _path(post: str) -> str:
-    return f"/v1/posts/{quote(post, safe='')}"

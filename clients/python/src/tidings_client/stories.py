@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import quote, urlencode
 
 from .accounts import Login
 from .event_reading import read_tray
 from .events import Event, Tray, TrayChanged, TrayEntry, TrayStory
+from .paths import path
 from .reading import Body, bool_of, int_of, int_or_none, map_of, maps_of, text_of, text_or_none
 
 PAGE: Final = 20
@@ -72,25 +72,25 @@ class Stories:
 
     async def delete(self, story: str) -> None:
         """Delete one of mine; a repeat changes nothing."""
-        await self._login.call("DELETE", f"/v1/stories/{quote(story, safe='')}")
+        await self._login.call("DELETE", path("stories", story))
 
     async def story(self, story: str) -> Story:
         """One story."""
-        return _story(await self._login.call("GET", f"/v1/stories/{quote(story, safe='')}"))
+        return _story(await self._login.call("GET", path("stories", story)))
 
     async def of(self, user: str) -> tuple[Story, ...]:
         """What there is of somebody now, the oldest first."""
-        said = await self._login.call("GET", f"/v1/users/{quote(user, safe='')}/stories")
+        said = await self._login.call("GET", path("users", user, "stories"))
         return tuple(_story(item) for item in maps_of(said, "items"))
 
     async def mine(self, before: str | None = None, limit: int = PAGE) -> StoryPage:
         """A page of my archive, the newest first."""
-        said = await self._login.call("GET", f"/v1/me/stories?{_query(before, limit)}")
+        said = await self._login.call("GET", path("me", "stories", limit=limit, before=before))
         return StoryPage(tuple(_story(item) for item in maps_of(said, "items")), text_or_none(said, "next"))
 
     async def viewers(self, story: str, before: str | None = None, limit: int = 50) -> Viewers:
         """Who has seen one of mine, the newest first."""
-        said = await self._login.call("GET", f"/v1/stories/{quote(story, safe='')}/viewers?{_query(before, limit)}")
+        said = await self._login.call("GET", path("stories", story, "viewers", limit=limit, before=before))
         items = tuple(_viewer(item) for item in maps_of(said, "items"))
         return Viewers(int_of(said, "count"), bool_of(said, "exact"), items, text_or_none(said, "next"))
 
@@ -141,10 +141,6 @@ class StoryTray:
                 stories.pop(one.id, None)
             elif changed.change == "seen" and one.id in stories:
                 stories[one.id] = TrayStory(one.id, one.expires_at, one.close_friends, seen=True)
-
-
-def _query(before: str | None, limit: int) -> str:
-    return urlencode({"limit": limit} | ({} if before is None else {"before": before}))
 
 
 def _story(said: Body) -> Story:
