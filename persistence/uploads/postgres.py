@@ -7,6 +7,7 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
+from persistence.once import once
 from persistence.pool import Pool, fetch, transaction
 from persistence.uploads import statements
 from protocol.ids import Millis, UserId, shard_of
@@ -57,17 +58,11 @@ class PostgresUploads:
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None = None
     ) -> Upload | Full:
         """Announce one. With a `cid` that is known: the upload that it announced, whatever is asked now."""
-        while True:
-            try:
-                return await self._create(owner, length, metadata, expire_s, quota, cid)
-            except asyncpg.UniqueViolationError as taken:
-                # Two ids that are drawn in one millisecond may be the same.
-                if taken.constraint_name != "upload_pkey":
-                    raise
+        return await once(lambda: self._create(owner, length, metadata, expire_s, quota, cid))
 
     async def _create(
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None
-    ) -> Upload | Full:
+    ) -> Upload | Full | None:
         user = int(owner)
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.fetch(statements.LOCK, user)
@@ -79,7 +74,7 @@ class PostgresUploads:
             if spent["unfinished"] >= quota.unfinished:
                 return "unfinished"
             made = await connection.fetchrow(statements.CREATE, shard_of(owner), user, length, metadata, expire_s, cid)
-        return _upload(made)
+        return _upload(made) if made else None
 
     async def look(self, id: str, owner: UserId) -> Upload | None:
         """That of its owner; what is somebody else's is as if it did not exist."""

@@ -21,7 +21,8 @@ from upload where owner = $1"""
 
 CREATE = f"""
 insert into upload (id, owner, length, metadata, expires_at, cid)
-values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6) returning {_SHOWN}"""
+values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6)
+on conflict do nothing returning {_SHOWN}"""
 
 LOOK = f"select {_SHOWN} from upload where id = $1 and owner = $2"
 
