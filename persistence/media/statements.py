@@ -2,10 +2,12 @@
 
 from persistence.privacy import MEDIA
 
-# What is written later is known by the number of the claim: who was overtaken changes nothing.
+# What is written later is known by the number of the claim: who was overtaken changes nothing. By turns, not by when
+# they are due, along the index of turns: few are not due that have their turn before one that is.
 CLAIM = """
 with due as materialized (
-  select id from media where due_at <= statement_timestamp() order by due_at limit 1 for update skip locked)
+  select id from media where due_at is not null and coalesce(due_at, 'infinity') <= statement_timestamp()
+  order by turn limit 1 for update skip locked)
 update media m set claim = m.claim + 1, attempts = m.attempts + 1,
   due_at = statement_timestamp() + $1 * interval '1 ms'
 from due where m.id = due.id

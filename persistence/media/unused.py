@@ -18,6 +18,7 @@ AT_ONCE = 100
 
 HOLD = "select from media where id = any($1::bigint[]) order by id for update"
 
+# Whatever else is to show pictures belongs here, as into `persistence.privacy.MEDIA`.
 GIVE_UP = """
 with loose as materialized (
   select m.id, m.due_at, m.state from unnest($1::bigint[]) w (id) join media m on m.id = w.id

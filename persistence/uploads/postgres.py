@@ -40,6 +40,11 @@ class Upload(Struct, frozen=True, kw_only=True):
     held: bool
     known: bool = False
 
+    @property
+    def is_spent(self) -> bool:
+        """It was begun to be written too often: nobody may claim it any more."""
+        return self.claim >= statements.MOST_CLAIMS + self.length // statements.LEAST_EACH
+
 
 class Quota(Struct, frozen=True):
     """What one person may bring: bytes in 24 hours, counted as announced, and uploads that are not finished."""

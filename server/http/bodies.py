@@ -1,8 +1,9 @@
 """Reading a body part by part, for as long as it comes fast enough.
 
-A body may be waited for as long as `Pace` says, which each part lengthens: so any time of `stall_s` has to bring about
-what the slowest line brings, and a burst at the beginning buys no more patience than that. While all places of a node are taken
-(`server.uploads.places`) that has to be a line of the usual kind: who is slower makes room and goes on later, from where the upload stands.
+`Pace` says for how long it is waited for; each part lengthens that. So any `stall_s` have to bring about what the
+slowest line brings, and a burst at the beginning buys no more patience than that. While all places of a node are taken
+(`server.uploads.places`) it has to be a better line: whoever is slower makes room, and goes on from where the upload
+stands when there is some.
 """
 
 import asyncio

@@ -112,6 +112,8 @@ class Uploads:
                 return found
             if found.received != offset:
                 return refusals.ELSEWHERE
+            if found.is_spent and not (found.finished or found.held):
+                return await self.end(id, owner) or refusals.EXPIRED
             if not found.finished:
                 return refusals.HELD
             # The answer to the last bytes was lost, and nothing more is to come.
