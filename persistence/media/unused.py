@@ -18,7 +18,8 @@ AT_ONCE = 100
 
 HOLD = "select from media where id = any($1::bigint[]) order by id for update"
 
-# Whatever else is to show pictures belongs here, as into `persistence.privacy.MEDIA`.
+# Whatever else is to show pictures belongs here, as into `persistence.privacy.MEDIA`. Clearing away is in no hurry:
+# those go first for whom somebody waits.
 GIVE_UP = """
 with loose as materialized (
   select m.id, m.due_at, m.state from unnest($1::bigint[]) w (id) join media m on m.id = w.id
@@ -27,7 +28,7 @@ with loose as materialized (
     and not exists (select from story s where s.media = m.id and s.state <> 'deleted' offset 0)),
 given_up as (
   update media m set state = 'rejected', reason = $2, thumbhash = null, perceptual = null,
-    due_at = statement_timestamp()
+    due_at = statement_timestamp(), turn = statement_timestamp() + interval '1 minute'
   where m.id = any(array(select id from loose where due_at is null and state <> 'rejected'))),
 dropped as (
   delete from media m where m.id = any(array(select id from loose where due_at is null and state = 'rejected')))

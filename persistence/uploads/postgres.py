@@ -16,7 +16,7 @@ WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
 
 Full = Literal["day", "unfinished"]
-"""What is used up: the bytes of a day, or the number of uploads that are not finished."""
+"""What is used up: the bytes or files of a day, or the number of uploads that are not finished."""
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -47,9 +47,10 @@ class Upload(Struct, frozen=True, kw_only=True):
 
 
 class Quota(Struct, frozen=True):
-    """What one person may bring: bytes in 24 hours, counted as announced, and uploads that are not finished."""
+    """What one person may bring: bytes and files in 24 hours, as announced, and uploads that are not finished."""
 
     day_bytes: int
+    day_files: int
     unfinished: int
 
 
@@ -74,7 +75,7 @@ class PostgresUploads:
             if cid is not None and (known := await connection.fetchrow(statements.KNOWN, user, cid)):
                 return replace(_upload(known), known=True)
             spent = await connection.fetchrow(statements.SPENT, user)
-            if spent["bytes"] + length > quota.day_bytes:
+            if spent["bytes"] + length > quota.day_bytes or spent["files"] >= quota.day_files:
                 return "day"
             if spent["unfinished"] >= quota.unfinished:
                 return "unfinished"

@@ -16,9 +16,11 @@ KNOWN = f"select {_SHOWN} from upload where owner = $1 and cid = $2"
 # The URL of a direct upload, which has a cid, outlives it by so much at most: what is put there then is removed too.
 _DEAD = "expires_at + case when cid is null then interval '0' else interval '1 hour' end"
 
-# As long as something may still be put to its URL, an upload is not finished with.
+# As long as something may still be put to its URL, an upload is not finished with. All of somebody's are read: a day
+# ends for most of them, so the number of files of a day bounds that too.
 SPENT = f"""
 select coalesce(sum(length) filter (where created_at > statement_timestamp() - interval '1 day'), 0)::bigint as bytes,
+  count(*) filter (where created_at > statement_timestamp() - interval '1 day') as files,
   count(*) filter (where media is null and {_DEAD} > statement_timestamp()) as unfinished
 from upload where owner = $1"""
 

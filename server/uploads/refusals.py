@@ -24,7 +24,9 @@ SLOW = Refused(Refusal("bad_request", "the body came too slowly: go on from wher
 FINISHED = Refused(Refusal("conflict_state", "this upload is finished"))
 NODE_FULL = Refused(Refusal("unavailable", "too many uploads at this time: try again", 1_000))
 USER_FULL = Refused(Refusal("rate_limited", "you have too many uploads at the same time: finish one first", 1_000))
-DAY_FULL = Refused(Refusal("forbidden", "Upload-Length: this is more than you may still bring in these 24 hours"))
+DAY_FULL = Refused(
+    Refusal("forbidden", "Upload-Length: this is more, or one file more, than you may still bring in these 24 hours")
+)
 UNFINISHED_FULL = Refused(Refusal("conflict_state", "too many uploads are not finished: finish or delete one"))
 OVERSIZE = Refused(Refusal("too_large", "Upload-Length: files may not be as large as that"))
 NOT_PUT = Refused(Refusal("conflict_state", "nothing was put to the URL yet: put it, then complete"))
