@@ -88,8 +88,10 @@ class Uploads(Struct, frozen=True, kw_only=True):
 
     file_bytes: Annotated[int, Meta(ge=1, le=1 << 40)] = 134_217_728
     day_bytes: Annotated[int, Meta(ge=1, le=1 << 50)] = 2_147_483_648
+    day_files: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
     unfinished: Annotated[int, Meta(ge=1, le=10_000)] = 20
     expire_s: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
+    unused_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 86_400
     at_once: Annotated[int, Meta(ge=1, le=10_000)] = 32
     per_user: Annotated[int, Meta(ge=1, le=10_000)] = 4
     stall_ms: Annotated[int, Meta(ge=100, le=600_000)] = 20_000

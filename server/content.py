@@ -11,6 +11,7 @@ from config.settings import Settings
 from persistence.engagement import clearing as comments
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
+from persistence.media import unused
 from persistence.media.likeness import PostgresLikeness
 from persistence.media.postgres import PostgresMedia
 from persistence.objects.contract import Objects
@@ -88,6 +89,8 @@ class Content:
         self.sees = partial(seen_share, pool)
         self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
         self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
+        after_ms = 1_000 * settings.uploads.unused_s
+        self._unused = Clearing(partial(unused.clear, pool, after_ms), "pictures that nothing shows stay")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(FeedStore(pool, reader), lists, router, load, user, celebrated, clock, monotonic)
@@ -108,6 +111,7 @@ class Content:
             *self._pipeline.works(),
             self._posts.run(),
             self._comments.run(),
+            self._unused.run(),
             *self.engagement.works(),
             *self.feed.works(),
             *self.stories.works(),
@@ -121,8 +125,9 @@ class Content:
         """Have what it does be seen."""
         for part in (self.uploads, self.engagement, self.feed, self.stories):
             part.expose(metrics)
-        for name, clearing in {"posts": self._posts, "comments": self._comments}.items():
-            said = f"Parts of deleted {name} cleared away"
+        cleared = {"posts": self._posts, "comments": self._comments, "unused_pictures": self._unused}
+        for name, clearing in cleared.items():
+            said = f"Parts of what is left of {name.replace('_', ' ')} cleared away"
             metrics.counters[f"tidings_{name}_cleared"] = (said, partial(getattr, clearing, "parts"))
         metrics.families.append(self._pipeline.figures.collect)
 

@@ -30,8 +30,8 @@ class Steps(Struct, frozen=True, omit_defaults=True):
 
 
 class Claimed(Struct, frozen=True):
-    """A picture that has something to be done for it, ours until the lease ends. `claim` says so with what is written,
-    and counts how often it was begun."""
+    """A picture that has something to be done for it, ours until the lease ends: `claim` says so with what is written.
+    `attempts`: how often it was begun, this time too, unless what ended that was not its fault."""
 
     media: MediaId
     owner: UserId
@@ -39,6 +39,7 @@ class Claimed(Struct, frozen=True):
     bytes: int
     steps: Steps
     claim: int
+    attempts: int
     width: int
     reason: str | None
 
@@ -74,7 +75,8 @@ class PostgresMedia:
         for row in await self._fetch(statements.CLAIM, lease_ms):
             steps = msgspec.json.decode(row["steps"], type=Steps)
             who = MediaId(str(row["id"])), UserId(str(row["owner"]))
-            return Claimed(*who, row["state"], row["bytes"], steps, row["attempts"], row["width"] or 0, row["reason"])
+            begun = row["claim"], row["attempts"]
+            return Claimed(*who, row["state"], row["bytes"], steps, *begun, row["width"] or 0, row["reason"])
         return None
 
     async def record(self, job: Claimed, found: Steps, lease_ms: int) -> bool:

@@ -2,27 +2,30 @@
 
 from persistence.privacy import MEDIA
 
-# Of `attempts` each claim has its own, by which what it writes later is known: who was overtaken changes nothing.
+# What is written later is known by the number of the claim: who was overtaken changes nothing. By turns, not by when
+# they are due, along the index of turns: few are not due that have their turn before one that is.
 CLAIM = """
 with due as materialized (
-  select id from media where due_at <= statement_timestamp() order by due_at limit 1 for update skip locked)
-update media m set attempts = m.attempts + 1, due_at = statement_timestamp() + $1 * interval '1 ms'
+  select id from media where due_at is not null and coalesce(due_at, 'infinity') <= statement_timestamp()
+  order by turn limit 1 for update skip locked)
+update media m set claim = m.claim + 1, attempts = m.attempts + 1,
+  due_at = statement_timestamp() + $1 * interval '1 ms'
 from due where m.id = due.id
-returning m.id, m.owner, m.state, m.bytes, m.steps, m.attempts, m.width, m.reason"""
+returning m.id, m.owner, m.state, m.bytes, m.steps, m.claim, m.attempts, m.width, m.reason"""
 RECORD = """
 update media set steps = steps || $3::jsonb, due_at = statement_timestamp() + $4 * interval '1 ms'
-where id = $1 and attempts = $2 returning id"""
+where id = $1 and claim = $2 returning id"""
 POSTPONE = """
 update media set due_at = statement_timestamp() + $3 * interval '1 ms', reason = coalesce($4, reason),
   attempts = attempts - case when $4::text is null then 1 else 0 end
-where id = $1 and attempts = $2 returning id"""
+where id = $1 and claim = $2 returning id"""
 SETTLE = """
 with settled as (
   update media set state = $3, type = $4, width = $5, height = $6, thumbhash = $7, perceptual = $8, reason = $9,
     due_at = statement_timestamp() + $10 * interval '1 ms'
-  where id = $1 and attempts = $2 and state = 'processing' returning id)
+  where id = $1 and claim = $2 and state = 'processing' returning id)
 insert into outbox (topic, body) select $11, $12 from settled returning 1"""
-FINISH = "update media set due_at = null where id = $1 and attempts = $2 returning id"
+FINISH = "update media set due_at = null where id = $1 and claim = $2 returning id"
 
 NEAR = 31
 """By how many bits of 256 at most two hashes of the same picture differ, as PDQ's authors found."""

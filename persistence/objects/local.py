@@ -12,6 +12,7 @@ from typing import BinaryIO
 import aiofiles  # type: ignore[import-untyped]
 
 from persistence.faults import UnavailableError
+from persistence.folders import sync_folder
 from persistence.objects.contract import Content, Listed, ObjectAbsent, checked, folder_of
 
 PART = 262_144
@@ -117,10 +118,14 @@ class LocalObjects:
 
 
 def _append(source: Path, file: BinaryIO) -> None:
-    """Within the kernel, and where the file system can, without copying."""
+    """Within the kernel, and where the file system can, without copying; where it refuses, or stops early, by hand."""
     with open(source, "rb", buffering=0) as piece:
-        while os.copy_file_range(piece.fileno(), file.fileno(), 1 << 30):
-            pass
+        with suppress(OSError):
+            while os.copy_file_range(piece.fileno(), file.fileno(), 1 << 30):
+                pass
+        while part := piece.read(PART):
+            while part:
+                part = part[file.write(part) :]
 
 
 def _place(beside: Path, target: Path) -> None:
@@ -136,16 +141,8 @@ def _place(beside: Path, target: Path) -> None:
             continue
         for folder in (target.parent, *(folder.parent for folder in made)):
             with suppress(FileNotFoundError):
-                _sync(folder)
+                sync_folder(folder)
         return
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(folder: Path) -> list[tuple[str, int]]:

@@ -4,6 +4,7 @@ Nobody sees any of it any more, so nothing is in a hurry. What is left in the en
 the request that made the post is answered. What others were told of likes and comments is taken back with them.
 """
 
+from persistence.media.unused import give_up
 from persistence.pool import Pool, transaction
 from protocol.activity import ACTIVITY
 
@@ -62,36 +63,10 @@ unsaid as ({_untold("comment", "told")}),
 unnamed as ({_untold("mention", "mentioned")})
 select count(*) from gone"""
 
-# Whoever makes something of a picture holds it too, so that the statement after this one sees what was made.
-HOLD_PICTURES = """
-select from post_media x join media m on m.id = x.media where x.post = $1::bigint order by m.id for update of m"""
+PICTURES = "select media from post_media where post = $1::bigint"
 
-# What nothing else shows.
-_ALONE = """
-select m.id from post_media x join media m on m.id = x.media
-where x.post = $1::bigint and m.due_at is null
-  and not exists (select from post_media y join post p on p.id = y.post
-    where y.media = m.id and y.post <> x.post and p.state <> 'deleted' offset 0)
-  and not exists (select from story s where s.media = m.id and s.state <> 'deleted' offset 0)"""
-
-# The pipeline removes the objects of what is rejected. What it is not done with stays for now.
-PICTURES = f"""
-with alone as materialized ({_ALONE}),
-given_up as (
-  update media m set state = 'rejected', reason = 'deleted', thumbhash = null, perceptual = null,
-    due_at = statement_timestamp()
-  where m.id = any(array(select id from alone)) and m.state <> 'rejected'),
-dropped as (
-  delete from media m where m.id = any(array(select id from alone)) and m.state = 'rejected' returning m.id)
-delete from post_media where post = $1 and media in (select id from dropped)"""
-
-# Pictures that something else shows are no concern of this post, nor are those that went with something else.
-SHARED = """
-delete from post_media x where x.post = $1::bigint and (
-  not exists (select from media m where m.id = x.media offset 0)
-  or exists (select from post_media y join post p on p.id = y.post
-    where y.media = x.media and y.post <> x.post and p.state <> 'deleted' offset 0)
-  or exists (select from story s where s.media = x.media and s.state <> 'deleted' offset 0))"""
+# Those that something else shows are no concern of this post, nor are those that are gone.
+SETTLED = "delete from post_media where post = $1::bigint and media <> all($2::bigint[])"
 
 FINISH = """
 with hashtags as (delete from post_hashtag where post = $1::bigint),
@@ -116,6 +91,7 @@ async def clear(pool: Pool, after_ms: int = AFTER_MS) -> bool:
         for statement in (LIKES, SAVES):
             cleared += await connection.fetchval(statement, post, AT_ONCE)
         if not cleared:
-            for statement in (HOLD_PICTURES, SHARED, PICTURES, FINISH):
-                await connection.execute(statement, post)
+            pictures = [row["media"] for row in await connection.fetch(PICTURES, post)]
+            await connection.execute(SETTLED, post, await give_up(connection, pictures, "deleted"))
+            await connection.execute(FINISH, post)
     return True

@@ -7,6 +7,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from msgspec import UNSET, Struct, UnsetType
 
+from persistence.once import once
 from persistence.pool import Pool, fetch, transaction
 from persistence.posts.statements import AWAITING, HELD, MAKE, PUBLISH, REJECT, STUB
 from protocol.hashtags import hashtags
@@ -19,7 +20,6 @@ from protocol.unset import or_none
 
 WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
-TRIES = 3
 
 
 class Made(Struct, frozen=True, gc=False):
@@ -39,13 +39,14 @@ class Unfit(Struct, frozen=True, gc=False):
     why: str
 
 
-async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit | None:
+async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit:
     """The post with this cid of this author, made unless it is there, and published if all its pictures are ready.
 
-    None: others were faster all the time, ask again. Raises `UnavailableError`: it may have been made.
+    Raises `UnavailableError`: it may have been made.
     """
     caption, digest = text(new.caption), new.digest()
-    for _ in range(TRIES):
+
+    async def attempt() -> Made | Unfit | None:
         async with transaction(pool, WITHIN_S) as connection:
             found = await connection.fetch(
                 MAKE,
@@ -61,10 +62,9 @@ async def make(pool: Pool, author: UserId, new: NewPost) -> Made | Unfit | None:
             )
             if found and found[0][0] == "made":
                 await connection.fetch(PUBLISH, found[0][1], "processing")
-        if found:
-            return _made(digest, *found[0])
-        # Neither found nor made: another request with this cid was under way, or the id was taken.
-    return None
+        return _made(digest, *found[0]) if found else None
+
+    return await once(attempt, Unfit)
 
 
 def text(given: str | UnsetType) -> str | None:

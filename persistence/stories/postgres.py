@@ -7,17 +7,16 @@ import asyncpg
 from msgspec import Struct
 
 from persistence.cursors import cursor, read_cursor
+from persistence.once import once
 from persistence.pool import Pool, fetch
 from persistence.stories import statements
 from persistence.stories.rows import Reacting, Shown, View, entry, reacting, shown, viewer
-from protocol.ids import SHARDS, Millis, UserId
+from protocol.ids import Millis, UserId, shard_of
 from protocol.stories import Viewers
 from protocol.trays import StoryId, TrayEntry, TrayStory
 
 WITHIN_S = 2.0
 """How long one call may take, the wait for a connection included."""
-TRIES = 3
-"""How often an id may be taken that was just drawn, or somebody faster with the same cid."""
 
 StoryRefusal = Literal["no media", "rejected", "too many"]
 """Why a story is not made. `too many`: as many as there may be at once are there."""
@@ -41,23 +40,12 @@ class PostgresStories:
         self, author: UserId, cid: str, digest: bytes, media: str, *, close_friends: bool
     ) -> Made | StoryRefusal:
         """A story of the author's own picture; it is published when that is ready."""
-        shard = int(author) >> 10 & SHARDS - 1
-        for left in reversed(range(TRIES)):
-            try:
-                arguments = int(author), cid, digest, int(media), close_friends, shard
-                ((known, first, made, state, many),) = await self._rows(statements.CREATE, *arguments)
-            except asyncpg.UniqueViolationError:
-                # Two ids that are drawn in one millisecond may be the same.
-                if not left:
-                    raise
-                continue
-            if known is not None:
-                return Made(StoryId(str(known)), first, again=True)
-            if made is not None:
-                return Made(StoryId(str(made)), digest, again=False)
-            if state is None or state == "rejected" or many:
-                return "no media" if state is None else "rejected" if state == "rejected" else "too many"
-        raise asyncpg.UniqueViolationError("a story's cid is taken and not there")
+        arguments = int(author), cid, digest, int(media), close_friends, shard_of(author)
+
+        async def attempt() -> Made | Refused | None:
+            return _made(digest, *(await self._rows(statements.CREATE, *arguments))[0])
+
+        return await once(attempt, str)
 
     async def delete(self, author: UserId, id: StoryId) -> bool:
         """Whether it is, or was, one of theirs; to say so again changes nothing."""
@@ -119,3 +107,16 @@ class PostgresStories:
 
     async def _rows(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         return await fetch(self._pool, WITHIN_S, statement, *arguments)
+
+
+def _made(
+    asked: bytes, known: int | None, digest: bytes | None, made: int | None, picture: str | None, many: bool
+) -> Made | Refused | None:
+    """The row of the statement CREATE. None: another request with this cid is under way, or the id was taken."""
+    if known is not None:
+        return Made(StoryId(str(known)), digest or b"", again=True)
+    if made is not None:
+        return Made(StoryId(str(made)), asked, again=False)
+    if picture is None or picture == "rejected":
+        return "rejected" if picture else "no media"
+    return "too many" if many else None

@@ -38,7 +38,7 @@ made as (
   select next_id($6), $1, $2, $3, $4, $5, case when ready then 'published' else 'processing' end,
     case when ready then {_BEGIN} end, case when ready then {_BEGIN} + interval '24 hours' end
   from (select state = 'ready' as ready from picture where state <> 'rejected') p, others o where not o.many
-  on conflict (author, cid) do nothing returning id, posted_at),
+  on conflict do nothing returning id, posted_at),
 told as ({_TELL.format("made where posted_at is not null")})
 select k.id, k.digest, m.id, p.state, o.many
 from others o left join known k on true left join made m on true left join picture p on true"""

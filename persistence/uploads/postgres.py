@@ -7,6 +7,7 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
+from persistence.once import once
 from persistence.pool import Pool, fetch, transaction
 from persistence.uploads import statements
 from protocol.ids import Millis, UserId, shard_of
@@ -15,7 +16,7 @@ WITHIN_S = 3.0
 """How long one call may take, the wait for a connection included."""
 
 Full = Literal["day", "unfinished"]
-"""What is used up: the bytes of a day, or the number of uploads that are not finished."""
+"""What is used up: the bytes or files of a day, or the number of uploads that are not finished."""
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -39,11 +40,17 @@ class Upload(Struct, frozen=True, kw_only=True):
     held: bool
     known: bool = False
 
+    @property
+    def is_spent(self) -> bool:
+        """It was begun to be written too often: nobody may claim it any more."""
+        return self.claim >= statements.MOST_CLAIMS + self.length // statements.LEAST_EACH
+
 
 class Quota(Struct, frozen=True):
-    """What one person may bring: bytes in 24 hours, counted as announced, and uploads that are not finished."""
+    """What one person may bring: bytes and files in 24 hours, as announced, and uploads that are not finished."""
 
     day_bytes: int
+    day_files: int
     unfinished: int
 
 
@@ -57,29 +64,23 @@ class PostgresUploads:
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None = None
     ) -> Upload | Full:
         """Announce one. With a `cid` that is known: the upload that it announced, whatever is asked now."""
-        while True:
-            try:
-                return await self._create(owner, length, metadata, expire_s, quota, cid)
-            except asyncpg.UniqueViolationError as taken:
-                # Two ids that are drawn in one millisecond may be the same.
-                if taken.constraint_name != "upload_pkey":
-                    raise
+        return await once(lambda: self._create(owner, length, metadata, expire_s, quota, cid))
 
     async def _create(
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None
-    ) -> Upload | Full:
+    ) -> Upload | Full | None:
         user = int(owner)
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.fetch(statements.LOCK, user)
             if cid is not None and (known := await connection.fetchrow(statements.KNOWN, user, cid)):
                 return replace(_upload(known), known=True)
             spent = await connection.fetchrow(statements.SPENT, user)
-            if spent["bytes"] + length > quota.day_bytes:
+            if spent["bytes"] + length > quota.day_bytes or spent["files"] >= quota.day_files:
                 return "day"
             if spent["unfinished"] >= quota.unfinished:
                 return "unfinished"
             made = await connection.fetchrow(statements.CREATE, shard_of(owner), user, length, metadata, expire_s, cid)
-        return _upload(made)
+        return _upload(made) if made else None
 
     async def look(self, id: str, owner: UserId) -> Upload | None:
         """That of its owner; what is somebody else's is as if it did not exist."""

@@ -8,28 +8,37 @@ _SHOWN = """id, owner, length, received, metadata, claim, head, type, media,
 LOCK = "select from account where id = $1 for no key update"
 """Two announcements of one person are counted one after the other."""
 
+MOST_CLAIMS, LEAST_EACH = 100, 16_384
+"""Bodies of one upload: so many, and one more for each so many bytes. Each may leave a piece to be joined."""
+
 KNOWN = f"select {_SHOWN} from upload where owner = $1 and cid = $2"
 
 # The URL of a direct upload, which has a cid, outlives it by so much at most: what is put there then is removed too.
 _DEAD = "expires_at + case when cid is null then interval '0' else interval '1 hour' end"
 
-# As long as something may still be put to its URL, an upload is not finished with.
+# As long as something may still be put to its URL, an upload is not finished with. All of somebody's are read: a day
+# ends for most of them, so the number of files of a day bounds that too.
 SPENT = f"""
 select coalesce(sum(length) filter (where created_at > statement_timestamp() - interval '1 day'), 0)::bigint as bytes,
+  count(*) filter (where created_at > statement_timestamp() - interval '1 day') as files,
   count(*) filter (where media is null and {_DEAD} > statement_timestamp()) as unfinished
 from upload where owner = $1"""
 
 CREATE = f"""
 insert into upload (id, owner, length, metadata, expires_at, cid)
-values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6) returning {_SHOWN}"""
+values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6)
+on conflict do nothing returning {_SHOWN}"""
 
 LOOK = f"select {_SHOWN} from upload where id = $1 and owner = $2"
 
 CLAIM = f"""
 update upload set claim = claim + 1, held_until = statement_timestamp() + $4 * interval '1 ms'
 where id = $1 and owner = $2 and received = $3 and media is null and expires_at > statement_timestamp()
-  and (held_until is null or held_until <= statement_timestamp())
+  and claim < {MOST_CLAIMS} + length / {LEAST_EACH} and (held_until is null or held_until <= statement_timestamp())
 returning {_SHOWN}"""
+
+MOST_AHEAD = 1_000
+"""Pictures of one owner that wait, as far as they are counted when one more gets its turn."""
 
 _MINE = "id = $1 and claim = $2 and media is null and expires_at > statement_timestamp()"
 
@@ -44,7 +53,10 @@ with whole as (
   update upload set received = length, head = $4, type = $5, media = id, held_until = null,
     expires_at = greatest(expires_at, created_at + interval '1 day')
   where {_MINE} and received = $3 returning id, owner, length, type)
-insert into media (id, owner, bytes, type) select id, owner, length, type from whole returning id"""
+insert into media (id, owner, bytes, type, turn)
+select id, owner, length, type, statement_timestamp() + interval '1 s' * (
+  select count(*) from (select from media m where m.owner = w.owner and m.state = 'processing' limit {MOST_AHEAD}) x)
+from whole w returning id"""
 
 RELEASE = "update upload set held_until = null where id = $1 and claim = $2"
 

@@ -12,6 +12,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from persistence.folders import sync_folder
 from server.embedded.account import Account
 from server.embedded.failure import EmbeddedError
 
@@ -104,12 +105,4 @@ async def make(cluster: Path, owner: Account, secret: str) -> None:
     owner.own(nest / "made")
     (nest / "made").rename(cluster)
     shutil.rmtree(nest)
-    _sync(cluster.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(cluster.parent)

@@ -1,5 +1,6 @@
 """GET /v1/media/{id}/{variant}: pictures, by addresses that were made for viewers who may see them still."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -15,6 +16,8 @@ from server.media.pictures import Picture, Pictures
 PATH = "/v1/media/{id:[0-9]+}/{variant}"
 # The same whatever is wrong: who guesses learns nothing.
 NO_SUCH_PICTURE = Refusal("not_found", "there is no such picture, or its address is too old or not meant for you")
+PART_S = 60.0
+"""How long somebody may take to read a part of 256 KiB: it holds memory and an open file here."""
 TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 
 Spend = Callable[[web.Request, str | None, list[Verdict]], Refusal | None]
@@ -86,7 +89,7 @@ class PictureServing:
             if request.method != hdrs.METH_HEAD:
                 await self._write(response, picture, start, end)
             await response.write_eof()
-        except (UnavailableError, ObjectAbsent, ConnectionError):
+        except (UnavailableError, ObjectAbsent, ConnectionError, TimeoutError):
             # Some of it is out, so that nothing else can be said: it breaks off.
             if request.transport is not None:
                 request.transport.abort()
@@ -96,7 +99,8 @@ class PictureServing:
         # Its file is closed also when whoever asked is gone before the end.
         async with aclosing(self._pictures.read(picture, start, end)) as parts:
             async for octets in parts:
-                await response.write(octets)
+                async with asyncio.timeout(PART_S):
+                    await response.write(octets)
 
 
 def _format(request: web.Request) -> str:

@@ -167,7 +167,8 @@ class Tus:
         check = _checksum(request)
         if isinstance(check, UploadRefusal):
             return check
-        parts = parts_of(request, self._uploads.granted.stall_ms / 1_000)
+        places = self._uploads.places
+        parts = parts_of(request, self._uploads.granted.stall_ms / 1_000, lambda: places.are_taken)
         return await self._uploads.write(id, user, offset, request.content_length, parts, check)
 
 

@@ -11,11 +11,9 @@ import numpy as np
 import pi_heif  # type: ignore[import-untyped]  # it ships no types
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
-from server.media.findings import Inspected
+from server.media.findings import TALLEST, WIDEST, Inspected
 from server.media.sniffing import HEAD_BYTES, Kind, is_whole, sniffed
 
-WIDEST, TALLEST = 2_048, 8_192
-"""Of what is shown. What is more than four times as high as wide gets narrower, so that every format can hold it."""
 MOST_PIXELS = 120_000_000
 """Of the original: more than any phone's camera has."""
 

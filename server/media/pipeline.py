@@ -37,6 +37,7 @@ class Pipeline:
         self._woken = [asyncio.Event() for _ in self.workers]
         self._draining = False
         self._held: dict[MediaId, Claimed] = {}
+        self._keeping = Outage("pictures that are here cannot be kept")
         self._looking = Outage("how many pictures wait is not known")
 
     def wake(self) -> None:
@@ -74,7 +75,7 @@ class Pipeline:
             if job is not None:
                 await self._process(job, worker)
         except Exception as fault:
-            # A bug in one picture's way must not end all others': it waits until its lease is over.
+            # What ends a lane ends the node; a picture that was claimed waits until its lease is over.
             outage.goes_on(fault, stack=not isinstance(fault, UnavailableError | OSError))
             return False
         outage.is_over()
@@ -93,9 +94,13 @@ class Pipeline:
             # Not the picture's fault; and if this cannot be said either, its lease ends.
             await self._store.postpone(job, WAITS_MS[0], None)
             raise
+        except Exception as bug:
+            # Whatever it is, it costs this picture an attempt, and the others nothing.
+            log.exception("a bug in the way of a picture", media=job.media)
+            await self._fail(job, f"bug: {type(bug).__name__}")
 
     async def _go_on(self, job: Claimed, worker: Worker) -> None:
-        if job.state == "processing" and job.claim > ATTEMPTS:
+        if job.state == "processing" and job.attempts > ATTEMPTS:
             raise RejectedError(f"failed: {job.reason or 'begun too often'}")
         self._held[job.media] = job
         try:
@@ -108,7 +113,7 @@ class Pipeline:
         while True:
             await asyncio.sleep(LEASE_MS / 3_000)
             for job in list(self._held.values()):
-                with suppress(UnavailableError):
+                with self._keeping.noted():
                     await self._store.record(job, Steps(), LEASE_MS)
 
     async def _reject(self, job: Claimed, reason: str) -> None:
@@ -118,11 +123,11 @@ class Pipeline:
 
     async def _fail(self, job: Claimed, fault: str) -> None:
         self._processing.figures.faults[fault.partition(":")[0]] += 1
-        log.warning("a step for a picture failed", media=job.media, attempt=job.claim, fault=fault)
-        if job.state == "processing" and job.claim >= ATTEMPTS:
+        log.warning("a step for a picture failed", media=job.media, attempt=job.attempts, fault=fault)
+        if job.state == "processing" and job.attempts >= ATTEMPTS:
             await self._reject(job, f"failed: {fault}")
             return
-        wait_ms = WAITS_MS[min(job.claim, len(WAITS_MS)) - 1]
+        wait_ms = WAITS_MS[min(job.attempts, len(WAITS_MS)) - 1]
         await self._store.postpone(job, wait_ms, fault)
 
     async def _look(self) -> None:

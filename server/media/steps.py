@@ -165,7 +165,11 @@ class Processing:
                 raise RejectedError(outcome.unfit)
             if outcome.fault:
                 raise FaultyError(f"{step}: {outcome.fault}")
-            return msgspec.msgpack.decode(outcome.found, type=found)
+            try:
+                return msgspec.msgpack.decode(outcome.found, type=found)
+            except msgspec.MsgspecError as fault:
+                # Whatever has taken it over: nothing of that goes any further.
+                raise FaultyError(f"{step}: {fault}") from fault
 
     async def _archive(self, job: Claimed) -> None:
         """The original goes where what is rarely read is kept."""

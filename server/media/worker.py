@@ -24,6 +24,11 @@ FRAME = struct.Struct(">I")
 """The length of what follows."""
 MOST_RESULT = 64 << 20
 """Of all variants together; 2 MiB is usual."""
+MOST_FAULT = 1_000
+UNFIT = frozenset({"not a picture", "broken", "too many pixels", "too large", "takes too long"})
+"""Why nothing can be made of a picture."""
+NEARLY = 0.9
+"""Of the time that is allowed, as the kernel measures it in two ways."""
 _FOUND, _UNFIT, _FAULT = 0, 1, 2
 _SAID = struct.Struct(">BI")
 
@@ -66,7 +71,7 @@ def main() -> None:
             confine(job.memory, job.cpu_s)
             return steps[job.step](data)
 
-        _answer(outcomes, _in_child(work, job.wall_s))
+        _answer(outcomes, _in_child(work, job))
 
 
 def _steps() -> dict[Step, Callable[[bytes], Struct]]:
@@ -86,7 +91,7 @@ def _answer(outcomes: BinaryIO, outcome: Outcome) -> None:
     outcomes.flush()
 
 
-def _in_child(work: Callable[[], Struct], wall_s: float) -> Outcome:
+def _in_child(work: Callable[[], Struct], job: Job) -> Outcome:
     """What a child says that does that, or how it ended."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -95,13 +100,13 @@ def _in_child(work: Callable[[], Struct], wall_s: float) -> Outcome:
         _work(work, writing)
     os.close(writing)
     try:
-        said = _read(reading, time.monotonic() + wall_s)
+        said = _read(reading, time.monotonic() + job.wall_s)
     finally:
         os.close(reading)
         # It is our own child and not waited for yet: the number is its.
         os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-    return _judged(said, status)
+        _, status, used = os.wait4(child, 0)
+    return _judged(said, status, used.ru_utime + used.ru_stime > job.cpu_s * NEARLY)
 
 
 def _work(work: Callable[[], Struct], writing: int) -> None:
@@ -128,7 +133,7 @@ def _said(work: Callable[[], Struct]) -> tuple[int, bytes]:
     except MemoryError:
         return _UNFIT, b"too large"
     except Exception as fault:
-        return _FAULT, repr(fault)[:1_000].encode()
+        return _FAULT, repr(fault).encode()
 
 
 def _read(reading: int, until: float) -> bytes | None:
@@ -146,17 +151,21 @@ def _read(reading: int, until: float) -> bytes | None:
     return None
 
 
-def _judged(said: bytes | None, status: int) -> Outcome:
+def _judged(said: bytes | None, status: int, spent: bool) -> Outcome:
+    """What a child has said, which may have been taken over. `spent`: it had computed for as long as it may."""
     if said is None:
         return Outcome(fault="it took too long, or said too much")
     head, content = said[: _SAID.size], said[_SAID.size :]
     kind, size = _SAID.unpack(head) if len(head) == _SAID.size else (_FAULT, -1)
     if size != len(content):
-        # It died. That may be the signal of a limit: 9 is the one of time.
-        return Outcome(fault=f"signal {os.WTERMSIG(status)}")
+        # It died. Computing for too long is the picture's own, and would be the same again.
+        return Outcome(unfit="takes too long") if spent else Outcome(fault=f"signal {os.WTERMSIG(status)}")
     if kind == _FOUND:
         return Outcome(found=content)
-    return Outcome(unfit=content.decode()) if kind == _UNFIT else Outcome(fault=content.decode())
+    text = content.decode(errors="replace")
+    if kind == _UNFIT:
+        return Outcome(unfit=text if text in UNFIT else "broken")
+    return Outcome(fault=text[:MOST_FAULT])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from persistence.posts.changing import change, delete
 from persistence.posts.lists import State, may_list, page_of
 from persistence.posts.making import Unfit, make, stub
 from persistence.posts.reading import PostReader
-from protocol.errors import ID_REUSED, UNAVAILABLE, Refusal
+from protocol.errors import ID_REUSED, Refusal
 from protocol.ids import UserId
 from protocol.posting import MyPostsQuery, NewPost, PostMade, PostPatch, PostsQuery
 from protocol.posts import Post, PostId, Posts
@@ -33,8 +33,6 @@ class Posting:
 
     async def make(self, me: UserId, new: NewPost) -> PostMade | Refusal:
         made = await make(self._pool, me, new)
-        if made is None:
-            return UNAVAILABLE
         if isinstance(made, Unfit):
             return Refusal("not_found" if made.what == "missing" else "conflict_state", made.why)
         if made.digest != new.digest():

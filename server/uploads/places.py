@@ -19,12 +19,17 @@ class Places:
     def __len__(self) -> int:
         return self._of.total()
 
+    @property
+    def are_taken(self) -> bool:
+        """All of them: somebody may be waiting for one."""
+        return len(self) >= self._at_once
+
     @contextmanager
     def taken(self, user: UserId) -> Iterator[UploadRefusal | None]:
         """One place for the length of the block, or why there is none."""
         if self._of.get(user, 0) >= self._per_user:
             yield USER_FULL
-        elif len(self) >= self._at_once:
+        elif self.are_taken:
             yield NODE_FULL
         else:
             self._of[user] += 1

@@ -28,7 +28,9 @@ NODE_FULL = UploadRefusal(Refusal("unavailable", "too many uploads at this time:
 USER_FULL = UploadRefusal(
     Refusal("rate_limited", "you have too many uploads at the same time: finish one first", 1_000)
 )
-DAY_FULL = UploadRefusal(Refusal("forbidden", "Upload-Length: this is more than you may still bring in these 24 hours"))
+DAY_FULL = UploadRefusal(
+    Refusal("forbidden", "Upload-Length: this is more, or one file more, than you may still bring in these 24 hours")
+)
 UNFINISHED_FULL = UploadRefusal(Refusal("conflict_state", "too many uploads are not finished: finish or delete one"))
 OVERSIZE = UploadRefusal(Refusal("too_large", "Upload-Length: files may not be as large as that"))
 NOT_PUT = UploadRefusal(Refusal("conflict_state", "nothing was put to the URL yet: put it, then complete"))

@@ -72,7 +72,7 @@ class Uploads:
         """Announce an upload of so many bytes."""
         if length > self.granted.file_bytes:
             return refusals.OVERSIZE
-        quota = Quota(self.granted.day_bytes, self.granted.unfinished)
+        quota = Quota(self.granted.day_bytes, self.granted.day_files, self.granted.unfinished)
         made = await self._uploads.create(owner, length, metadata, self.granted.expire_s, quota, cid)
         if isinstance(made, Upload):
             return made
@@ -112,6 +112,8 @@ class Uploads:
                 return found
             if found.received != offset:
                 return refusals.ELSEWHERE
+            if found.is_spent and not (found.finished or found.held):
+                return await self.end(id, owner) or refusals.EXPIRED
             if not found.finished:
                 return refusals.HELD
             # The answer to the last bytes was lost, and nothing more is to come.

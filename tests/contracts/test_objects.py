@@ -1,5 +1,6 @@
 """The contract of objects, on a folder and on a real server of S3."""
 
+import errno
 import itertools
 import os
 import threading
@@ -121,6 +122,26 @@ async def test_joined_objects_follow_each_other_and_stay(objects: Objects) -> No
     await objects.join(keys, "original/1")
     assert await kept(objects, "original/1") == b"".join(contents)
     assert await objects.size(keys[2]) == 4
+
+
+@pytest.mark.parametrize("copied", [0, 100_000])
+async def test_pieces_are_joined_where_the_file_system_copies_nothing_itself_or_only_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int
+) -> None:
+    """As overlays and network file systems do."""
+
+    def refusing(source: int, target: int, count: int) -> int:
+        if copied and not os.lseek(source, 0, os.SEEK_CUR):
+            return os.write(target, os.read(source, copied))
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "copy_file_range", refusing)
+    objects = LocalObjects(tmp_path)
+    contents = [os.urandom(700_000), b"", os.urandom(5)]
+    for number, content in enumerate(contents):
+        await objects.put(f"upload/1/{number}.1", content)
+    await objects.join([f"upload/1/{number}.1" for number in range(3)], "original/1")
+    assert await kept(objects, "original/1") == b"".join(contents)
 
 
 FOREIGN = [

@@ -139,6 +139,22 @@ async def test_of_many_requests_with_one_cid_one_makes_the_post(pool: Pool) -> N
     assert await pool.fetchval("select count(*) from post_media") == 1
 
 
+async def test_a_retry_that_began_before_the_first_was_committed_is_told_of_it_whatever_its_picture_is_now(
+    database: str, pool: Pool
+) -> None:
+    first = await asyncpg.connect(database)
+    making = first.transaction()
+    await making.start()
+    [(_, id, *_)] = await first.fetch(MAKE, int(ADA), "a", new().digest(), [int(PICTURE)], None, None, [], [], [])
+    await first.execute("update media set state = 'rejected'")
+    async with asyncio.TaskGroup() as group:
+        retry = group.create_task(make(pool, ADA, new()))
+        await until_waiting(pool)
+        await making.commit()
+    assert retry.result() == Made(PostId(str(id)), new().digest(), again=True)
+    await first.close()
+
+
 async def test_what_is_killed_before_its_commit_was_never_made(database: str, pool: Pool) -> None:
     await pool.execute("update media set state = 'ready'")
     holder = await asyncpg.connect(database)

@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from persistence.media import unused
 from persistence.pool import open_pool
 from persistence.posts import clearing, statements
 from persistence.posts.reading import READ
@@ -57,9 +58,12 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "likes": (clearing.LIKES, (CID, 5), 60),
     "saves": (clearing.SAVES, (CID, 5), 30),
     "comments": (clearing.COMMENTS, (CID,), 20),
-    "pictures held": (clearing.HOLD_PICTURES, (CID,), 20),
-    "shared": (clearing.SHARED, (CID,), 20),
-    "pictures": (clearing.PICTURES, (CID,), 90),
+    "pictures": (clearing.PICTURES, (CID,), 5),
+    "pictures held": (unused.HOLD, ([CID, CID + 1, CID + 2],), 15),
+    "pictures given up": (unused.GIVE_UP, ([CID, CID + 1, CID + 2], "deleted"), 60),
+    "settled": (clearing.SETTLED, (CID, [CID]), 10),
+    "unused": (unused.DUE, (0, 5), 20),
+    "looked at": (unused.LOOKED, ([CID, CID + 1], [CID]), 12),
     "finish": (clearing.FINISH, (CID,), 40),
 }
 

@@ -7,10 +7,10 @@ import pytest
 
 from persistence.pool import open_pool, transaction
 from persistence.stories.clearing import clear
-from persistence.stories.statements import LIVE
+from persistence.stories.statements import CREATE, LIVE
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery
-from protocol.ids import UserId
+from protocol.ids import UserId, shard_of
 from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
@@ -122,6 +122,25 @@ async def test_what_is_not_my_picture_is_not_there_and_there_is_an_end_to_many(g
     refused = await ground.posting.create(ada, NewStory("more", media))
     assert isinstance(refused, Refusal)
     assert refused.code == "conflict_state"
+
+
+async def test_a_retry_that_began_before_the_first_was_committed_is_told_of_it_whatever_its_picture_is_now(
+    ground: StoryGround,
+) -> None:
+    ada = await ground.person()
+    new = NewStory("one", await ground.picture(ada, "processing"))
+    waiting = "select count(*) from pg_locks where not granted"
+    async with asyncio.TaskGroup() as group, transaction(ground.pool, 10) as first:
+        arguments = int(ada), new.cid, new.digest(), int(new.media), False, shard_of(ada)
+        [(*_, id, _, _)] = await first.fetch(CREATE, *arguments)
+        await first.execute("update media set state = 'rejected' where id = $1", int(new.media))
+        retry = group.create_task(ground.posting.create(ada, new))
+        async with asyncio.timeout(5):
+            while not await first.fetchval(waiting):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+    made = retry.result()
+    assert isinstance(made, Story)
+    assert (made.id, made.dup) == (str(id), True)
 
 
 async def test_deleting_ends_it_for_everybody_and_only_its_author_can(ground: StoryGround) -> None:

@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from persistence.media.statements import CLAIM
 from persistence.pool import open_pool
 from persistence.uploads import statements
 from tests.persistence.plans import plan, work
@@ -23,6 +24,7 @@ async def test_no_statement_reads_uploads_of_others(database: str) -> None:
         "accept": (statements.ACCEPT, (ONE, 1, 0, 5, "", "image/jpeg", 5_000), 4),
         "release": (statements.RELEASE, (ONE, 1), 4),
         "expired": (statements.EXPIRED, (10,), 50),
+        "finish": (statements.FINISH, (ONE, 1, 0, "", "image/jpeg"), 40),
         "drop": (statements.DROP, ([3, 4],), 8),
         "end": (statements.END, (ONE, owner), 4),
     }
@@ -30,6 +32,14 @@ async def test_no_statement_reads_uploads_of_others(database: str) -> None:
         for name, (statement, arguments, most) in asked.items():
             await plan(pool, f"asking_{name}", statement, *arguments)
             assert await work(pool, f"asking_{name}", *arguments) <= most, name
+
+
+async def test_whose_turn_it_is_is_found_without_reading_all_that_wait(database: str) -> None:
+    """Also by the plan that a connection made when the table was empty, and keeps."""
+    async with open_pool(database, 1) as pool:
+        await plan(pool, "claim", CLAIM, 10_000)
+        await _fill(database)
+        assert await work(pool, "claim", 10_000) <= 8
 
 
 async def _fill(url: str) -> None:

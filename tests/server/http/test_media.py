@@ -1,6 +1,7 @@
 """Pictures over HTTP: for whom an address was made, until when, as long as they may see it; all else is 404 alike."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from server.media.addresses import MediaAddresses
 from server.media.pictures import Pictures
 from server.media.variants import FORMATS, kept, object_key
 from tests.server.http.stack import KEY, ORIGIN, Client, Stack
+from tests.until import until
 from tidings_client import Refused, picture
 
 OWNER, FOLLOWER, STRANGER, MEDIA, OTHER, POST, STORY = (str((1 << 40) + n) for n in range(7))
@@ -270,3 +272,29 @@ async def test_a_picture_that_cannot_be_read_breaks_off_and_nothing_else_is_said
         assert answer.count(b"HTTP/1.1") <= 1
     writer.close()
     assert await shown.status(shown.url(OWNER, "320")) == 200
+
+
+async def test_somebody_who_does_not_read_is_left(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.http.media.PART_S", 0.05)
+    large = bytes(32 << 20)
+    await shown.objects.put(object_key(MEDIA, "640", "jpg"), large)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", shown.client.server.port))
+        await loop.sock_sendall(client, f"GET {shown.url(OWNER)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = await loop.sock_recv(client, 1_000)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        await until(lambda: not any(is_object(file) for file in Path("/proc/self/fd").iterdir()))
+        read = len(head)
+        with suppress(ConnectionResetError):
+            while part := await loop.sock_recv(client, 1 << 20):
+                read += len(part)
+        assert read < len(large)
+
+
+def is_object(file: Path) -> bool:
+    with suppress(OSError):
+        return str(file.readlink()).endswith("640.jpg")
+    return False

@@ -30,7 +30,7 @@ _numbers = itertools.count(8796093030000)
 
 
 class Ground:
-    """`told` is what the owner has heard, `judged` what moderation was asked about."""
+    """`told` is what the owner has heard, `judged` what moderation was asked about; of `broken` it fails."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Ground:
         self.likeness = PostgresLikeness(pool)
         self.told: list[tuple[str, State, int | UnsetType]] = []
         self.judged: list[Candidate] = []
+        self.broken: MediaId | None = None
         self._blocked = BlockedPictures(self.likeness)
         self.processing = Processing(
             self.store, self.likeness, self.objects, self.cold, self._moderate, self._tell, lambda: None
@@ -57,6 +58,8 @@ class Ground:
         for key in candidate.variants:
             assert await self.objects.size(key)
         self.judged.append(candidate)
+        if candidate.media == self.broken:
+            raise ZeroDivisionError
         return await self._blocked.may(candidate)
 
     def _tell(self, owner: UserId, upload: str, state: State, percent: int | UnsetType = UNSET) -> None:
@@ -92,10 +95,11 @@ class Ground:
         return [msgspec.msgpack.decode(row["body"], type=MediaSettled) for row in bodies]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Ground"]:
+    async def running(self) -> AsyncIterator[list[asyncio.Task[Any]]]:
+        """What runs, each a task of its own."""
         works: list[asyncio.Task[Any]] = [asyncio.ensure_future(work) for work in self.pipeline.works()]
         try:
-            yield self
+            yield works
         finally:
             for work in works:
                 work.cancel()

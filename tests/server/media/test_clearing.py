@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from persistence.media.unused import clear as clear_unused
 from persistence.pool import Pool
 from persistence.posts.changing import delete
 from persistence.posts.clearing import clear as clear_posts
@@ -56,3 +57,17 @@ async def test_no_object_of_what_was_deleted_stays(database: str, tmp_path: Path
         assert await ground.pool.fetchval("select count(*) from media") == 0
         # Nobody is told of what had been told as ready.
         assert [one.state for one in await ground.settled()] == ["ready"]
+
+
+async def test_no_object_of_what_was_never_shown_stays(database: str, tmp_path: Path) -> None:
+    async with grounded(database, tmp_path) as ground, ground.running():
+        media = await ground.upload(encoded(photo(700, 500), "jpeg"))
+        await ground.done(media)
+        assert not await clear_unused(ground.pool, 60_000)
+        assert await clear_unused(ground.pool, 0)
+        row = await ground.done(media)
+        assert (row["state"], row["reason"]) == ("rejected", "unused for too long")
+        assert await objects_of(ground, media) == []
+        while await clear_unused(ground.pool, 0):
+            pass
+        assert await ground.pool.fetchval("select count(*) from media") == 0

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from persistence.media.postgres import Claimed, Outcome, Steps
+from persistence.media.postgres import Claimed, Outcome, PostgresMedia, Steps
+from persistence.pool import open_pool
 from protocol.media import MediaId, MediaSettled
 from server.media.pipeline import ATTEMPTS
 from server.media.variants import archive_key, original_key
@@ -111,6 +112,7 @@ async def test_what_fails_again_and_again_is_rejected_in_the_end(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.media.pipeline.WAITS_MS", (1,))
+    monkeypatch.setattr("server.media.pipeline.POLL_S", 0.01)
     media = await ground.upload(encoded(corners(), "jpeg"))
     await ground.objects.delete([listed.key for listed in await ground.objects.listed(f"upload/{media}")])
     async with ground.running():
@@ -143,6 +145,57 @@ async def test_whoever_was_overtaken_changes_nothing_any_more(ground: Ground) ->
     assert await ground.store.settle(now, Outcome("rejected", "broken"), 0)
     assert not await ground.store.settle(now, Outcome("ready", width=1, height=1), 0)
     assert len(await ground.settled()) == 1
+
+
+async def test_an_attempt_that_is_taken_back_leaves_its_claim_behind(ground: Ground) -> None:
+    """A store was away: that is not the picture's fault, but two claims of one number would both be obeyed."""
+    await ground.upload(encoded(corners(), "png"))
+    late = await ground.store.claim(LEASE_MS)
+    assert isinstance(late, Claimed)
+    await ground.store.postpone(late, 0, None)
+    now = await ground.store.claim(LEASE_MS)
+    assert isinstance(now, Claimed)
+    assert (late.attempts, now.attempts) == (1, 1)
+    assert not await ground.store.record(late, Steps(assembled=True), LEASE_MS)
+    assert not await ground.store.settle(late, Outcome("rejected", "late"), LEASE_MS)
+    assert await ground.store.record(now, Steps(type="image/png"), LEASE_MS)
+
+
+async def test_a_bug_in_the_way_of_one_picture_costs_that_picture_and_nothing_else(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.media.pipeline.WAITS_MS", (1,))
+    monkeypatch.setattr("server.media.pipeline.POLL_S", 0.01)
+    bad = await ground.upload(encoded(corners(), "png"))
+    ground.broken = bad
+    async with ground.running() as running:
+        good = await ground.upload(encoded(corners(), "png"))
+        assert (await ground.done(good))["state"] == "ready"
+        row = await ground.done(bad)
+        assert not any(work.done() for work in running)
+    assert (row["state"], row["reason"]) == ("rejected", "failed: bug: ZeroDivisionError")
+    assert len([one for one in ground.judged if one.media == bad]) == ATTEMPTS
+
+
+class KeepingFails(PostgresMedia):
+    """Nothing that is only kept is recorded."""
+
+    async def record(self, job: Claimed, found: Steps, lease_ms: int) -> bool:
+        if found == Steps():
+            raise ZeroDivisionError
+        return await super().record(job, found, lease_ms)
+
+
+async def test_a_bug_in_keeping_pictures_does_not_end_the_node(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.media.pipeline.LEASE_MS", 3)
+    async with open_pool(database, 4) as pool:
+        ground = Ground(pool, tmp_path, store=KeepingFails(pool))
+        async with ground.running() as running:
+            row = await ground.done(await ground.upload(encoded(photo(700, 500), "jpeg")))
+            assert not any(work.done() for work in running)
+    assert row["state"] == "ready"
 
 
 @pytest.mark.verify

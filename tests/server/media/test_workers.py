@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from server.media.findings import Inspected, Rendered
+from server.media.findings import Hashed, Inspected, Rendered
 from server.media.worker import Step
 from server.media.workers import Confines, Worker
 from tests.server.media.drawing import corners, encoded
@@ -123,9 +123,39 @@ os._exit(0)
     assert (ended.stdout, ended.stderr) == (b"done", b"")
 
 
-def test_a_process_that_computes_for_too_long_is_killed() -> None:
-    program = "from server.media.confinement import confine; confine(1 << 29, 1)\nwhile True: pass"
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == -signal.SIGKILL
+def test_what_computes_for_too_long_is_killed_and_refused_for_good() -> None:
+    """It would take as much again. And of reasons no others come out than there are."""
+    program = """
+from server.media.confinement import confine
+from server.media.picture import UnfitError
+from server.media.worker import Job, _in_child
+def endless():
+    confine(1 << 29, 1)
+    while True:
+        pass
+def talking():
+    raise UnfitError("a label of a metric " * 1_000)
+for work in endless, talking:
+    print(_in_child(work, Job("render", 0, 1 << 29, 1, 60.0)).unfit)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert (ended.stdout.decode().splitlines(), ended.stderr) == (["takes too long", "broken"], b"")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"kind": "jpeg", "width": 0, "height": 1}, Inspected),
+        ({"kind": "svg", "width": 1, "height": 1}, Inspected),
+        ({"width": 1 << 40, "height": 1, "variants": {}}, Rendered),
+        ({"width": 640, "height": 640, "variants": {"../640": {"jpg": b"", "webp": b""}}}, Rendered),
+        ({"thumbhash": bytes(1 << 20), "perceptual": None}, Hashed),
+        ({"thumbhash": b"", "perceptual": bytes(31)}, Hashed),
+    ],
+)
+def test_what_a_child_says_that_was_taken_over_goes_no_further(said: object, found: type) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a process learns of its parent's end")

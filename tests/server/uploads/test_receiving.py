@@ -9,7 +9,7 @@ from msgspec import UNSET
 from persistence.faults import UnavailableError
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
-from server.uploads.refusals import ELSEWHERE, HELD
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -106,14 +106,19 @@ async def test_what_counts_stays_though_the_answer_to_it_was_lost(rig: Rig) -> N
 
 
 async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None:
-    rig.grant(day_bytes=1_000, unfinished=5)
+    rig.grant(day_bytes=1_000, day_files=6, unfinished=5)
     await rig.pool.execute("insert into account (id, username) values (7168, 'ada') on conflict do nothing")
     made = await asyncio.gather(*(rig.uploads.create(ADA, 300, "") for _ in range(8)))
     assert sum(isinstance(one, Upload) for one in made) == 3
     made = await asyncio.gather(*(rig.uploads.create(ADA, 10, "") for _ in range(8)))
     assert sum(isinstance(one, Upload) for one in made) == 2
     await rig.pool.execute("update upload set created_at = created_at - interval '1 day', media = id")
-    assert isinstance(await rig.uploads.create(ADA, 1_000, ""), Upload)
+    assert isinstance(await rig.uploads.create(ADA, 900, ""), Upload)
+    # However small they are, each is work.
+    for _ in range(5):
+        assert isinstance(await rig.uploads.create(ADA, 1, ""), Upload)
+        await rig.pool.execute("update upload set media = id")
+    assert await rig.uploads.create(ADA, 1, "") == DAY_FULL
 
 
 async def test_an_announcement_with_a_known_cid_is_the_same_one(rig: Rig) -> None:
