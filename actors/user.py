@@ -80,7 +80,7 @@ class User:
     def _handle(self, command: UserCommand, now: Millis) -> list[Effect]:
         match command:
             case Delivered():
-                return self._deliver(command.encoded, now)
+                return self._deliver(command.encoded, command.only, now)
             case See():
                 return self._see(command.encoded, now)
             case Acked():
@@ -154,16 +154,9 @@ class User:
         return any(session.connection and not session.background for session in self._sessions)
 
     @property
-    def flowing(self) -> list[int] | None:
-        """The connections in the foreground, if all of them take what comes. None: some would have to be kept behind,
-        so that a live event has to be `Delivered`."""
-        taking = []
-        for session in self._sessions:
-            if session.connection and not session.background:
-                if session.behind is not None:
-                    return None
-                taking.append(session.connection)
-        return taking
+    def connections(self) -> list[int]:
+        """Of the devices that are here."""
+        return [session.connection for session in self._sessions if session.connection]
 
     # -- devices come and go ------------------------------------------------------------------------------------
 
@@ -309,9 +302,10 @@ class User:
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    def _deliver(self, encoded: Encoded, now: Millis) -> list[Effect]:
+    def _deliver(self, encoded: Encoded, only: int, now: Millis) -> list[Effect]:
         if isinstance(encoded.event, LiveEvent):
-            return self._deliver_live(encoded, encoded.event.key, self._sessions)
+            sessions = [one for one in self._sessions if only in (0, one.connection)]
+            return self._deliver_live(encoded, encoded.event.key, sessions)
         numbered = self._stream.append(encoded)
         if numbered is None:
             return []

@@ -52,9 +52,13 @@ class Detach(Struct, frozen=True, gc=False):
 
 
 class Delivered(Struct, frozen=True, gc=False):
-    """Something for this user: numbered if it is durable, passed on if it is live."""
+    """Something for this user: numbered if it is durable, passed on if it is live.
+
+    With `only`, what is live is for that connection: others of the user have it.
+    """
 
     encoded: Encoded
+    only: int = 0
     request: None = None
 
 

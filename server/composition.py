@@ -123,8 +123,7 @@ class Node:
         self.content = Content(
             settings, pools, self.cluster, self.gateway, self._user, conversations.open, clock, time.monotonic
         )
-        appeared = self.content.feed.appeared
-        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, appeared)
+        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         store = PostgresNotifications(pools.questions, may=self._may_write)
@@ -146,7 +145,8 @@ class Node:
         app = make_app(self._services())
         Page(socket_source(settings.node, number)).add_to(app)
         self.web = Web(app, private, self.gateway, settings.gateway.max_http)
-        self.gateway.join(self.host, self.requests, membership.home, self.web.take)
+        entered = self.content.feed.entered
+        self.gateway.join(self.host, self.requests, membership.home, self.web.take, entered)
 
     def _make_gateway(self) -> None:
         settings = self._settings

@@ -90,7 +90,9 @@ class Content:
         self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
-        self.feed = Feed(FeedStore(pool), lists, addresses.url, router, load, user, celebrated, clock, monotonic)
+        self.feed = Feed(
+            FeedStore(pool), lists, addresses.url, router, load, gateway, user, celebrated, clock, monotonic
+        )
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
         self.stories = Stories(
             PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated

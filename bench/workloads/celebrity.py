@@ -12,6 +12,7 @@ import msgspec
 
 from bench.client import Client
 from bench.crowd import Crowd
+from bench.hearing import Hearing
 from bench.http import Line, request
 from bench.load import SOCKETS_PER_PROCESS, Load
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
@@ -25,7 +26,6 @@ from bench.workloads.control import Control, harm
 CONNECT_RATE = 1_000.0
 STALLED = 0.01
 BYSTANDERS = 20
-DRAIN_S = 15.0
 WRITES = "tidings_feed_writes_total"
 
 
@@ -96,6 +96,7 @@ class Celebrity(msgspec.Struct, frozen=True):
                 for one in stalled:
                     one.stall()
                 listening = [one for one in followers if one not in set(stalled)]
+                hearing = Hearing(listening, _heard)
                 progress("quiet")
                 before = await control.talk("before", self.every_s * self.posts)
                 writes, meter = await asyncio.to_thread(read_sums, stage), Meter(stage.nodes, stage.stores, stage.buses)
@@ -116,31 +117,28 @@ class Celebrity(msgspec.Struct, frozen=True):
                     during = await control.talk("while posts are told", self.every_s * self.posts)
                     await posting
                 figures = meter.per("follower told", self.posts * len(listening))
-                await self._all_heard(load, listening, published)
                 after = await asyncio.to_thread(read_sums, stage)
-                told = self._told(listening, published)
-                written = after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)
-                own = [Figure("writes for followers", "", written), harm(before, during)]
-                measured = together([before, during, told])
+                heard = await asyncio.to_thread(hearing.end)
+                if heard.faults:
+                    return Measured([], faults=[*load.faults.lines(), *heard.faults])
+                share = 1e6 / self.posts / len(listening)
+                own = [
+                    Figure("CPU per follower told, of who reads for them", "µs", heard.cpu_s * share),
+                    Figure("writes for followers", "", after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)),
+                    harm(before, during),
+                ]
+                told = self._told(load, heard.kept, published)
+                measured = together([before, during, told, _apart(control.times, heard.kept, published)])
                 measured.figures = [*figures, *own, *measured.figures]
                 measured.faults = load.faults.lines()
                 return measured
         finally:
             await database.close()
 
-    async def _all_heard(self, load: Load, listening: list[Follower], published: dict[str, float]) -> None:
-        give_up = monotonic() + DRAIN_S
-        # Polled: an event would burden what is measured.
-        while any(len(one.heard) < len(published) for one in listening) and monotonic() < give_up:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        if missing := sum(len(published) - len(one.heard) for one in listening):
+    def _told(self, load: Load, heard: list[dict[str, float]], published: dict[str, float]) -> Measured:
+        if missing := sum(post not in one for one in heard for post in published):
             load.faults.add("not told", "of a post", missing)
-
-    def _told(self, listening: list[Follower], published: dict[str, float]) -> Measured:
-        times = [
-            sorted(one.heard[post] - begun for one in listening if post in one.heard)
-            for post, begun in published.items()
-        ]
+        times = [sorted(one[post] - begun for one in heard if post in one) for post, begun in published.items()]
         times = [one for one in times if one]
         series = {
             "first told": array("d", (one[0] for one in times)),
@@ -154,6 +152,24 @@ class Celebrity(msgspec.Struct, frozen=True):
             lag_p99_ms=percentile_ms(array("d"), 99),
             curves=[distribution("last told", series["last told"])],
         )
+
+
+def _heard(client: Client) -> dict[str, float]:
+    assert isinstance(client, Follower)
+    return client.heard
+
+
+def _apart(acks: list[tuple[float, float]], heard: list[dict[str, float]], published: dict[str, float]) -> Measured:
+    """Acks of messages that were under way while a post was told, apart from all others of the same time."""
+    told = [(begun, max(one.get(post, begun) for one in heard)) for post, begun in published.items()]
+    series = {"while a post is being told": array("d"), "between two posts": array("d")}
+    for due, acked in acks:
+        meets = any(due < end and begin < acked for begin, end in told)
+        series["while a post is being told" if meets else "between two posts"].append(acked - due)
+    return Measured(
+        [],
+        [one for when, took in series.items() for one in latency_figures(f"control group's ack {when}", took, 50, 99)],
+    )
 
 
 async def _posted(line: Line, token: str, media: str) -> str:

@@ -199,15 +199,17 @@ def test_what_waits_of_somebody_who_may_not_be_seen_any_more_is_not_told() -> No
     assert written(actor.handle(Drained(3), NOW), 3) == []
 
 
-def test_live_events_may_go_past_the_actor_while_all_devices_that_look_take_what_comes() -> None:
+def test_what_other_devices_have_straight_is_kept_for_the_one_that_takes_no_more() -> None:
     actor = user()
     for connection, device in ((3, "phone"), (4, "web"), (5, "tablet")):
         actor.handle(attach(connection, device, background=connection == 4), NOW)
-    assert actor.flowing == [3, 5]
+    assert actor.connections == [3, 4, 5]
     actor.handle(Filled(3), NOW)
-    assert actor.flowing is None
-    actor.handle(Drained(3), NOW)
-    assert actor.flowing == [3, 5]
+    new = Delivered(typing().encoded, only=3)
+    assert actor.handle(new, NOW) == []
+    assert written(actor.handle(Drained(3), NOW), 3) == [new.encoded.event]
+    assert actor.handle(new, NOW) == [Deliver((connection_address(3),), new.encoded)]
+    assert actor.handle(Delivered(new.encoded, only=4), NOW) == []
 
 
 def test_the_end_of_a_story_takes_the_place_of_its_beginning_that_waits() -> None:
