@@ -238,7 +238,11 @@ class Gateway:
             if (frame := frames.get(codec)) is None:
                 message = encoded.live(codec)
                 frame = frames[codec] = header(codec.opcode, len(message)) + message
-            connection.write(frame)
+            try:
+                connection.write_alone(frame)
+            except Exception:
+                log.exception("write failed", connection=connection.number)
+                connection.abort()
 
     def _frames_of(self, body: Numbered | Encoded) -> dict[Codec, bytes]:
         """By codec, those made so far."""

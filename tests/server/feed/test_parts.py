@@ -145,7 +145,7 @@ class Sockets:
     def __init__(self, *lines: Line) -> None:
         self.lines = {line.number: line for line in lines}
 
-    def find(self, number: int) -> Line | None:
+    def find(self, number: int) -> Any:
         return self.lines.get(number)
 
     def write_live(self, connections: Iterable[Line], encoded: Encoded) -> None:
