@@ -24,7 +24,7 @@ from server.outage import Outage
 ASKED_AT_ONCE, ASKING = 1_000, 2
 SLICE = 48
 """Sockets that are written to in one turn of the loop: half a millisecond, most of it the kernel's."""
-TURNS, IDLE_S = 10, 0.000_06
+TURNS, IDLE_S = 5, 0.000_06
 """Turns of the loop that are left to others while they have something to do; one that takes less time had nothing."""
 WAITING = 100
 """Posts of celebrities that wait to be told. What is beyond is not told: the feed has it."""

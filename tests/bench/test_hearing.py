@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 import msgspec
+
 from bench.client import Client
 from bench.crowd import Crowd
 from bench.faults import Faults
