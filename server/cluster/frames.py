@@ -11,6 +11,7 @@ from protocol.events import AnyLiveEvent, DurableEvent
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.posts import PostId
 from protocol.replies import Done, Result, Sent
 
 HOPS = 2
@@ -65,7 +66,13 @@ class FollowsChanged(Struct, frozen=True, gc=False, array_like=True, tag=5):
     user: UserId
 
 
-Item = ToConversation | ToUsers | Replied | ToInterested | FollowsChanged
+class PostWithdrawn(Struct, frozen=True, gc=False, array_like=True, tag=6):
+    """Nobody sees this post any more but perhaps its author: what waits for those there does not tell of it."""
+
+    post: PostId
+
+
+Item = ToConversation | ToUsers | Replied | ToInterested | FollowsChanged | PostWithdrawn
 
 
 class Frame(Struct, frozen=True, gc=False, array_like=True):

@@ -17,11 +17,13 @@ from protocol.events import FeedNew, MessageSent, ReadMoved, ReceiptMoved, Setti
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
+from protocol.posts import PostId
 from protocol.replies import Result
 from server.cluster.frames import (
     HOPS,
     FollowsChanged,
     Item,
+    PostWithdrawn,
     Replied,
     ToConversation,
     ToInterested,
@@ -79,18 +81,32 @@ class Router:
         """Who hears which groups of a user changed whose home is here. Called once, before anything is routed."""
         self._touched = touched
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
-        """Who tells a `feed.new` to those here who are interested, and hears of whom a user here may follow anew.
-        Called once, before anything is routed."""
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None:
+        """Who tells a `feed.new` to those here who are interested, and hears of whom a user here may follow anew, and
+        of posts that are gone. Called once, before anything is routed."""
         self._interested = interested
         self._follows = follows
+        self._withdrawn = withdrawn
 
     def to_interested(self, encoded: Encoded) -> None:
         """To whoever is interested, on every node: one item for each."""
+        self._to_others(ToInterested(encoded.msgpack))
+        self._interested(encoded)
+
+    def withdrawn(self, post: PostId) -> None:
+        """The post is gone: on every node."""
+        self._to_others(PostWithdrawn(post))
+        self._withdrawn(post)
+
+    def _to_others(self, item: Item) -> None:
         for node in self._membership.placement.nodes:
             if node != self._membership.me:
-                self._links.send(node, ToInterested(encoded.msgpack))
-        self._interested(encoded)
+                self._links.send(node, item)
 
     def follows_changed(self, user: UserId) -> None:
         """Whom this user follows has changed: their home looks again."""
@@ -160,6 +176,8 @@ class Router:
                 self._interested(item.encoded())
             case FollowsChanged():
                 self._follows(item.user)
+            case PostWithdrawn():
+                self._withdrawn(item.post)
             case _:
                 assert_never(item)
 

@@ -23,7 +23,7 @@ from persistence.outbox.contract import Event
 from protocol.codec import Encoded
 from protocol.events import FeedNew, Preview
 from protocol.ids import Millis, UserId
-from protocol.posts import PostMoved
+from protocol.posts import PostId, PostMoved
 from server.outage import Outage
 
 PAGE = 2_000
@@ -43,7 +43,8 @@ _read = msgspec.msgpack.Decoder(PostMoved).decode
 class Fanning:
     """The consumer of posts, and the work that follows. `celebrity_from` is how many followers are too many.
 
-    `deliver` reaches users wherever their home is, `to_interested` those who follow a celebrity.
+    `deliver` reaches users wherever their home is, `to_interested` those who follow a celebrity, and all nodes hear
+    `withdrawn` of a post that is gone.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Fanning:
         celebrity_from: int,
         deliver: Callable[[tuple[Address, ...], FeedNew], None],
         to_interested: Callable[[Encoded], None],
+        withdrawn: Callable[[PostId], None],
     ) -> None:
         self.fanned_out = self.celebrated = self.written = 0
         self._store = store
@@ -60,6 +62,7 @@ class Fanning:
         self._most = celebrity_from
         self._deliver = deliver
         self._to_interested = to_interested
+        self._withdrawn = withdrawn
         self._poked = asyncio.Event()
         self._outage = Outage("posts do not reach followers")
 
@@ -69,6 +72,9 @@ class Fanning:
         if published := [one.post for one in moved if one.change == "published"]:
             await self._store.take(published)
             self._poked.set()
+        for one in moved:
+            if one.change == "removed":
+                self._withdrawn(one.post)
 
     async def run(self) -> None:
         """Fan out what is due, until cancelled."""

@@ -10,9 +10,10 @@ from protocol.codec import Encoded
 from protocol.errors import UNKNOWN_OUTCOME
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.posts import PostId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
-from server.cluster.frames import Item, Replied, ToConversation, ToUsers, replied
+from server.cluster.frames import Item, PostWithdrawn, Replied, ToConversation, ToUsers, replied
 from tests.contracts.grounds import said
 from tests.server.part import THERE, Part, with_part
 
@@ -140,5 +141,18 @@ def test_which_groups_changed_is_heard_where_the_user_has_their_home_and_by_no_d
         assert heard == [(mine, (7, 8)), (mine, (10,))]
         assert [item.users for item in sent(part) if isinstance(item, ToUsers)] == [(other,)]
         assert part.sockets.told == []
+
+    with_part(test)
+
+
+def test_a_post_that_is_gone_is_told_to_every_node_and_passed_on_by_none() -> None:
+    async def test(part: Part) -> None:
+        heard: list[PostId] = []
+        part.cluster.router.tell_feed(lambda encoded: None, lambda user: None, heard.append)
+        part.cluster.router.withdrawn(PostId("8"))
+        part.hears(1, PostWithdrawn(PostId("9")))
+        await asyncio.sleep(0)
+        assert heard == ["8", "9"]
+        assert sent(part) == [PostWithdrawn(PostId("8"))]
 
     with_part(test)

@@ -31,6 +31,7 @@ class Told:
     def __init__(self) -> None:
         self.users: list[tuple[str, FeedNew]] = []
         self.celebrities: list[FeedNew] = []
+        self.withdrawn: list[PostId] = []
 
     def deliver(self, audience: tuple[Address, ...], event: Any) -> None:
         self.users += [(str(address.key), event) for address in audience]
@@ -51,7 +52,7 @@ async def fan_out(
 ) -> Fanning:
     monkeypatch.setattr(fanning, "PAGE", 4)
     await pool.execute("delete from fanout")
-    return Fanning(store, lists, THRESHOLD, told.deliver, told.to_interested)
+    return Fanning(store, lists, THRESHOLD, told.deliver, told.to_interested, told.withdrawn.append)
 
 
 async def publish(fan_out: Fanning, store: FeedStore, author: UserId, *posts: PostId) -> None:
@@ -103,6 +104,17 @@ async def test_who_mutes_or_blocks_or_may_not_see_it_is_not_told(
     for fanout in claimed:
         await fan_out.reach(fanout)
     assert [(user, event.post) for user, event in told.users] == [(fan, post)]
+
+
+async def test_of_a_post_that_is_gone_all_nodes_hear_and_no_follower(
+    fan_out: Fanning, people: People, told: Told
+) -> None:
+    author, fan = await people.people(2)
+    await people.follow(fan, author)
+    post = await people.post(author)
+    await people.set_state(post, "deleted")
+    await fan_out([Event(1, Millis(0), moved(post, author, "removed"))])
+    assert (told.withdrawn, told.users, told.celebrities) == ([post], [], [])
 
 
 async def test_a_repeat_changes_and_tells_nothing(
@@ -192,10 +204,15 @@ async def test_while_redis_is_away_people_are_told_once_and_lists_are_made_up_fo
     post = await people.post(author)
     await pool.execute("delete from fanout")
     async with Redis.from_url("unix:///nowhere") as nobody:
-        await publish(Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested), store, author, post)
+        await publish(
+            Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested, told.withdrawn.append),
+            store,
+            author,
+            post,
+        )
     assert len(told.users) == 10
     await pool.execute("update fanout set due_at = statement_timestamp()")
-    fan_out = Fanning(store, lists, 20, told.deliver, told.to_interested)
+    fan_out = Fanning(store, lists, 20, told.deliver, told.to_interested, told.withdrawn.append)
     for fanout in await store.claim(10):
         await fan_out.reach(fanout)
     assert [await listed(lists, fan) for fan in fans] == [[post]] * 10
@@ -222,7 +239,7 @@ async def test_while_redis_stays_away_followers_who_are_told_are_not_read_again_
     post, store = await people.post(author), Counting(pool)
     await pool.execute("delete from fanout")
     async with Redis.from_url("unix:///nowhere") as nobody:
-        fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested)
+        fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested, told.withdrawn.append)
         await publish(fan_out, store, author, post)
         assert (len(told.users), store.pages) == (10, 3)
         for _ in range(3):

@@ -5,14 +5,18 @@ from random import Random
 from typing import Any
 
 from actors.effects import Address, user_address
-from actors.user_commands import Related
+from actors.user import User
+from actors.user_commands import Delivered, Filled, PostGone, Related
 from persistence.feed.places import Place
 from protocol.codec import Encoded
+from protocol.events import FeedNew, PostRemoved, Preview
 from protocol.ids import Millis, UserId
+from protocol.posts import PostId
 from server.feed.feed import Feed
 from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
 from server.feed.ranking import HALVES_US, Candidate, rank
+from server.feed.withdrawing import Withdrawing
 from tests.actors import devices
 from tests.server.feed.conftest import url
 
@@ -121,7 +125,14 @@ class Ways:
         """Both are at home here."""
         self._follows(user)
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
+    def withdrawn(self, post: PostId) -> None: ...
+
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None:
         self._follows = follows
 
 
@@ -129,6 +140,28 @@ def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each
     ways, here = Ways(), {ADA: devices.user()}
     clock: Any = Clock()
     nothing: Any = None
-    feed = Feed(nothing, None, url, ways, nothing, here.get, 1, lambda: Millis(0), clock)
+    feed = Feed(nothing, None, url, ways, nothing, here.get, nothing, 1, lambda: Millis(0), clock)
     feed.related(BEN, ADA)
     assert ways.told == [(user_address(ADA), Related())]
+
+
+async def test_what_waits_for_slow_sockets_does_not_tell_of_posts_that_are_gone() -> None:
+    """Users are looked at for all posts together; who has nothing of them is not disturbed."""
+    users = [User(UserId(str(n)), "e", devices.POLICY) for n in range(1, 4)]
+    for user in users:
+        user.handle(devices.attach(int(user.id)), devices.NOW)
+    for user in users[:2]:
+        user.handle(Filled(int(user.id)), devices.NOW)
+    for user, post in zip(users, "789", strict=True):
+        user.handle(Delivered(Encoded(FeedNew(STAR, post, devices.NOW, Preview(1, 1)))), devices.NOW)
+    told: list[tuple[Address, PostGone]] = []
+    withdrawing = Withdrawing(lambda: users, lambda address, gone: told.append((address, gone)))
+    for post in "678":
+        withdrawing.gone(PostId(post))
+    await withdrawing.withdraw()
+    assert [(address, gone.removed.event) for address, gone in told] == [
+        (user_address(UserId("1")), PostRemoved(PostId("7"))),
+        (user_address(UserId("2")), PostRemoved(PostId("8"))),
+    ]
+    await withdrawing.withdraw()
+    assert len(told) == 2
