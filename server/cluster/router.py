@@ -28,6 +28,7 @@ from server.cluster.frames import (
     ToConversation,
     ToInterested,
     ToUsers,
+    Unread,
     replied,
 )
 from server.cluster.links import Links
@@ -35,6 +36,7 @@ from server.cluster.membership import Membership
 from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
+from server.outage import Outage
 from server.presence.presence import Presence
 from server.requests import Requests
 
@@ -56,7 +58,7 @@ class Sockets(Protocol):
 
 
 class Router:
-    """`Outside` of the host, and what `links` hand their items to."""
+    """`Outside` of the host, and what `links` hand their items to. `unread` counts those that were not understood."""
 
     def __init__(
         self, membership: Membership, links: Links, sockets: Sockets, load: Load, now: Callable[[], float]
@@ -67,6 +69,8 @@ class Router:
         self._load = load
         self._told = Told(now)
         self._watcher: Watcher | None = None
+        self._newer = Outage("other nodes say what is not understood here: they may be of a newer release")
+        self.unread = 0
 
     def join(
         self, host: Host, requests: Requests, watcher: Watcher | None = None, presence: Presence | None = None
@@ -161,6 +165,8 @@ class Router:
         for item in items:
             try:
                 self._take(item)
+            except msgspec.DecodeError as fault:
+                self._not_understood(fault)
             except Exception:
                 log.exception("an item failed", sender=sender, item=type(item).__name__)
 
@@ -178,8 +184,15 @@ class Router:
                 self._follows(item.user)
             case PostWithdrawn():
                 self._withdrawn(item.post)
+            case Unread():
+                raise msgspec.DecodeError(item.why)
             case _:
                 assert_never(item)
+
+    def _not_understood(self, fault: msgspec.DecodeError) -> None:
+        """A newer release says more, for as long as an upgrade takes: passed over, and said once."""
+        self.unread += 1
+        self._newer.goes_on(fault)
 
     def _to_users(self, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
         placement, me = self._membership.placement, self._membership.me
