@@ -74,7 +74,14 @@ class Feed:
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
         fanning, telling = self.fanning, self._telling
-        return [fanning.run(), fanning.forget(), telling.run(), telling.sweep(), self._withdrawing.run()]
+        return [
+            self._pages.run(),
+            fanning.run(),
+            fanning.forget(),
+            telling.run(),
+            telling.sweep(),
+            self._withdrawing.run(),
+        ]
 
     async def answer(self, user: UserId, request: GetFeed) -> Posts | Refusal:
         """Raises `UnavailableError`."""
