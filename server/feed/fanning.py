@@ -64,7 +64,10 @@ class Fanning:
         self._to_interested = to_interested
         self._withdrawn = withdrawn
         self._poked = asyncio.Event()
-        self._outage = Outage("posts do not reach followers")
+        self._outage = Outage("posts that are to reach followers are not known")
+        self._failing = Outage("a post does not reach followers")
+        self._unwritten = Outage("posts are told, but do not reach the lists of followers")
+        self._forgetting = Outage("fan-outs that are done are not forgotten")
 
     async def __call__(self, events: Sequence[Event]) -> None:
         """Raises `UnavailableError`, or ValueError for what tells of no post."""
@@ -80,16 +83,9 @@ class Fanning:
         """Fan out what is due, until cancelled."""
         while True:
             self._poked.clear()
-            try:
+            some = False
+            with self._outage.noted():
                 some = await self._work()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
-                some = False
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=True)
-                some = False
-            else:
-                self._outage.is_over()
             if not some:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
@@ -99,19 +95,21 @@ class Fanning:
         """Drop what was done long ago, until cancelled."""
         while True:
             await asyncio.sleep(FORGET_S)
-            with suppress(UnavailableError):
+            with self._forgetting.noted():
                 while await self._store.forget():
                     pass
 
     async def _work(self) -> bool:
+        """Whatever one of them fails of, the others go on, and it is due again in ten seconds."""
         claimed = await self._store.claim(AT_ONCE)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for fanout in claimed:
-                    group.create_task(self.reach(fanout))
-        except* UnavailableError as faults:
-            raise faults.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for fanout in claimed:
+                group.create_task(self._try(fanout))
         return bool(claimed)
+
+    async def _try(self, fanout: Fanout) -> None:
+        with self._failing.noted():
+            await self.reach(fanout)
 
     async def reach(self, fanout: Fanout) -> None:
         """Have the post reach its author's followers. Raises `UnavailableError`: it is due again soon."""
@@ -161,8 +159,9 @@ class Fanning:
             if self._lists and users:
                 await self._lists.add(fanout.place, users)
                 self.written += len(users)
+                self._unwritten.is_over()
         except UnavailableError as fault:
-            self._outage.goes_on(fault)
+            self._unwritten.goes_on(fault)
             return False
         return True
 

@@ -10,13 +10,16 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from persistence.feed.lists import FeedLists
+from persistence.feed.places import NEWEST
 from persistence.feed.postgres import Features, FeedStore
 from persistence.pool import Pool, fetch, open_pool
 from protocol.errors import Refusal
 from protocol.ids import UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
+from server.feed import celebrities
 from server.feed.candidates import Candidates
+from server.feed.celebrities import CelebrityPosts
 from server.feed.pages import PAUSE_S, Pages
 from server.feed.ranking import Candidate
 from tests.server.feed.conftest import Clock, serving
@@ -204,6 +207,17 @@ async def test_the_newest_of_a_celebrity_is_there_within_a_second(
     new = await people.post(star)
     clock.now += 1
     assert await ids(pages, me) == [new]
+
+
+async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_it(
+    store: FeedStore, people: People, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celebrities, "AUTHORS", 0)
+    stars = [int(star) for star in await people.people(6)]
+    posts = CelebrityPosts(store, clock)
+    await posts.before(stars[:3], NEWEST, 10)
+    assert len(await posts.before([stars[0], *stars[3:]], NEWEST, 10)) == 4
+    assert len(posts._known) == 4
 
 
 async def test_of_ranked_orders_the_latest_four_of_each_reader_are_kept(

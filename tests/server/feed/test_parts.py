@@ -101,6 +101,23 @@ def test_who_was_found_to_follow_is_not_forgotten_while_others_are_asked_about()
     assert set(interests.audience(STAR).users) == {ADA, BEN}
 
 
+def test_what_is_old_is_forgotten_and_while_it_is_asked_about_nobody_who_follows_is_missed() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for user in (ADA, BEN):
+        interests.appear(user)
+    audience = interests.audience(STAR)
+    interests.learn(STAR, [ADA], [ADA])
+    assert interests.pairs == 1
+    clock.now = KEPT_S + 1
+    interests.keep(lambda user: True)
+    assert interests.pairs == 0
+    interests.learn(STAR, [BEN], [BEN])
+    interests.learned(STAR, audience)
+    assert interests.pairs == 0
+    assert set(interests.audience(STAR).users) == {ADA, BEN}
+
+
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
     interests = Interests(Clock())
     interests.appear(ADA)
