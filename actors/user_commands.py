@@ -94,6 +94,15 @@ class Related(Struct, frozen=True, gc=False):
     request: None = None
 
 
+class PostGone(Struct, frozen=True, gc=False):
+    """A `PostRemoved`: whom it waits for hears nothing of the post any more. `connection` shows it and is told so; 0:
+    none does."""
+
+    removed: Encoded
+    connection: int = 0
+    request: None = None
+
+
 class Shed(Struct, frozen=True, gc=False):
     """Memory is short: keep no more than so many bytes for whoever is behind or away."""
 
@@ -212,5 +221,6 @@ UserCommand = (
     | VisibleSet
     | See
     | Related
+    | PostGone
     | Woken
 )

@@ -121,7 +121,15 @@ class Node:
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
         self.committer = Committer([lane.commit for lane in lanes], self.metrics)
         self.content = Content(
-            settings, pools, self.cluster, self.gateway, self._user, conversations.open, clock, time.monotonic
+            settings,
+            pools,
+            self.cluster,
+            self.gateway,
+            self._user,
+            self._users,
+            conversations.open,
+            clock,
+            time.monotonic,
         )
         users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
@@ -197,6 +205,9 @@ class Node:
         activation = self.host.population.get(user_address(user))
         return activation.actor if activation and isinstance(activation.actor, User) else None
 
+    def _users(self) -> list[User]:
+        return [actor for actor in self.host.population.actors("user") if isinstance(actor, User)]
+
     def _related(self, a: UserId, b: UserId | None) -> None:
         self.presence.related(a, b)
         self.content.feed.related(a, b)
@@ -255,7 +266,7 @@ class Node:
         return lambda: generate_latest(registry)
 
     def _devices(self) -> int:
-        return sum(actor.devices for actor in self.host.population.actors("user") if isinstance(actor, User))
+        return sum(user.devices for user in self._users())
 
     async def _ready(self) -> str | None:
         """Why this node cannot do its job, if it cannot."""

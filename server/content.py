@@ -50,8 +50,9 @@ from server.uploads.uploads import Uploads
 
 
 class Content:
-    """`handlers` are those of the outbox. `user` finds an actor here, `open` the conversation of two people; `clock` is
-    milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that people wait for."""
+    """`handlers` are those of the outbox. `user` finds an actor here, `users` has all, `open` the conversation of two
+    people; `clock` is milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that
+    people wait for."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Content:
         cluster: Cluster,
         gateway: Gateway,
         user: Callable[[UserId], User | None],
+        users: Callable[[], list[User]],
         open: Open,
         clock: Callable[[], Millis],
         monotonic: Callable[[], float],
@@ -82,7 +84,7 @@ class Content:
         self.pictures = Pictures(addresses, media, objects)
         self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
         showing = Showing(pool, addresses.url)
-        watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
+        watching = Watching(pool, gateway.find, gateway.write, router.tell, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, showing, watching)
         self.posting = Posting(pool, showing, hasten)
         self.sees = partial(seen_share, pool)
@@ -91,7 +93,7 @@ class Content:
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         self.feed = Feed(
-            FeedStore(pool), lists, addresses.url, router, load, gateway, user, celebrated, clock, monotonic
+            FeedStore(pool), lists, addresses.url, router, load, gateway, user, users, celebrated, clock, monotonic
         )
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
         self.stories = Stories(

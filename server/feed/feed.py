@@ -1,6 +1,6 @@
 """The feed of one life of a node: what reads, what fans out and what tells, wired together."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from actors.effects import Address, user_address
@@ -11,13 +11,14 @@ from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
-from protocol.posts import Posts
+from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
 from server.feed.pages import Pages
 from server.feed.ranking import rank
 from server.feed.telling import Taking, Telling
+from server.feed.withdrawing import Withdrawing
 from server.load import Load, Sheds
 from server.observe import Metrics
 from server.posts.showing import Url
@@ -34,7 +35,14 @@ class Ways(Protocol):
 
     def follows_changed(self, user: UserId) -> None: ...
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None: ...
+    def withdrawn(self, post: PostId) -> None: ...
+
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None: ...
 
 
 class Sockets(Protocol):
@@ -46,8 +54,8 @@ class Sockets(Protocol):
 
 
 class Feed:
-    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here;
-    `clock` is milliseconds since 1970, `now` monotonic seconds."""
+    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here,
+    `users` has all; `clock` is milliseconds since 1970, `now` monotonic seconds."""
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class Feed:
         load: Load,
         sockets: Sockets,
         user: Callable[[UserId], User | None],
+        users: Callable[[], Sequence[User]],
         fanout_followers: int,
         clock: Callable[[], Millis],
         now: Callable[[], float],
@@ -67,12 +76,21 @@ class Feed:
         self._candidates = Candidates(store, lists, now)
         self._pages = Pages(self._candidates, store, lists, url, rank, clock, now)
         self._telling = Telling(store, _Here(ways, sockets, load), now)
-        self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
-        ways.tell_feed(self._telling.interested, self._changed)
+        self._withdrawing = Withdrawing(users, ways.tell)
+        self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested, ways.withdrawn)
+        ways.tell_feed(self._telling.interested, self._changed, self._withdrawing.gone)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
-        return [self.fanning.run(), self.fanning.forget(), self._telling.run(), self._telling.sweep()]
+        fanning, telling = self.fanning, self._telling
+        return [
+            self._pages.run(),
+            fanning.run(),
+            fanning.forget(),
+            telling.run(),
+            telling.sweep(),
+            self._withdrawing.run(),
+        ]
 
     async def answer(self, user: UserId, request: GetFeed) -> Posts | Refusal:
         """Raises `UnavailableError`."""

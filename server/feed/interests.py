@@ -78,9 +78,14 @@ class Interests:
             del self._authors[next(iter(self._authors))]
 
     def keep(self, is_here: Callable[[int], bool]) -> None:
-        """Forget who is not here any more."""
+        """Forget who is not here any more, and what is old: of whom nothing is known everybody is asked about."""
         for one in [one for one in self._appeared if not is_here(one)]:
             del self._appeared[one]
+        for author in [author for author, known in self._authors.items() if self._is_old(known)]:
+            del self._authors[author]
+
+    def _is_old(self, known: _Author) -> bool:
+        return self._now() - known.since > KEPT_S
 
     def _since(self, known: _Author) -> Iterator[int]:
         """Who has appeared since the author's followers were asked about, the last first."""
@@ -91,9 +96,9 @@ class Interests:
                 yield one
 
     def _fresh(self, author: str) -> _Author:
-        """What is known of them, unless that is old: only then is it dropped, so never while they are asked about."""
+        """What is known of them, unless that is old."""
         known = self._authors.get(author)
-        if known is None or self._now() - known.since > KEPT_S:
+        if known is None or self._is_old(known):
             self._authors.pop(author, None)
             known = self._authors[author] = _Author(self._now())
         return known

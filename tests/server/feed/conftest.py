@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
@@ -17,7 +18,7 @@ from protocol.media import MediaId
 from server.embedded import EmbeddedValkey
 from server.feed.candidates import Candidates
 from server.feed.pages import Pages
-from server.feed.ranking import rank
+from server.feed.ranking import Rank, rank
 from tests.server.feed.stage import People
 
 
@@ -84,6 +85,19 @@ def url(viewer: UserId, media: MediaId) -> str:
     return f"/v1/media/{media}/{{variant}}?viewer={viewer}"
 
 
+@asynccontextmanager
+async def serving(
+    candidates: Candidates, store: FeedStore, lists: FeedLists | None, clock: Clock, rank: Rank = rank
+) -> AsyncIterator[Pages]:
+    """Pages that are given out, by this ranker."""
+    pages = Pages(candidates, store, lists, url, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pages.run())
+        yield pages
+        running.cancel()
+
+
 @pytest.fixture
-def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> Pages:
-    return Pages(candidates, store, lists, url, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+async def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> AsyncIterator[Pages]:
+    async with serving(candidates, store, lists, clock) as pages:
+        yield pages

@@ -5,15 +5,18 @@ from random import Random
 from typing import Any
 
 from actors.effects import Address, user_address
-from actors.user_commands import Delivered, Related
+from actors.user import User
+from actors.user_commands import Delivered, Filled, PostGone, Related
 from persistence.feed.places import Place
 from protocol.codec import Encoded
-from protocol.events import FeedNew, Preview
+from protocol.events import FeedNew, PostRemoved, Preview
 from protocol.ids import Millis, UserId
+from protocol.posts import PostId
 from server.feed.feed import Feed
 from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
 from server.feed.ranking import HALVES_US, Candidate, rank
+from server.feed.withdrawing import Withdrawing
 from tests.actors import devices
 from tests.server.feed.conftest import url
 
@@ -98,6 +101,23 @@ def test_who_was_found_to_follow_is_not_forgotten_while_others_are_asked_about()
     assert set(interests.audience(STAR).connections) == {1, 2}
 
 
+def test_what_is_old_is_forgotten_and_while_it_is_asked_about_nobody_who_follows_is_missed() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for connection in (1, 2):
+        interests.appear(connection)
+    audience = interests.audience(STAR)
+    interests.learn(STAR, [1], [])
+    assert interests.pairs == 1
+    clock.now = KEPT_S + 1
+    interests.keep(lambda connection: True)
+    assert interests.pairs == 0
+    interests.learn(STAR, [2], [])
+    interests.learned(STAR, audience)
+    assert interests.pairs == 0
+    assert set(interests.audience(STAR).connections) == {1, 2}
+
+
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
     interests = Interests(Clock())
     interests.appear(1)
@@ -122,7 +142,14 @@ class Ways:
         """Both are at home here."""
         self._follows(user)
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
+    def withdrawn(self, post: PostId) -> None: ...
+
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None:
         self._follows = follows
 
 
@@ -171,7 +198,7 @@ async def test_a_frame_goes_straight_to_sockets_that_take_it_and_through_their_a
     muting, stranger, gone = Line(4, BEN), Line(5, EVE), Line(6, ADA)
     sockets, ways, edges = Sockets(phone, full, away, muting, stranger), Ways(), Edges({int(ADA), int(BEN)}, {int(BEN)})
     nothing: Any = None
-    feed = Feed(nothing, None, url, ways, Quiet(), sockets, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    feed = Feed(nothing, None, url, ways, Quiet(), sockets, nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
     telling = feed._telling
     telling._store = edges  # type: ignore[assignment]
     for line in (phone, full, away, muting, stranger, gone):
@@ -188,6 +215,28 @@ def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each
     ways, here = Ways(), {ADA: devices.user()}
     clock: Any = Clock()
     nothing: Any = None
-    feed = Feed(nothing, None, url, ways, nothing, Sockets(), here.get, 1, lambda: Millis(0), clock)
+    feed = Feed(nothing, None, url, ways, nothing, Sockets(), here.get, nothing, 1, lambda: Millis(0), clock)
     feed.related(BEN, ADA)
     assert ways.told == [(user_address(ADA), Related())]
+
+
+async def test_what_waits_for_slow_sockets_does_not_tell_of_posts_that_are_gone() -> None:
+    """Users are looked at for all posts together; who has nothing of them is not disturbed."""
+    users = [User(UserId(str(n)), "e", devices.POLICY) for n in range(1, 4)]
+    for user in users:
+        user.handle(devices.attach(int(user.id)), devices.NOW)
+    for user in users[:2]:
+        user.handle(Filled(int(user.id)), devices.NOW)
+    for user, post in zip(users, "789", strict=True):
+        user.handle(Delivered(Encoded(FeedNew(STAR, post, devices.NOW, Preview(1, 1)))), devices.NOW)
+    told: list[tuple[Address, PostGone]] = []
+    withdrawing = Withdrawing(lambda: users, lambda address, gone: told.append((address, gone)))
+    for post in "678":
+        withdrawing.gone(PostId(post))
+    await withdrawing.withdraw()
+    assert [(address, gone.removed.event) for address, gone in told] == [
+        (user_address(UserId("1")), PostRemoved(PostId("7"))),
+        (user_address(UserId("2")), PostRemoved(PostId("8"))),
+    ]
+    await withdrawing.withdraw()
+    assert len(told) == 2
