@@ -1,5 +1,6 @@
 """Sessions: a user's devices, how far each has got in the stream, and whether its socket takes more."""
 
+from collections.abc import Set
 from typing import Literal, Self
 
 from msgspec import Struct
@@ -7,6 +8,8 @@ from msgspec import Struct
 from protocol.codec import Encoded
 from protocol.events import LiveEvent
 from protocol.ids import ConversationId, Millis
+
+Key = tuple[str, ...]
 
 MOST = 32
 GRACE_MS = 15_000
@@ -52,6 +55,11 @@ class Behind:
         """Drop live events that show somebody: who may still be seen is asked about with the next one."""
         waiting = self.waiting or {}
         self.waiting = {key: one for key, one in waiting.items() if not _is_sight(one.event)} or None
+
+    def forget(self, key: object) -> None:
+        """Drop the live event of this key: it is not true any more."""
+        if self.waiting:
+            self.waiting.pop(key, None)
 
     def take_waiting(self) -> list[Encoded]:
         waiting = list(self.waiting.values()) if self.waiting else []
@@ -126,6 +134,20 @@ class Sessions(tuple[Session, ...]):
         for session in self:
             if session.behind:
                 session.behind.forget_sights()
+
+    def forget(self, key: object) -> None:
+        """Of what waits for sockets, keep nothing of this key."""
+        for session in self:
+            if session.behind:
+                session.behind.forget(key)
+
+    def keep(self, keys: Set[Key]) -> set[Key]:
+        """Those of these keys of which something waits for a socket."""
+        kept = set[Key]()
+        for session in self:
+            if session.behind and session.behind.waiting:
+                kept |= keys & session.behind.waiting.keys()
+        return kept
 
     def claims(self) -> list[Millis]:
         return [session.claim_until for session in self if not session.connection]

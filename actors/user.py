@@ -3,7 +3,7 @@
 Composed of `Stream`, `Sessions` and `UserPresence`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Literal, assert_never
 
 from actors.conversation_commands import MarkDelivered
@@ -19,7 +19,7 @@ from actors.effects import (
     connection_address,
     conversation_address,
 )
-from actors.sessions import Behind, Session, Sessions
+from actors.sessions import Behind, Key, Session, Sessions
 from actors.stream import Stream
 from actors.user_commands import (
     Acked,
@@ -30,6 +30,7 @@ from actors.user_commands import (
     Filled,
     Looked,
     Policy,
+    PostGone,
     ReadSnapshot,
     Reattach,
     Related,
@@ -48,7 +49,7 @@ from actors.user_commands import (
 from actors.user_presence import GRACE, SEEN, UserPresence
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, LiveEvent, LogEvent, MessageSent, Synced
+from protocol.events import Continuity, LiveEvent, LogEvent, MessageSent, PostRemoved, Synced
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Welcome
 
@@ -80,7 +81,7 @@ class User:
     def _handle(self, command: UserCommand, now: Millis) -> list[Effect]:
         match command:
             case Delivered():
-                return self._deliver(command.encoded, now)
+                return self._deliver(command.encoded, command.only, now)
             case See():
                 return self._see(command.encoded, now)
             case Acked():
@@ -116,6 +117,8 @@ class User:
             case Related():
                 self._sessions.forget_sights()
                 return []
+            case PostGone():
+                return self._lose_post(command)
             case Woken():
                 return self._woken(command.key, now)
             case _:
@@ -154,16 +157,13 @@ class User:
         return any(session.connection and not session.background for session in self._sessions)
 
     @property
-    def flowing(self) -> list[int] | None:
-        """The connections in the foreground, if all of them take what comes. None: some would have to be kept behind,
-        so that a live event has to be `Delivered`."""
-        taking = []
-        for session in self._sessions:
-            if session.connection and not session.background:
-                if session.behind is not None:
-                    return None
-                taking.append(session.connection)
-        return taking
+    def connections(self) -> list[int]:
+        """Of the devices that are here."""
+        return [session.connection for session in self._sessions if session.connection]
+
+    def keeps(self, keys: Set[Key]) -> set[Key]:
+        """Those of these keys whose live event waits for a socket."""
+        return self._sessions.keep(keys)
 
     # -- devices come and go ------------------------------------------------------------------------------------
 
@@ -309,9 +309,10 @@ class User:
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    def _deliver(self, encoded: Encoded, now: Millis) -> list[Effect]:
+    def _deliver(self, encoded: Encoded, only: int, now: Millis) -> list[Effect]:
         if isinstance(encoded.event, LiveEvent):
-            return self._deliver_live(encoded, encoded.event.key, self._sessions)
+            sessions = [one for one in self._sessions if only in (0, one.connection)]
+            return self._deliver_live(encoded, encoded.event.key, sessions)
         numbered = self._stream.append(encoded)
         if numbered is None:
             return []
@@ -341,6 +342,15 @@ class User:
             else:
                 session.behind.keep(key, encoded, self._policy.send_budget)
         return [Deliver(tuple(flowing), encoded)] if flowing else []
+
+    def _lose_post(self, gone: PostGone) -> list[Effect]:
+        """Who shows the post is told past what waits: so nothing that waits may bring it back."""
+        event = gone.removed.event
+        assert isinstance(event, PostRemoved)
+        self._sessions.forget(event.voids)
+        if not gone.connection or self._sessions.of_connection(gone.connection) is None:
+            return []
+        return [Deliver((connection_address(gone.connection),), gone.removed)]
 
     def _shrink(self, ring_bytes: int, now: Millis) -> list[Effect]:
         """The ring is full: whoever is behind what is left cannot go on without a gap and starts anew."""

@@ -52,9 +52,13 @@ class Detach(Struct, frozen=True, gc=False):
 
 
 class Delivered(Struct, frozen=True, gc=False):
-    """Something for this user: numbered if it is durable, passed on if it is live."""
+    """Something for this user: numbered if it is durable, passed on if it is live.
+
+    With `only`, what is live is for that connection: others of the user have it.
+    """
 
     encoded: Encoded
+    only: int = 0
     request: None = None
 
 
@@ -87,6 +91,15 @@ class SetBackground(Struct, frozen=True, gc=False):
 class Related(Struct, frozen=True, gc=False):
     """This user and somebody have become something else to each other: who was seen may not be any more."""
 
+    request: None = None
+
+
+class PostGone(Struct, frozen=True, gc=False):
+    """A `PostRemoved`: whom it waits for hears nothing of the post any more. `connection` shows it and is told so; 0:
+    none does."""
+
+    removed: Encoded
+    connection: int = 0
     request: None = None
 
 
@@ -208,5 +221,6 @@ UserCommand = (
     | VisibleSet
     | See
     | Related
+    | PostGone
     | Woken
 )

@@ -94,7 +94,11 @@ class Socket(asyncio.Protocol):
         self.end("connection lost" if exc is None else f"connection lost: {exc}")
 
     def data_received(self, data: bytes) -> None:
-        self.read_at = monotonic()
+        self.received(data, monotonic())
+
+    def received(self, data: bytes, at: float) -> None:
+        """These bytes were read at that monotonic second."""
+        self.read_at = at
         if self._rest:
             data = self._rest + data
         start = 0 if self.is_open else self._opening(data)

@@ -33,6 +33,12 @@ def _by(condition: str, author: str) -> str:
     return condition.replace("{author}", author)
 
 
+APART = """select b.target from relation b
+      where b.user_id = {author} and b.kind = 'block' and b.target = any({viewers})
+    union all
+    select b.user_id from relation b where b.target = {author} and b.kind = 'block' and b.user_id = any({viewers})"""
+"""Those of the array `viewers` who follow `author` and may yet not see what they show: `PERSON` of many at once."""
+
 POST = f"""({_by(PERSON, "{post}.author")} and ({{post}}.state = 'published'
     or {{post}}.author = {{viewer}} and {{post}}.state <> 'deleted'))"""
 """`viewer` may see the row `post` of the table post."""

@@ -235,6 +235,11 @@ class PostRemoved(Struct, frozen=True, gc=False, tag_field="ev", tag="post.remov
 
     post: PostId
 
+    @property
+    def voids(self) -> tuple[str, ...]:
+        """The key of the live event that is not true any more where it waits."""
+        return ("feed.new", self.post)
+
 
 class Synced(Struct, frozen=True, gc=False, tag_field="ev", tag="synced"):
     """All that was missed has been told: the stream stands at `u`."""

@@ -113,10 +113,17 @@ class Node:
         lanes = [PostgresConversations(lane, may=self._may_write) for lane in pools.lanes]
         self.committer = Committer([lane.commit for lane in lanes], self.metrics)
         self.content = Content(
-            settings, pools, self.cluster, self.gateway, self._user, conversations.open, clock, time.monotonic
+            settings,
+            pools,
+            self.cluster,
+            self.gateway,
+            self._user,
+            self._users,
+            conversations.open,
+            clock,
+            time.monotonic,
         )
-        appeared = self.content.feed.appeared
-        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached, appeared)
+        users = UserKind(self.gateway.policy, lambda: secrets.token_urlsafe(8), self.gateway.attached)
         kinds = ConversationKind(conversations, settings.actors.conversation_idle_ms), users
         self.host = Host(Population(kinds, clock), router, self.committer, clock)
         self._make_outbox(node, pools)
@@ -131,7 +138,8 @@ class Node:
         app = make_app(self._services())
         Page(socket_source(settings.node, number)).add_to(app)
         self.web = Web(app, private, self.gateway, settings.gateway.max_http)
-        self.gateway.join(self.host, self.requests, membership.home, self.web.take)
+        entered = self.content.feed.entered
+        self.gateway.join(self.host, self.requests, membership.home, self.web.take, entered)
 
     def _make_courier(self, pools: Pools) -> None:
         self._devices_of = PostgresDevices(pools.questions)
@@ -203,6 +211,9 @@ class Node:
         activation = self.host.population.get(user_address(user))
         return activation.actor if activation and isinstance(activation.actor, User) else None
 
+    def _users(self) -> list[User]:
+        return [actor for actor in self.host.population.actors("user") if isinstance(actor, User)]
+
     def _related(self, a: UserId, b: UserId | None) -> None:
         self.presence.related(a, b)
         self.content.feed.related(a, b)
@@ -267,7 +278,7 @@ class Node:
         return lambda: generate_latest(registry)
 
     def _devices(self) -> int:
-        return sum(actor.devices for actor in self.host.population.actors("user") if isinstance(actor, User))
+        return sum(user.devices for user in self._users())
 
     async def _ready(self) -> str | None:
         """Why this node cannot do its job, if it cannot."""

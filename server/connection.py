@@ -273,6 +273,7 @@ class Connection(Relayed):
         self.epoch, self.u = welcome.epoch, welcome.u
         self._move(Stage.OPEN)
         self._due = self._gateway.wheel.after(self._gateway.ping_s(self.background))
+        self._gateway.entered(self.number)
         self.send(self.codec.encode(OkReply(id, welcome)))
 
     # -- the user's actor ---------------------------------------------------------------------------------------

@@ -51,8 +51,9 @@ from server.uploads.uploads import Uploads
 
 
 class Content:
-    """`handlers` are those of the outbox. `user` finds an actor here, `open` the conversation of two people; `clock` is
-    milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that people wait for."""
+    """`handlers` are those of the outbox. `user` finds an actor here, `users` has all, `open` the conversation of two
+    people; `clock` is milliseconds since 1970, `monotonic` seconds. `hastened` is set when an event was written that
+    people wait for."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Content:
         cluster: Cluster,
         gateway: Gateway,
         user: Callable[[UserId], User | None],
+        users: Callable[[], list[User]],
         open: Open,
         clock: Callable[[], Millis],
         monotonic: Callable[[], float],
@@ -83,7 +85,7 @@ class Content:
         self.pictures = Pictures(addresses, media, objects)
         self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
         reader = PostReader(pool, addresses.url)
-        watching = Watching(pool, gateway.find, gateway.write, lambda: load.sheds >= Sheds.PRESENCE)
+        watching = Watching(pool, gateway.find, gateway.write, router.tell, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, reader, watching)
         self.posting = Posting(pool, reader, hasten)
         self.sees = partial(seen_share, pool)
@@ -93,7 +95,8 @@ class Content:
         self._unused = Clearing(partial(unused.clear, pool, after_ms), "pictures that nothing shows stay")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
-        self.feed = Feed(FeedStore(pool, reader), lists, router, load, user, celebrated, clock, monotonic)
+        store = FeedStore(pool, reader)
+        self.feed = Feed(store, lists, router, load, gateway, user, users, celebrated, clock, monotonic)
         moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
         self.stories = Stories(
             PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated

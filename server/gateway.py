@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import structlog
@@ -86,8 +86,19 @@ class Gateway:
         self._frames: dict[Codec, bytes] = {}
         self._draining = False
 
-    def join(self, host: Host, requests: Requests, home: Callable[[UserId], Life | None], hand_over: HandOver) -> None:
-        """What connections speak to, and where a home is that is not here; called once, before the first of them."""
+    def join(
+        self,
+        host: Host,
+        requests: Requests,
+        home: Callable[[UserId], Life | None],
+        hand_over: HandOver,
+        entered: Callable[[int], None] = lambda connection: None,
+    ) -> None:
+        """What connections speak to, and where a home is that is not here; called once, before the first of them.
+
+        `entered` hears of each whose hello was answered.
+        """
+        self.entered = entered
         self.host = host
         self.requests = requests
         self.home = home
@@ -218,6 +229,20 @@ class Gateway:
                 self._begin(connection, event)
         if numbered and type(event) is MessageSent:
             self.metrics.delivery_latency.observe((self._clock() - event.at) / 1000)
+
+    def write_live(self, connections: Iterable[Connection], encoded: Encoded) -> None:
+        """The same live event to connections that take it."""
+        frames = self._frames_of(encoded)
+        for connection in connections:
+            codec = connection.codec
+            if (frame := frames.get(codec)) is None:
+                message = encoded.live(codec)
+                frame = frames[codec] = header(codec.opcode, len(message)) + message
+            try:
+                connection.write_alone(frame)
+            except Exception:
+                log.exception("write failed", connection=connection.number)
+                connection.abort()
 
     def _frames_of(self, body: Numbered | Encoded) -> dict[Codec, bytes]:
         """By codec, those made so far."""

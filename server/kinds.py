@@ -157,10 +157,7 @@ class UserKind:
         policy: Policy,
         new_epoch: Callable[[], str],
         attached: Callable[[UserId], Sequence[Reattach]],
-        appeared: Callable[[UserId], None] = lambda user: None,
     ) -> None:
-        """`appeared` hears of everybody who comes to life."""
-        self._appeared = appeared
         self._policy = policy
         self._new_epoch = new_epoch
         self._attached = attached
@@ -169,7 +166,6 @@ class UserKind:
         """Sockets that outlived an earlier actor go on with this one, in its new epoch."""
         user = UserId(str(address.key))
         first = tuple(self._attached(user)) if ticket else ()
-        self._appeared(user)
         return Activated(User(user, self._new_epoch(), self._policy), LIVED, first)
 
 

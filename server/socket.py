@@ -224,6 +224,13 @@ class Socket(asyncio.Protocol):
         else:
             self._put(frame)
 
+    def write_alone(self, frame: bytes) -> None:
+        """`write` of what nothing is to be joined with in this turn of the loop."""
+        if self._corked is None and self._stage is Stage.OPEN:
+            self._transport.write(frame)
+        else:
+            self.write(frame)
+
     def _put(self, frame: bytes) -> None:
         """A write costs more than all that led to it, so those of one turn of the loop are joined."""
         corked = self._corked

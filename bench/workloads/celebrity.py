@@ -12,6 +12,7 @@ import msgspec
 
 from bench.client import Client
 from bench.crowd import Crowd
+from bench.hearing import Hearing
 from bench.http import Line, request
 from bench.load import SOCKETS_PER_PROCESS, Load
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms, together
@@ -25,7 +26,6 @@ from bench.workloads.control import Control, harm
 CONNECT_RATE = 1_000.0
 STALLED = 0.01
 BYSTANDERS = 20
-DRAIN_S = 15.0
 WRITES = "tidings_feed_writes_total"
 
 
@@ -54,7 +54,8 @@ class Follower(Client):
 class Celebrity(msgspec.Struct, frozen=True):
     """`online` followers of one author, a hundredth of them stalled, of `followers` in all; a post every `every_s`.
 
-    Bystanders talk before and meanwhile at `talk` messages per second.
+    Bystanders talk before and meanwhile at `talk` messages per second; what they, pings and idling cost is measured
+    before, as long, and is not in the cost of a follower.
     """
 
     online: int = 10_000
@@ -96,8 +97,12 @@ class Celebrity(msgspec.Struct, frozen=True):
                 for one in stalled:
                     one.stall()
                 listening = [one for one in followers if one not in set(stalled)]
+                hearing = Hearing(listening, _heard)
                 progress("quiet")
+                meter = Meter(stage.nodes, stage.stores, stage.buses)
                 before = await control.talk("before", self.every_s * self.posts)
+                told_all = self.posts * len(listening)
+                without = meter.per("follower told", told_all)
                 writes, meter = await asyncio.to_thread(read_sums, stage), Meter(stage.nodes, stage.stores, stage.buses)
                 published = dict[str, float]()
 
@@ -115,32 +120,31 @@ class Celebrity(msgspec.Struct, frozen=True):
                     posting = group.create_task(post())
                     during = await control.talk("while posts are told", self.every_s * self.posts)
                     await posting
-                figures = meter.per("follower told", self.posts * len(listening))
-                await self._all_heard(load, listening, published)
+                figures = [
+                    msgspec.structs.replace(one, value=one.value - other.value)
+                    for one, other in zip(meter.per("follower told", told_all), without, strict=True)
+                ]
                 after = await asyncio.to_thread(read_sums, stage)
-                told = self._told(listening, published)
-                written = after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)
-                own = [Figure("writes for followers", "", written), harm(before, during)]
-                measured = together([before, during, told])
+                heard = await asyncio.to_thread(hearing.end)
+                if heard.faults:
+                    return Measured([], faults=[*load.faults.lines(), *heard.faults])
+                own = [
+                    Figure("CPU per follower told, of who reads for them", "µs", 1e6 * heard.cpu_s / told_all),
+                    Figure("writes for followers", "", after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)),
+                    harm(before, during),
+                ]
+                told = self._told(load, heard.kept, published)
+                measured = together([before, during, told, _apart(control.times, heard.kept, published)])
                 measured.figures = [*figures, *own, *measured.figures]
                 measured.faults = load.faults.lines()
                 return measured
         finally:
             await database.close()
 
-    async def _all_heard(self, load: Load, listening: list[Follower], published: dict[str, float]) -> None:
-        give_up = monotonic() + DRAIN_S
-        # Polled: an event would burden what is measured.
-        while any(len(one.heard) < len(published) for one in listening) and monotonic() < give_up:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        if missing := sum(len(published) - len(one.heard) for one in listening):
+    def _told(self, load: Load, heard: list[dict[str, float]], published: dict[str, float]) -> Measured:
+        if missing := sum(post not in one for one in heard for post in published):
             load.faults.add("not told", "of a post", missing)
-
-    def _told(self, listening: list[Follower], published: dict[str, float]) -> Measured:
-        times = [
-            sorted(one.heard[post] - begun for one in listening if post in one.heard)
-            for post, begun in published.items()
-        ]
+        times = [sorted(one[post] - begun for one in heard if post in one) for post, begun in published.items()]
         times = [one for one in times if one]
         series = {
             "first told": array("d", (one[0] for one in times)),
@@ -154,6 +158,24 @@ class Celebrity(msgspec.Struct, frozen=True):
             lag_p99_ms=percentile_ms(array("d"), 99),
             curves=[distribution("last told", series["last told"])],
         )
+
+
+def _heard(client: Client) -> dict[str, float]:
+    assert isinstance(client, Follower)
+    return client.heard
+
+
+def _apart(acks: list[tuple[float, float]], heard: list[dict[str, float]], published: dict[str, float]) -> Measured:
+    """Acks of messages that were under way while a post was told, apart from all others of the same time."""
+    told = [(begun, max(one.get(post, begun) for one in heard)) for post, begun in published.items()]
+    series = {"while a post is being told": array("d"), "between two posts": array("d")}
+    for due, acked in acks:
+        meets = any(due < end and begin < acked for begin, end in told)
+        series["while a post is being told" if meets else "between two posts"].append(acked - due)
+    return Measured(
+        [],
+        [one for when, took in series.items() for one in latency_figures(f"control group's ack {when}", took, 50, 99)],
+    )
 
 
 async def _posted(line: Line, token: str, media: str) -> str:

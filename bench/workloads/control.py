@@ -19,10 +19,14 @@ DRAIN_S = 10.0
 
 
 class Control:
-    """Connected pairs; `rate` is the messages per second of all together."""
+    """Connected pairs; `rate` is the messages per second of all together.
+
+    `times` are the monotonic seconds when each message of the last talk was due and when it was acked.
+    """
 
     def __init__(self, load: Load, senders: Sequence[Sender], rate: float, random: Random) -> None:
         self.senders = senders
+        self.times: list[tuple[float, float]] = []
         self._load = load
         self._rate = rate
         self._random = random
@@ -45,6 +49,7 @@ class Control:
         pacer = Pacer(schedule, traffic.arrive)
         await pacer.run()
         await traffic.drained(DRAIN_S)
+        self.times = list(traffic.times())
         name = f"control group's ack {when}"
         return Measured(
             [],

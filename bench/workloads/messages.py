@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from secrets import token_hex
 from typing import Self
 
@@ -95,6 +95,11 @@ class Traffic:
         sender.waiting.append(number)
         if sender.in_flight < 0:
             self._send_next(sender)
+
+    def times(self) -> Iterator[tuple[float, float]]:
+        """Of each message that was acked, the monotonic second for which it was intended, and that of its ack."""
+        for number, took in zip(self.acked, self.acks, strict=True):
+            yield self._due[number], self._due[number] + took
 
     def replied(self, sender: Sender, frame: Frame) -> None:
         """The reply to the message in flight of `sender`."""

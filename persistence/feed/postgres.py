@@ -173,10 +173,11 @@ class FeedStore:
         """From now on they are a celebrity, or are none any more."""
         await fetch(self._pool, WITHIN_S, statements.JUDGE, int(author), celebrity)
 
-    async def audience(self, post: int, users: Sequence[UserId]) -> tuple[list[UserId], list[UserId]]:
-        """Those of these users who follow the post's author, and those of them who are to be told of it."""
-        rows = await fetch(self._pool, WITHIN_S, statements.AUDIENCE, post, list(map(int, users)))
-        return [UserId(str(row[0])) for row in rows], [UserId(str(row[0])) for row in rows if row[1]]
+    async def audience(self, post: int, author: UserId, users: Sequence[int]) -> tuple[set[int], set[int]]:
+        """Those of these users who follow the author, and those of them who are to be told of the post."""
+        rows = await fetch(self._pool, WITHIN_S, statements.AUDIENCE, post, users, int(author))
+        following = {user for row in rows for user in row[0]}
+        return following, following.difference(*(row[1] for row in rows))
 
 
 def marker_of(followed: Followed, version: int) -> Marker:

@@ -2,7 +2,7 @@
 
 from persistence.graph.predicates import FOLLOWS, MUTED
 from persistence.posts.reading import READ
-from persistence.privacy import POST
+from persistence.privacy import APART, POST
 
 MICROS = "(extract(epoch from {}) * 1000000)::bigint"
 _AT = "timestamptz 'epoch' + {} * interval '1 microsecond'"
@@ -141,9 +141,14 @@ from (
 join post p on p.id = $1
 order by f.at, f.follower"""
 
-# Those of these users who follow the author, each with whether they are to be told of the post.
+# Those of these users who follow the author, and those of them who are not to be told, of a post that is there: as
+# three walks along sets, since a look for each user costs twenty times as much.
 AUDIENCE = f"""
-select w.id, {_told("w.id")}
-from post p
-cross join unnest($2::bigint[]) w (id)
-where p.id = $1 and {FOLLOWS.format(one="w.id", other="p.author")}"""
+select
+  array(select f.follower from (
+    select follower, requested from follow where follower = any($2::bigint[]) and followee = $3 offset 0) f
+    where not f.requested),
+  array({APART.format(author="$3", viewers="$2::bigint[]")}
+    union all
+    select r.user_id from relation r where r.target = $3 and r.kind = 'mute' and r.user_id = any($2::bigint[]))
+from post p where p.id = $1 and p.author = $3 and p.state = 'published'"""

@@ -18,13 +18,14 @@ SLICE = 1_000
 
 
 class Moved(Struct, frozen=True, gc=False):
-    """What has become of a story: it is `there` for its audience, or `deleted`, or over. `followers` are counted up to
-    what was asked for."""
+    """What has become of a story: it is `there` for its audience, or `deleted`, or over; `recent`: it began or was
+    deleted just now. `followers` are counted up to what was asked for."""
 
     author: UserId
     story: TrayStory
     there: bool
     deleted: bool
+    recent: bool
     followers: int
 
 
@@ -46,14 +47,19 @@ class PostgresMovingStories:
         """Publish the stories that have waited for these pictures, or reject them; a repeat changes nothing."""
         await self._rows(statements.PUBLISH, [int(id) for id in media])
 
-    async def look(self, id: StoryId, most: int) -> Moved | None:
-        """A story that was published, with its followers counted up to `most`."""
-        rows = await self._rows(statements.LOOK, int(id), most)
-        if not rows or rows[0][4] is None:
-            return None
-        author, deleted, there, close_friends, expires_at, followers = rows[0]
-        story = TrayStory(id, Millis(expires_at), close_friends)
-        return Moved(UserId(str(author)), story, there, deleted, followers)
+    async def look(self, ids: Collection[StoryId], most: int) -> list[Moved]:
+        """Those of these stories that were published, with their authors' followers counted up to `most` each."""
+        return [
+            Moved(
+                UserId(str(row["author"])),
+                TrayStory(StoryId(str(row["id"])), Millis(row["expires_at"]), row["close_friends"]),
+                row["there"],
+                row["deleted"],
+                row["recent"],
+                row["followers"],
+            )
+            for row in await self._rows(statements.LOOK, list(map(int, ids)), most)
+        ]
 
     async def audience(self, moved: Moved, *, there: bool) -> AsyncIterator[Audience]:
         """In slices, whom a story is meant for; with `there` only while they may see it."""

@@ -42,7 +42,7 @@ class PostgresStories:
         """A story of the author's own picture; it is published when that is ready."""
         arguments = int(author), cid, digest, int(media), close_friends, shard_of(author)
 
-        async def attempt() -> Made | Unfit | None:
+        async def attempt() -> Made | StoryRefusal | None:
             return _made(digest, *(await self._rows(statements.CREATE, *arguments))[0])
 
         return await once(attempt, str)
@@ -111,7 +111,7 @@ class PostgresStories:
 
 def _made(
     asked: bytes, known: int | None, digest: bytes | None, made: int | None, picture: str | None, many: bool
-) -> Made | Unfit | None:
+) -> Made | StoryRefusal | None:
     """The row of the statement CREATE. None: another request with this cid is under way, or the id was taken."""
     if known is not None:
         return Made(StoryId(str(known)), digest or b"", again=True)

@@ -11,6 +11,8 @@ from persistence.tallies.fragments import APPEND, NEAR
 LIVE = 100
 """Stories of one author that are there at once."""
 NEWEST_VIEWERS = 1_000
+RECENT_S = 60
+"""What began or was deleted before that is not told live: who has looked since has read it."""
 TRAY = 500
 """Authors in a tray: those with the newest stories."""
 
@@ -145,9 +147,14 @@ TRAY_OF = _TRAY.format(
 # -- what is told ---------------------------------------------------------------------------------------------------
 
 LOOK = f"""
-select s.author, s.state = 'deleted', {_LIVE}, s.close_friends, {_MS.format("s.expires_at")},
+select s.id, s.author, s.state = 'deleted' as deleted, {_LIVE} as there, s.close_friends,
+  {_MS.format("s.expires_at")} as expires_at,
+  coalesce(s.deleted_at, s.posted_at) > {_NOW} - interval '{RECENT_S} seconds' as recent,
   (select count(*) from (select from follow f where f.followee = s.author and f.requested = false limit $2) f)
-from story s where s.id = $1"""
+    as followers
+from unnest($1::bigint[]) with ordinality w (id, n)
+cross join lateral (select * from story where id = w.id offset 0) s
+where s.posted_at is not null order by w.n"""
 
 
 def _followers(condition: str) -> str:

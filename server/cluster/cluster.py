@@ -73,6 +73,7 @@ class Cluster:
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
         membership, links, repair, sweep = self.membership, self.links, self.repair, self.sweep
+        router = self.router
         metrics.gauges |= {
             "tidings_placement_version": ("Version of the placement acted by", lambda: membership.placement.version),
             "tidings_nodes": ("Nodes of the placement", lambda: len(membership.nodes)),
@@ -84,6 +85,10 @@ class Cluster:
             "tidings_link_frames_sent": ("Frames sent to other nodes", lambda: links.frames_sent),
             "tidings_link_frames_received": ("Frames received from other nodes", lambda: links.frames_received),
             "tidings_link_items_sent": ("Items in frames sent to other nodes", lambda: links.items_sent),
+            "tidings_link_items_unread": (
+                "Items in frames that were not understood, as of a newer release",
+                lambda: router.unread,
+            ),
             "tidings_link_holes": ("Times that frames were missing", lambda: links.holes),
             "tidings_log_scans": ("Scans of the log for what went astray", lambda: repair.scans),
             "tidings_repaired_events": ("Events that a scan of the log found and told", lambda: repair.events),

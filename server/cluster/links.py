@@ -18,7 +18,7 @@ from actors.effects import Asked
 from protocol.errors import UNKNOWN_OUTCOME, Refusal
 from protocol.ids import Millis
 from server.cluster.bus import Bus
-from server.cluster.frames import Frame, Item, decode, encode
+from server.cluster.frames import Frame, Item, decode, decode_newer, encode
 
 HEARTBEAT_S = 0.25
 SILENT_S = 1.0
@@ -203,9 +203,10 @@ class Links:
         """A frame for this node."""
         try:
             frame = decode(data)
-        except msgspec.MsgspecError as fault:
-            log.error("a frame cannot be read", fault=str(fault))
-            return
+        except msgspec.MsgspecError:
+            if (newer := _newer(data)) is None:
+                return
+            frame = newer
         peer = self._peer(frame.sender)
         peer.heard_at = self._now()
         peer.beat = max(peer.beat, frame.beat)
@@ -275,3 +276,12 @@ class Links:
         for ticket in list(tickets):
             if found := peer.asked.pop(ticket, None):
                 self._answer(found[0], UNKNOWN_OUTCOME)
+
+
+def _newer(data: bytes) -> Frame | None:
+    """A frame that may have items of a newer release; None: it has worse, and is dropped as if it were lost."""
+    try:
+        return decode_newer(data)
+    except msgspec.MsgspecError as fault:
+        log.error("a frame cannot be read", fault=str(fault))
+        return None

@@ -17,15 +17,18 @@ from protocol.events import FeedNew, MessageSent, ReadMoved, ReceiptMoved, Setti
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
+from protocol.posts import PostId
 from protocol.replies import Result
 from server.cluster.frames import (
     HOPS,
     FollowsChanged,
     Item,
+    PostWithdrawn,
     Replied,
     ToConversation,
     ToInterested,
     ToUsers,
+    Unread,
     replied,
 )
 from server.cluster.links import Links
@@ -33,6 +36,7 @@ from server.cluster.membership import Membership
 from server.cluster.told import Told
 from server.host import Host
 from server.load import Load, Sheds
+from server.outage import Outage
 from server.presence.presence import Presence
 from server.requests import Requests
 
@@ -54,7 +58,7 @@ class Sockets(Protocol):
 
 
 class Router:
-    """`Outside` of the host, and what `links` hand their items to."""
+    """`Outside` of the host, and what `links` hand their items to. `unread` counts those that were not understood."""
 
     def __init__(
         self, membership: Membership, links: Links, sockets: Sockets, load: Load, now: Callable[[], float]
@@ -65,6 +69,8 @@ class Router:
         self._load = load
         self._told = Told(now)
         self._watcher: Watcher | None = None
+        self._newer = Outage("other nodes say what is not understood here: they may be of a newer release")
+        self.unread = 0
 
     def join(
         self, host: Host, requests: Requests, watcher: Watcher | None = None, presence: Presence | None = None
@@ -79,18 +85,32 @@ class Router:
         """Who hears which groups of a user changed whose home is here. Called once, before anything is routed."""
         self._touched = touched
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
-        """Who tells a `feed.new` to those here who are interested, and hears of whom a user here may follow anew.
-        Called once, before anything is routed."""
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None:
+        """Who tells a `feed.new` to those here who are interested, and hears of whom a user here may follow anew, and
+        of posts that are gone. Called once, before anything is routed."""
         self._interested = interested
         self._follows = follows
+        self._withdrawn = withdrawn
 
     def to_interested(self, encoded: Encoded) -> None:
         """To whoever is interested, on every node: one item for each."""
+        self._to_others(ToInterested(encoded.msgpack))
+        self._interested(encoded)
+
+    def withdrawn(self, post: PostId) -> None:
+        """The post is gone: on every node."""
+        self._to_others(PostWithdrawn(post))
+        self._withdrawn(post)
+
+    def _to_others(self, item: Item) -> None:
         for node in self._membership.placement.nodes:
             if node != self._membership.me:
-                self._links.send(node, ToInterested(encoded.msgpack))
-        self._interested(encoded)
+                self._links.send(node, item)
 
     def follows_changed(self, user: UserId) -> None:
         """Whom this user follows has changed: their home looks again."""
@@ -145,6 +165,8 @@ class Router:
         for item in items:
             try:
                 self._take(item)
+            except msgspec.DecodeError as fault:
+                self._not_understood(fault)
             except Exception:
                 log.exception("an item failed", sender=sender, item=type(item).__name__)
 
@@ -160,8 +182,17 @@ class Router:
                 self._interested(item.encoded())
             case FollowsChanged():
                 self._follows(item.user)
+            case PostWithdrawn():
+                self._withdrawn(item.post)
+            case Unread():
+                raise msgspec.DecodeError(item.why)
             case _:
                 assert_never(item)
+
+    def _not_understood(self, fault: msgspec.DecodeError) -> None:
+        """A newer release says more, for as long as an upgrade takes: passed over, and said once."""
+        self.unread += 1
+        self._newer.goes_on(fault)
 
     def _to_users(self, users: Sequence[UserId], encoded: Encoded, hops: int) -> None:
         placement, me = self._membership.placement, self._membership.me

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Protocol
 
-from actors.effects import Address, connection_address
+from actors.effects import Address, connection_address, user_address
+from actors.user_commands import PostGone
 from persistence.engagement.counts import counts, counts_for, seen
 from persistence.pool import Pool
 from protocol.codec import Encoded
@@ -41,13 +42,15 @@ class Taking(Protocol):
 
 
 class Watching:
-    """`find` gives a connection that is open, `write` an event to connections; `sheds`: there is too much to do."""
+    """`find` gives a connection that is open, `write` an event to connections, `tell` reaches the actor of a user here;
+    `sheds`: there is too much to do."""
 
     def __init__(
         self,
         pool: Pool,
         find: Callable[[int], Taking | None],
         write: Callable[[tuple[Address, ...], Encoded], None],
+        tell: Callable[[Address, PostGone], None],
         sheds: Callable[[], bool],
     ) -> None:
         self.told = 0
@@ -55,6 +58,7 @@ class Watching:
         self._pool = pool
         self._find = find
         self._write = write
+        self._tell_user = tell
         self._sheds = sheds
         self._outage = Outage("counts of posts on screen are not known")
 
@@ -129,6 +133,8 @@ class Watching:
                 self._write(tuple(audience), Encoded(PostCounted(count.post, count.likes, count.comments)))
 
     def _removed(self, screen: Screen, post: PostId) -> None:
-        """Also told to who is behind: it is told once. Who is in the background reads anew when they come back."""
+        """Also told to who is behind: it is told once. Who is in the background reads anew when they come back.
+
+        By the user's actor, which has what waits for the socket: that the post is new may be among it."""
         if self.screens.remove(screen, post):
-            self._write((connection_address(screen.connection),), Encoded(PostRemoved(post)))
+            self._tell_user(user_address(screen.user), PostGone(Encoded(PostRemoved(post)), screen.connection))

@@ -68,5 +68,7 @@ class CelebrityPosts:
             for author, places in (await self._store.newest(old, NEWEST, MOST)).items():
                 self._known.pop(author, None)
                 self._known[author] = _Known(at, places)
-            for author in list(self._known)[: max(0, len(self._known) - AUTHORS - len(authors))]:
-                del self._known[author]
+            over, needed = len(self._known) - AUTHORS - len(authors), set(authors)
+            if over > 0:
+                for author in [author for author in self._known if author not in needed][:over]:
+                    del self._known[author]

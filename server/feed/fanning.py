@@ -23,7 +23,7 @@ from persistence.outbox.contract import Event
 from protocol.codec import Encoded
 from protocol.events import FeedNew, Preview
 from protocol.ids import Millis, UserId
-from protocol.posts import PostMoved
+from protocol.posts import PostId, PostMoved
 from server.outage import Outage
 
 PAGE = 2_000
@@ -43,7 +43,8 @@ _read = msgspec.msgpack.Decoder(PostMoved).decode
 class Fanning:
     """The consumer of posts, and the work that follows. `celebrity_from` is how many followers are too many.
 
-    `deliver` reaches users wherever their home is, `to_interested` those who follow a celebrity.
+    `deliver` reaches users wherever their home is, `to_interested` those who follow a celebrity, and all nodes hear
+    `withdrawn` of a post that is gone.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Fanning:
         celebrity_from: int,
         deliver: Callable[[tuple[Address, ...], FeedNew], None],
         to_interested: Callable[[Encoded], None],
+        withdrawn: Callable[[PostId], None],
     ) -> None:
         self.fanned_out = self.celebrated = self.written = 0
         self._store = store
@@ -60,8 +62,12 @@ class Fanning:
         self._most = celebrity_from
         self._deliver = deliver
         self._to_interested = to_interested
+        self._withdrawn = withdrawn
         self._poked = asyncio.Event()
-        self._outage = Outage("posts do not reach followers")
+        self._outage = Outage("posts that are to reach followers are not known")
+        self._failing = Outage("a post does not reach followers")
+        self._unwritten = Outage("posts are told, but do not reach the lists of followers")
+        self._forgetting = Outage("fan-outs that are done are not forgotten")
 
     async def __call__(self, events: Sequence[Event]) -> None:
         """Raises `UnavailableError`, or ValueError for what tells of no post."""
@@ -69,21 +75,17 @@ class Fanning:
         if published := [one.post for one in moved if one.change == "published"]:
             await self._store.take(published)
             self._poked.set()
+        for one in moved:
+            if one.change == "removed":
+                self._withdrawn(one.post)
 
     async def run(self) -> None:
         """Fan out what is due, until cancelled."""
         while True:
             self._poked.clear()
-            try:
+            some = False
+            with self._outage.noted():
                 some = await self._work()
-            except UnavailableError as fault:
-                self._outage.goes_on(fault)
-                some = False
-            except Exception as fault:
-                self._outage.goes_on(fault, stack=True)
-                some = False
-            else:
-                self._outage.is_over()
             if not some:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
@@ -93,19 +95,21 @@ class Fanning:
         """Drop what was done long ago, until cancelled."""
         while True:
             await asyncio.sleep(FORGET_S)
-            with suppress(UnavailableError):
+            with self._forgetting.noted():
                 while await self._store.forget():
                     pass
 
     async def _work(self) -> bool:
+        """Whatever one of them fails of, the others go on, and it is due again in ten seconds."""
         claimed = await self._store.claim(AT_ONCE)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for fanout in claimed:
-                    group.create_task(self.reach(fanout))
-        except* UnavailableError as faults:
-            raise faults.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for fanout in claimed:
+                group.create_task(self._try(fanout))
         return bool(claimed)
+
+    async def _try(self, fanout: Fanout) -> None:
+        with self._failing.noted():
+            await self.reach(fanout)
 
     async def reach(self, fanout: Fanout) -> None:
         """Have the post reach its author's followers. Raises `UnavailableError`: it is due again soon."""
@@ -155,8 +159,9 @@ class Fanning:
             if self._lists and users:
                 await self._lists.add(fanout.place, users)
                 self.written += len(users)
+                self._unwritten.is_over()
         except UnavailableError as fault:
-            self._outage.goes_on(fault)
+            self._unwritten.goes_on(fault)
             return False
         return True
 

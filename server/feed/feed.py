@@ -1,6 +1,6 @@
 """The feed of one life of a node: what reads, what fans out and what tells, wired together."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from actors.effects import Address, user_address
@@ -11,13 +11,14 @@ from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
-from protocol.posts import Posts
+from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
 from server.feed.pages import Pages
 from server.feed.ranking import rank
-from server.feed.telling import Telling
+from server.feed.telling import Taking, Telling
+from server.feed.withdrawing import Withdrawing
 from server.load import Load, Sheds
 from server.observe import Metrics
 
@@ -33,12 +34,27 @@ class Ways(Protocol):
 
     def follows_changed(self, user: UserId) -> None: ...
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None: ...
+    def withdrawn(self, post: PostId) -> None: ...
+
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None: ...
+
+
+class Sockets(Protocol):
+    """The connections of this node."""
+
+    def find(self, number: int) -> Taking | None: ...
+
+    def write_live(self, connections: Iterable[Any], encoded: Encoded) -> None: ...
 
 
 class Feed:
-    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here;
-    `clock` is milliseconds since 1970, `now` monotonic seconds."""
+    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here,
+    `users` has all; `clock` is milliseconds since 1970, `now` monotonic seconds."""
 
     def __init__(
         self,
@@ -46,7 +62,9 @@ class Feed:
         lists: FeedLists | None,
         ways: Ways,
         load: Load,
+        sockets: Sockets,
         user: Callable[[UserId], User | None],
+        users: Callable[[], Sequence[User]],
         fanout_followers: int,
         clock: Callable[[], Millis],
         now: Callable[[], float],
@@ -55,21 +73,30 @@ class Feed:
         self._user = user
         self._candidates = Candidates(store, lists, now)
         self._pages = Pages(self._candidates, store, lists, rank, clock, now)
-        self._telling = Telling(store, _Here(ways, user, load), now)
-        self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested)
-        ways.tell_feed(self._telling.interested, self._changed)
+        self._telling = Telling(store, _Here(ways, sockets, load), now)
+        self._withdrawing = Withdrawing(users, ways.tell)
+        self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested, ways.withdrawn)
+        ways.tell_feed(self._telling.interested, self._changed, self._withdrawing.gone)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
-        return [self.fanning.run(), self.fanning.forget(), self._telling.run(), self._telling.sweep()]
+        fanning, telling = self.fanning, self._telling
+        return [
+            self._pages.run(),
+            fanning.run(),
+            fanning.forget(),
+            telling.run(),
+            telling.sweep(),
+            self._withdrawing.run(),
+        ]
 
     async def answer(self, user: UserId, request: GetFeed) -> Posts | Refusal:
         """Raises `UnavailableError`."""
         return await self._pages.page(user, request)
 
-    def appeared(self, user: UserId) -> None:
-        """Somebody has come to life here."""
-        self._telling.interests.appear(user)
+    def entered(self, connection: int) -> None:
+        """Somebody is here on this connection."""
+        self._telling.interests.appear(connection)
 
     def related(self, a: UserId, b: UserId | None) -> None:
         """These two, or `a` and anybody, have become something else to each other."""
@@ -79,15 +106,15 @@ class Feed:
 
     def _changed(self, user: UserId) -> None:
         """Somebody at home here may follow others, and may not be shown some any more who wait for their sockets."""
-        self._telling.interests.change(user)
-        if self._user(user):
+        if actor := self._user(user):
+            self._telling.interests.change(actor.connections)
             self._ways.tell(user_address(user), Related())
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
         candidates, pages, fanning, telling = self._candidates, self._pages, self.fanning, self._telling
         metrics.gauges["tidings_feed_interests"] = (
-            "Pairs of a user here and a celebrity they are known to follow",
+            "Pairs of a connection here and a celebrity whom its user is known to follow",
             lambda: telling.interests.pairs,
         )
         metrics.counters |= {
@@ -97,7 +124,7 @@ class Feed:
             "tidings_feed_lists_rebuilt": ("Lists rebuilt from Postgres", lambda: candidates.rebuilt),
             "tidings_feed_straight": ("Pages read without Redis", lambda: candidates.straight),
             "tidings_feed_ranker_fallbacks": ("Ranked pages in the order of time", lambda: pages.fallbacks),
-            "tidings_feed_told": ("Users who were told of a celebrity's post", lambda: telling.told),
+            "tidings_feed_told": ("Connections that were told of a celebrity's post", lambda: telling.told),
             "tidings_feed_let_go": (
                 "Posts of celebrities that were not told, of too much to do",
                 lambda: telling.let_go,
@@ -108,10 +135,10 @@ class Feed:
 class _Here:
     """The ways of `Telling`."""
 
-    def __init__(self, ways: Ways, user: Callable[[UserId], User | None], load: Load) -> None:
-        self.deliver = ways.deliver
+    def __init__(self, ways: Ways, sockets: Sockets, load: Load) -> None:
+        self.write = sockets.write_live
+        self.find = sockets.find
         self.tell = ways.tell
-        self.user = user
         self._load = load
 
     def sheds(self) -> bool:

@@ -19,7 +19,7 @@ from persistence.cursors import cursor, read_cursor
 from persistence.faults import UnavailableError
 from persistence.feed.lists import FeedLists, Standing
 from persistence.feed.places import NEWEST, Place
-from persistence.feed.postgres import FeedStore
+from persistence.feed.postgres import Features, FeedStore
 from protocol.codec import JSON
 from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
@@ -27,6 +27,7 @@ from protocol.posts import Post, Posts
 from protocol.requests import GetFeed
 from server.feed.candidates import Candidates
 from server.feed.merging import Source
+from server.feed.patience import Patience
 from server.feed.ranking import Candidate, Rank
 
 WINDOW = 150
@@ -55,7 +56,7 @@ class _Ranked(NamedTuple):
 
 class Pages:
     """`clock` is milliseconds since 1970, `now` monotonic seconds. `fallbacks` counts ranked pages that had to be in
-    the order of time."""
+    the order of time. Ranking needs `run`."""
 
     def __init__(
         self,
@@ -74,6 +75,8 @@ class Pages:
         self._clock = clock
         self._now = now
         self._ranks_from = 0.0
+        self._patience = Patience[dict[int, Features]]()
+        self.run = self._patience.run
 
     async def page(self, user: UserId, request: GetFeed) -> Posts | Refusal:
         """Raises `UnavailableError`."""
@@ -141,7 +144,7 @@ class Pages:
         """None when it takes too long, or the ranker fails."""
         try:
             async with asyncio.timeout(DEADLINE_S):
-                known = await self._store.features(user, [place.id for place in places])
+                known = await self._patience.read(lambda: self._store.features(user, [place.id for place in places]))
                 given = ((place, known[place.id]) for place in places if place.id in known)
                 candidates = [Candidate(p, f.author, f.likes, f.comments, f.affinity) for p, f in given]
                 return [one.place for one in self._rank(candidates, self._clock() * 1_000)]

@@ -1,16 +1,17 @@
 """Telling: who is online hears of a new post, each user's own home telling them.
 
-Of a celebrity's post each node gets one item, asks Postgres about those here who may follow them, some hundred at a
-time, and hands the same frame to all who may see it and want to. It goes on by slices of a turn of the loop each, so
-that messages of others pass in between.
+Of a celebrity's post each node gets one item, asks Postgres about those here who may follow them, some at a time, and
+writes the same frame to all who may see it and want to: straight to the sockets that take it, as actors would find them
+one by one in memory that nobody has looked at for minutes. Only whose socket takes no more is told through their actor,
+which keeps it until it does. It goes on by slices of a turn of the loop each, so that messages of others pass in
+between.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from actors.effects import Address, connection_address, user_address
-from actors.user import User
+from actors.effects import Address, user_address
 from actors.user_commands import Delivered
 from persistence.faults import UnavailableError
 from persistence.feed.postgres import FeedStore
@@ -20,35 +21,50 @@ from protocol.ids import UserId
 from server.feed.interests import Interests
 from server.outage import Outage
 
-ASKED_AT_ONCE, ASKING = 500, 2
-SLICE = 32
-"""Users who are told in one turn of the loop: half a millisecond, as a write to a socket costs 15 µs."""
+ASKED_AT_ONCE, ASKING = 1_000, 2
+SLICE = 48
+"""Sockets that are written to in one turn of the loop: half a millisecond, most of it the kernel's."""
+TURNS, IDLE_S = 5, 0.000_06
+"""Turns of the loop that are left to others while they have something to do; one that takes less time had nothing."""
 WAITING = 100
 """Posts of celebrities that wait to be told. What is beyond is not told: the feed has it."""
 SWEEP_S = 30.0
 
 
-class Ways(Protocol):
-    """How those here are reached: connections by `deliver`, users by `tell`; `user` finds an actor here."""
+class Taking(Protocol):
+    """A connection that is open. `takes_live`: live events are for it now."""
 
-    def deliver(self, audience: tuple[Address, ...], body: Any) -> None: ...
+    number: int
+    user: UserId | None
+    background: bool
+
+    @property
+    def takes_live(self) -> bool: ...
+
+
+class Ways(Protocol):
+    """How those here are reached: connections by `write`, users by `tell`; `find` gives a connection that is open."""
+
+    def write(self, connections: Iterable[Any], encoded: Encoded) -> None: ...
 
     def tell(self, address: Address, command: Any) -> None: ...
 
-    def user(self, user: UserId) -> User | None: ...
+    def find(self, connection: int) -> Taking | None: ...
 
     def sheds(self) -> bool:
         """There is too much to do for such news."""
 
 
 class Telling:
-    """Of celebrities, to users at home here. `told` counts users."""
+    """Of celebrities, to users at home here. `told` counts connections."""
 
     def __init__(self, store: FeedStore, ways: Ways, now: Callable[[], float]) -> None:
         self.told = self.let_go = 0
         self.interests = Interests(now)
         self._store = store
         self._ways = ways
+        self._now = now
+        self._handing = asyncio.Lock()
         self._waiting: asyncio.Queue[Encoded] = asyncio.Queue(WAITING)
         self._outage = Outage("posts of celebrities are not told live")
 
@@ -70,7 +86,7 @@ class Telling:
         """Forget who is not here any more, now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            self.interests.keep(lambda user: self._ways.user(user) is not None)
+            self.interests.keep(lambda connection: self._ways.find(connection) is not None)
 
     async def tell(self, encoded: Encoded) -> None:
         """Raises `UnavailableError` when some were not told."""
@@ -80,8 +96,8 @@ class Telling:
             self.let_go += 1
             return
         audience = self.interests.audience(event.author)
-        users = audience.users
-        chunks = iter([users[start : start + ASKED_AT_ONCE] for start in range(0, len(users), ASKED_AT_ONCE)])
+        all = audience.connections
+        chunks = iter([all[start : start + ASKED_AT_ONCE] for start in range(0, len(all), ASKED_AT_ONCE)])
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(ASKING):
@@ -90,25 +106,35 @@ class Telling:
             raise faults.exceptions[0] from None
         self.interests.learned(event.author, audience)
 
-    async def _tell_some(self, encoded: Encoded, event: FeedNew, chunks: Iterator[list[UserId]]) -> None:
-        for users in chunks:
-            following, told = await self._store.audience(int(event.post), users)
-            self.interests.learn(event.author, users, following)
-            for start in range(0, len(told), SLICE):
-                self._hand(told[start : start + SLICE], encoded)
-                await asyncio.sleep(0)
+    async def _tell_some(self, encoded: Encoded, event: FeedNew, chunks: Iterator[list[int]]) -> None:
+        for numbers in chunks:
+            here = [one for number in numbers if (one := self._ways.find(number))]
+            users = [int(one.user or 0) for one in here]
+            following, told = await self._store.audience(int(event.post), event.author, users)
+            strangers = [one.number for one, user in zip(here, users, strict=True) if user not in following]
+            self.interests.learn(event.author, numbers, strangers)
+            those = [one for one, user in zip(here, users, strict=True) if user in told]
+            async with self._handing:
+                for start in range(0, len(those), SLICE):
+                    self._hand(those[start : start + SLICE], encoded)
+                    await self._give_way()
 
-    def _hand(self, users: Sequence[UserId], encoded: Encoded) -> None:
+    async def _give_way(self) -> None:
+        """Let others go on: an answer takes many turns of the loop, which no slice of ours should come between."""
+        # What was handed is written in this turn.
+        await asyncio.sleep(0)
+        for _ in range(TURNS):
+            begun = self._now()
+            await asyncio.sleep(0)
+            if self._now() - begun < IDLE_S:
+                return
+
+    def _hand(self, connections: Sequence[Taking], encoded: Encoded) -> None:
         """One frame to the sockets that take more; for others their users keep it until they do."""
-        connections: list[Address] = []
-        for id in users:
-            user = self._ways.user(id)
-            if user is None:
-                continue
-            flowing = user.flowing
-            if flowing is None:
-                self._ways.tell(user_address(id), Delivered(encoded))
-            else:
-                connections += map(connection_address, flowing)
-            self.told += 1
-        self._ways.deliver(tuple(connections), encoded)
+        taking = [one for one in connections if one.takes_live]
+        self._ways.write(taking, encoded)
+        self.told += len(connections)
+        if len(taking) < len(connections):
+            for one in connections:
+                if one.user and not one.background and not one.takes_live:
+                    self._ways.tell(user_address(one.user), Delivered(encoded, one.number))

@@ -24,6 +24,7 @@ class Ending:
         self._store = store
         self._ended = ended
         self._outage = Outage("ends of stories are told late")
+        self._telling = Outage("the end of a story is not told")
         self.ended = 0
 
     async def run(self) -> None:
@@ -35,10 +36,13 @@ class Ending:
             await asyncio.sleep(wait_s)
 
     async def look(self) -> float:
-        """Tell all that are over; in how many seconds to look again at the latest. Raises `UnavailableError`."""
+        """Tell all that are over; in how many seconds to look again at the latest. Raises `UnavailableError`.
+
+        They are told once: of whatever one fails, the others are told."""
         while over := await self._store.end(AT_A_TIME):
             for id in over:
-                await self._ended(id)
+                with self._telling.noted():
+                    await self._ended(id)
             self.ended += len(over)
         left_s = await self._store.next_end_s()
         return LOOK_S if left_s is None else min(max(left_s, 0) + RESTS_S, LOOK_S)

@@ -63,6 +63,7 @@ class Stories:
         telling, ending, clearing = self._telling, self._ending, self._clearing
         counted: dict[str, tuple[str, Callable[[], int]]] = {
             "tidings_stories_told": ("Followers who were told of a story's beginning or end", lambda: telling.told),
+            "tidings_stories_let_go": ("Stories of which was not told live, of too many", lambda: telling.let_go),
             "tidings_stories_ended": ("Stories whose end was told here", lambda: ending.ended),
             "tidings_stories_cleared": ("Parts of deleted stories cleared away", lambda: clearing.parts),
         }

@@ -1,5 +1,6 @@
 """Telling: trays that are open hear of stories that begin and end, and close friends are notified."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -16,6 +17,10 @@ from protocol.trays import StoryId
 
 AT_ONCE = 400
 """Activities that are written at once."""
+LOOKED_AT = 50
+"""Stories that are looked at by one statement, which may count 10,000 followers of each."""
+TELLING_S = 3.0
+"""How long is told live of one message from the outbox, of the time that a handler has: what is beyond is in trays."""
 
 Deliver = Callable[[tuple[Address, ...], TrayChanged], None]
 Add = Callable[[str, Sequence[bytes]], Awaitable[None]]
@@ -44,7 +49,7 @@ class Telling:
         self._add = add
         self._published = published
         self._most = most
-        self.told = 0
+        self.told = self.let_go = 0
 
     async def settled(self, events: Sequence[Event]) -> None:
         """Pictures are ready, or never will be."""
@@ -52,17 +57,24 @@ class Telling:
         self._published()
 
     async def moved(self, events: Sequence[Event]) -> None:
-        """Stories were published or deleted."""
-        for id in dict.fromkeys(StoryId(event.body.decode("ascii")) for event in events):
-            moved = await self._store.look(id, self._most + 1)
-            if moved and (moved.there or moved.deleted):
-                await self.tell(moved)
-                if moved.story.close_friends:
-                    await self._notify(moved)
+        """Stories were published or deleted. Close friends are notified of all; live is told what there is time for."""
+        ids = list(dict.fromkeys(StoryId(event.body.decode("ascii")) for event in events))
+        recent = list[Moved]()
+        for start in range(0, len(ids), LOOKED_AT):
+            looked = await self._store.look(ids[start : start + LOOKED_AT], self._most + 1)
+            changed = [moved for moved in looked if moved.there or moved.deleted]
+            await self._notify([moved for moved in changed if moved.story.close_friends])
+            recent += [moved for moved in changed if moved.recent]
+        until = asyncio.get_running_loop().time() + TELLING_S
+        for number, moved in enumerate(recent):
+            if asyncio.get_running_loop().time() > until:
+                self.let_go += len(recent) - number
+                return
+            await self.tell(moved)
 
     async def ended(self, id: StoryId) -> None:
         """It is over."""
-        if moved := await self._store.look(id, self._most + 1):
+        for moved in await self._store.look([id], self._most + 1):
             await self.tell(moved)
 
     async def shared(self, events: Sequence[Event]) -> None:
@@ -85,25 +97,31 @@ class Telling:
             if users:
                 self._deliver(tuple(map(user_address, users)), changed)
 
-    async def _notify(self, moved: Moved) -> None:
+    async def _notify(self, stories: Sequence[Moved]) -> None:
         """A notification for each close friend who follows, or its end."""
-        at = Millis(moved.story.expires_at - LIFE_MS)
-        async for some in self._store.audience(moved, there=moved.there):
-            bodies = [
-                _encode(
-                    Activity(
-                        kind="close_friend_post",
-                        actor=moved.author,
-                        recipient=user,
-                        target=moved.story.id,
-                        at=at,
-                        undone=moved.deleted,
-                    )
-                )
-                for user in some.users
-            ]
-            for start in range(0, len(bodies), AT_ONCE):
-                await self._add(ACTIVITY, bodies[start : start + AT_ONCE])
+        bodies = list[bytes]()
+        for moved in stories:
+            async for some in self._store.audience(moved, there=moved.there):
+                bodies += [_begun(moved, user) for user in some.users]
+                while len(bodies) >= AT_ONCE:
+                    await self._add(ACTIVITY, bodies[:AT_ONCE])
+                    del bodies[:AT_ONCE]
+        if bodies:
+            await self._add(ACTIVITY, bodies)
+
+
+def _begun(moved: Moved, user: UserId) -> bytes:
+    """Told to a close friend, or taken back."""
+    return _encode(
+        Activity(
+            kind="close_friend_post",
+            actor=moved.author,
+            recipient=user,
+            target=moved.story.id,
+            at=Millis(moved.story.expires_at - LIFE_MS),
+            undone=moved.deleted,
+        )
+    )
 
 
 def _answer(one: StoryShared, author: UserId) -> bytes:

@@ -10,11 +10,23 @@ from actors.effects import (
     connection_address,
 )
 from actors.user import SLICE, STUCK_MS
-from actors.user_commands import Acked, Delivered, Detach, Drained, Filled, Related, Report, SetBackground, Shed
+from actors.user_commands import (
+    Acked,
+    Delivered,
+    Detach,
+    Drained,
+    Filled,
+    PostGone,
+    Related,
+    Report,
+    SetBackground,
+    Shed,
+)
 from protocol.codec import Encoded
 from protocol.errors import TOO_SLOW
-from protocol.events import FeedNew, Preview, TrayChanged, UploadMoved
+from protocol.events import FeedNew, PostRemoved, Preview, TrayChanged, UploadMoved
 from protocol.ids import UserId
+from protocol.posts import PostId
 from protocol.replies import Done, Welcome
 from protocol.trays import StoryId, TrayStory
 from tests.actors.devices import (
@@ -199,15 +211,47 @@ def test_what_waits_of_somebody_who_may_not_be_seen_any_more_is_not_told() -> No
     assert written(actor.handle(Drained(3), NOW), 3) == []
 
 
-def test_live_events_may_go_past_the_actor_while_all_devices_that_look_take_what_comes() -> None:
+def test_a_post_that_is_gone_is_not_told_as_new_by_what_waits_and_who_shows_it_is_told() -> None:
+    actor = user()
+    for connection, device in ((3, "phone"), (4, "web"), (5, "tablet")):
+        actor.handle(attach(connection, device), NOW)
+    for connection in (3, 4):
+        actor.handle(Filled(connection), NOW)
+    news = [Delivered(Encoded(FeedNew(YOU, post, NOW, Preview(1, 1)))) for post in ("7", "8")]
+    for one in news:
+        actor.handle(one, NOW)
+    gone = Encoded(PostRemoved(PostId("8")))
+    keys = {("feed.new", "8"), ("feed.new", "9")}
+    assert actor.keeps(keys) == {("feed.new", "8")}
+    assert actor.handle(PostGone(gone, 3), NOW) == [Deliver((connection_address(3),), gone)]
+    assert actor.keeps(keys) == set()
+    for connection in (3, 4):
+        assert written(actor.handle(Drained(connection), NOW), connection) == [news[0].encoded.event]
+
+
+def test_of_a_post_that_is_gone_nobody_is_told_who_does_not_show_it_or_has_left() -> None:
+    actor = user()
+    gone = Encoded(PostRemoved(PostId("8")))
+    actor.handle(attach(3), NOW)
+    assert actor.handle(PostGone(gone), NOW) == []
+    actor.handle(Filled(3), NOW)
+    assert actor.handle(PostGone(gone), NOW) == []
+    assert actor.handle(PostGone(gone, 4), NOW) == []
+    actor.handle(Detach(3, goodbye=False), NOW)
+    assert actor.handle(PostGone(gone), NOW) == []
+
+
+def test_what_other_devices_have_straight_is_kept_for_the_one_that_takes_no_more() -> None:
     actor = user()
     for connection, device in ((3, "phone"), (4, "web"), (5, "tablet")):
         actor.handle(attach(connection, device, background=connection == 4), NOW)
-    assert actor.flowing == [3, 5]
+    assert actor.connections == [3, 4, 5]
     actor.handle(Filled(3), NOW)
-    assert actor.flowing is None
-    actor.handle(Drained(3), NOW)
-    assert actor.flowing == [3, 5]
+    new = Delivered(typing().encoded, only=3)
+    assert actor.handle(new, NOW) == []
+    assert written(actor.handle(Drained(3), NOW), 3) == [new.encoded.event]
+    assert actor.handle(new, NOW) == [Deliver((connection_address(3),), new.encoded)]
+    assert actor.handle(Delivered(new.encoded, only=4), NOW) == []
 
 
 def test_the_end_of_a_story_takes_the_place_of_its_beginning_that_waits() -> None:

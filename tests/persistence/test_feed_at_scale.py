@@ -27,7 +27,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "done": (statements.DONE, (POST, 1), 5),
     "count": (statements.COUNT, (FAMOUS, 1_000), 3_100),
     "followers": (statements.FOLLOWERS, (POST + 1, EPOCH, 0, 100, True, FAMOUS), 100 * 12),
-    "audience": (statements.AUDIENCE, (POST + 1, list(range(10_000, 10_100))), 100 * 12),
+    "audience": (statements.AUDIENCE, (POST + 1, list(range(10_000, 10_100)), FAMOUS), 100 * 4),
 }
 
 
@@ -64,6 +64,8 @@ async def _fill(url: str) -> None:
         f"insert into follow (follower, followee) select n, {FAMOUS} from generate_series(10000, {9_999 + FANS}) n",
         """insert into follow (follower, followee)
         select n, 100000 + k from generate_series(10000, 10099) n, generate_series(1, 200) k""",
+        f"""insert into relation (user_id, kind, target)
+        select n, k, {FAMOUS} from generate_series(50000, 60000) n, unnest(array['block', 'mute']) k""",
         "insert into celebrity (author, celebrity, version) select n, true, n from generate_series(1000, 1005) n",
         "insert into celebrity (author, celebrity, version) select n, true, 1 from generate_series(2000, 9000) n",
         "insert into fanout (post, author, due_at, done_at) select id, author, null, now() from post offset 10",

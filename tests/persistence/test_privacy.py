@@ -5,8 +5,11 @@ from typing import get_args
 
 import asyncpg
 
+from persistence.feed.postgres import FeedStore
 from persistence.pool import open_pool
+from persistence.posts.reading import PostReader
 from persistence.privacy import Kind, may_see
+from protocol.ids import UserId
 from tests.privacy_table import FOLLOWING, ROLES, Role, Thing, expected, things
 
 VIEWER, AUTHOR, OTHER = 1, 2, 3
@@ -112,6 +115,30 @@ async def test_every_role_sees_of_every_thing_what_the_table_says(module_databas
                     for thing, id in asked.items()
                     if (id in seen) != expected(role, private, thing)
                 ]
+    await connection.close()
+    assert wrong == []
+
+
+async def test_whoever_is_told_of_a_post_is_a_follower_who_may_see_it_for_every_role_and_state(database: str) -> None:
+    """Followers are looked at as sets there: what comes out is what the one function says of each."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("insert into account (id, username) select n, 'p' || n from generate_series(1, 6) n")
+    maker, posts = Maker(connection), [thing for thing in things() if thing.kind == "post"]
+    ids = {post: await maker.make(post) for post in posts}
+    wrong = []
+    async with open_pool(database, 1) as pool:
+        store = FeedStore(pool, PostReader(pool, lambda viewer, media: media))
+        for role, private in itertools.product(ROLES, (False, True)):
+            await relate(connection, role, private)
+            await connection.execute("insert into follow values ($1, $2)", OTHER, AUTHOR)
+            viewer = AUTHOR if role == "self" else VIEWER
+            for post, id in ids.items():
+                seen = await may_see(pool, str(viewer), "post", [str(id)])
+                _, told = await store.audience(id, UserId(str(AUTHOR)), [viewer, OTHER])
+                due = {viewer} if seen and role in FOLLOWING else set()
+                due |= {OTHER} if post.state == "published" else set()
+                wrong += [(role, private, post, told)] if told != due else []
+        assert await store.audience(7, UserId(str(AUTHOR)), [OTHER]) == (set(), set())
     await connection.close()
     assert wrong == []
 

@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from persistence.outbox.contract import Event
 from persistence.pool import open_pool, transaction
 from persistence.stories.clearing import clear
 from persistence.stories.statements import CREATE, LIVE
 from protocol.errors import Refusal
 from protocol.graph import PeopleQuery
-from protocol.ids import UserId, shard_of
+from protocol.ids import Millis, UserId, shard_of
 from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
+from protocol.trays import StoryId
+from server.stories import telling
 from server.stories.answering import NO_SUCH_STORY
+from server.stories.ending import Ending
 from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
 
@@ -317,6 +321,54 @@ async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground
         ({eve}, "remove", friends),
     ]
     assert len(ground.added) == 2
+
+
+async def test_of_what_happened_long_ago_close_friends_are_notified_and_nobody_is_told_live(
+    ground: StoryGround,
+) -> None:
+    ada, eve = await ground.person(), await ground.person()
+    await ground.follow(eve, ada)
+    await ground.relate(ada, "close_friend", eve)
+    for _ in range(3):
+        friends = await ground.post(ada, "close_friends")
+    await ground.pool.execute(
+        "update story set posted_at = posted_at - interval '61 seconds' where author = $1", int(ada)
+    )
+    await ground.hear()
+    assert (ground.heard, [topic for topic, _ in ground.added]) == ([], ["activity"] * 3)
+    await ground.posting.delete(ada, friends)
+    await ground.pool.execute("update story set deleted_at = now() - interval '61 seconds' where id = $1", int(friends))
+    await ground.hear()
+    assert (ground.heard, len(ground.added)) == ([], 4)
+
+
+async def test_of_very_many_stories_at_once_is_told_live_what_there_is_time_for(
+    ground: StoryGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await ground.person()
+    stories = [await ground.post(ada) for _ in range(3)]
+    monkeypatch.setattr(telling, "TELLING_S", -1)
+    await ground.hear()
+    assert (ground.heard, ground.telling.let_go) == ([], 3)
+    monkeypatch.undo()
+    await ground.telling.moved([Event(1, Millis(0), stories[1].encode())])
+    assert ground.heard == [({ada}, "add", stories[1])]
+
+
+async def test_an_end_that_cannot_be_told_keeps_no_other_from_being_told(ground: StoryGround) -> None:
+    async def ended(id: StoryId) -> None:
+        if id == first:
+            raise ZeroDivisionError
+        await ground.telling.ended(id)
+
+    ada = await ground.person()
+    first, second = await ground.post(ada), await ground.post(ada)
+    for story, ago in ((first, 2), (second, 1)):
+        await ground.pool.execute(
+            "update story set expires_at = now() - $2 * interval '1 second' where id = $1", int(story), ago
+        )
+    await Ending(ground.moving, ended).look()
+    assert ({ada}, "remove", second) in ground.heard
 
 
 @pytest.mark.parametrize("shown_elsewhere", [False, True])

@@ -32,7 +32,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     # A look for each whom I follow, and some more for the fifth of them who have stories now.
     "my tray": (statements.MY_TRAY, (READER,), 20 * FOLLOWED),
     "tray of": (statements.TRAY_OF, (FAN, FAMOUS), 80),
-    "look": (statements.LOOK, (STORY, 101), 310),
+    "look": (statements.LOOK, ([STORY], 101), 310),
     **{
         f"audience {close_friends} {there}": (statement, (STORY, *FIRST, PAGE), 12 * PAGE)
         for (close_friends, there), statement in statements.AUDIENCE.items()

@@ -47,9 +47,8 @@ async def shown(ground: StoryGround, viewer: UserId, author: UserId, story: Stor
     assert isinstance(tray, Tray)
     media = str(await ground.pool.fetchval("select media from story where id = $1", int(story)))
     reacted = await ground.store.react(viewer, story, "🔥")
-    moved = await ground.moving.look(story, 10)
+    [moved] = await ground.moving.look([story], 10)
     assert reacted
-    assert moved
     audience = [user async for some in ground.moving.audience(moved, there=True) for user in some.users]
     return {
         "get": isinstance(await ground.posting.show(viewer, story), Story),

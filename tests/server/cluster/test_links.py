@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from actors.conversation_commands import MarkDelivered, Send
@@ -13,7 +14,7 @@ from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
 from server.cluster import links as module
-from server.cluster.frames import Frame, Item, Replied, ToConversation, ToUsers, decode, encode, replied
+from server.cluster.frames import Frame, Item, Replied, ToConversation, ToUsers, Unread, decode, encode, replied
 from server.cluster.links import HEARTBEAT_S, LATE_BEATS, SILENT_S, STRANGER_S, WITHIN_S, Links
 
 HERE, THERE = "here", "there"
@@ -304,6 +305,28 @@ def test_what_cannot_be_read_harms_nothing(rig: Rig) -> None:
     rig.links.received(b"\xc1 nonsense")
     rig.comes(1, ITEM)
     assert rig.taken == [ITEM]
+
+
+def newer(number: int, *items: object) -> bytes:
+    """A frame of a release that knows other items, and says more in the frame and in those that we know."""
+    frame = [THERE, number, 1, 2, TOLD, [msgspec.to_builtins(item) for item in items], "more"]
+    return msgspec.msgpack.encode(frame)
+
+
+def test_of_a_frame_of_a_newer_release_what_is_not_known_is_left_out_and_the_rest_is_taken(rig: Rig) -> None:
+    longer = [*msgspec.to_builtins(ITEM), "more"]
+    command = msgspec.to_builtins(ITEM)
+    command[2] = ["a new command"]
+    rig.links.received(newer(1, ITEM, (99, "something"), longer, {"not": "even tagged"}, command, ITEM))
+    assert [item for item in rig.taken if not isinstance(item, Unread)] == [ITEM] * 3
+    assert len(rig.taken) == 6
+
+
+def test_a_frame_of_which_nothing_is_known_is_no_hole(rig: Rig) -> None:
+    rig.links.received(newer(1, (99, "something")))
+    rig.comes(2, ITEM)
+    assert not rig.links.doubtful()
+    assert [type(item) for item in rig.taken] == [Unread, ToConversation]
 
 
 def test_every_item_comes_out_as_it_went_in() -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from actors.conversation_commands import Send
 from actors.effects import Asked, conversation_address, user_address
@@ -10,9 +12,10 @@ from protocol.codec import Encoded
 from protocol.errors import UNKNOWN_OUTCOME
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.posts import PostId
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
-from server.cluster.frames import Item, Replied, ToConversation, ToUsers, replied
+from server.cluster.frames import Item, PostWithdrawn, Replied, ToConversation, ToUsers, Unread, replied
 from tests.contracts.grounds import said
 from tests.server.part import THERE, Part, with_part
 
@@ -140,5 +143,35 @@ def test_which_groups_changed_is_heard_where_the_user_has_their_home_and_by_no_d
         assert heard == [(mine, (7, 8)), (mine, (10,))]
         assert [item.users for item in sent(part) if isinstance(item, ToUsers)] == [(other,)]
         assert part.sockets.told == []
+
+    with_part(test)
+
+
+def test_a_post_that_is_gone_is_told_to_every_node_and_passed_on_by_none() -> None:
+    async def test(part: Part) -> None:
+        heard: list[PostId] = []
+        part.cluster.router.tell_feed(lambda encoded: None, lambda user: None, heard.append)
+        part.cluster.router.withdrawn(PostId("8"))
+        part.hears(1, PostWithdrawn(PostId("9")))
+        await asyncio.sleep(0)
+        assert heard == ["8", "9"]
+        assert sent(part) == [PostWithdrawn(PostId("8"))]
+
+    with_part(test)
+
+
+def test_what_a_newer_node_says_is_passed_over_counted_and_logged_once() -> None:
+    async def test(part: Part) -> None:
+        user = part.at_home(here=True)
+        part.attach(user)
+        await asyncio.sleep(0.1)
+        event = said(ConversationId("5"), 1, UserId("9")).event
+        new = ToUsers((user,), msgspec.msgpack.encode({"ev": "brand.new"}))
+        with capture_logs() as logs:
+            part.hears(1, Unread("an unknown tag"), new, ToUsers((user,), Encoded(event).msgpack), Unread("again"))
+        await asyncio.sleep(0.1)
+        assert [told for _, told in part.sockets.told] == [event]
+        assert part.cluster.router.unread == 3
+        assert [(line["log_level"], line["fault"]) for line in logs] == [("warning", "an unknown tag")]
 
     with_part(test)

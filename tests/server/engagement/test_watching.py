@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.effects import Address
+from actors.user_commands import PostGone
 from persistence.engagement.marks import mark
 from persistence.pool import Pool, fetch, open_pool
 from persistence.tallies.folding import fold
@@ -32,10 +33,13 @@ class Node:
         self.sockets = {1: Socket(), 2: Socket()}
         self.heard: list[tuple[int, PostCounted | PostRemoved]] = []
         self.busy = False
-        self.watching = Watching(pool, self.sockets.get, self._write, lambda: self.busy)
+        self.watching = Watching(pool, self.sockets.get, self._write, self._tell, lambda: self.busy)
 
     def _write(self, audience: tuple[Address, ...], encoded: Encoded) -> None:
         self.heard += [(address.key, encoded.event) for address in audience]  # type: ignore[misc]
+
+    def _tell(self, address: Address, gone: PostGone) -> None:
+        self.heard.append((gone.connection, gone.removed.event))  # type: ignore[arg-type]
 
     async def watch(self, user: UserId, connection: int, *posts: PostId) -> tuple[PostCount, ...]:
         answer = self.watching.watch(user, connection, posts)

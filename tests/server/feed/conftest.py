@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
@@ -18,7 +19,7 @@ from protocol.media import MediaId
 from server.embedded import EmbeddedValkey
 from server.feed.candidates import Candidates
 from server.feed.pages import Pages
-from server.feed.ranking import rank
+from server.feed.ranking import Rank, rank
 from tests.server.feed.stage import People
 
 
@@ -85,6 +86,19 @@ def candidates(store: FeedStore, lists: FeedLists, clock: Clock) -> Candidates:
     return Candidates(store, lists, clock)
 
 
+@asynccontextmanager
+async def serving(
+    candidates: Candidates, store: FeedStore, lists: FeedLists | None, clock: Clock, rank: Rank = rank
+) -> AsyncIterator[Pages]:
+    """Pages that are given out, by this ranker."""
+    pages = Pages(candidates, store, lists, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pages.run())
+        yield pages
+        running.cancel()
+
+
 @pytest.fixture
-def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> Pages:
-    return Pages(candidates, store, lists, rank, lambda: Millis(time.time_ns() // 1_000_000), clock)
+async def pages(candidates: Candidates, store: FeedStore, lists: FeedLists, clock: Clock) -> AsyncIterator[Pages]:
+    async with serving(candidates, store, lists, clock) as pages:
+        yield pages

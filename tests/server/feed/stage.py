@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import asyncpg
 import msgspec
@@ -91,6 +92,6 @@ class People:
         await self.database.execute("insert into outbox (topic, body) values ($1, $2)", POST, moved(post, author))
 
 
-def moved(post: PostId, author: UserId) -> bytes:
-    """The event of a post that was published."""
-    return msgspec.msgpack.encode(PostMoved(post, author, "published", Millis(0)))
+def moved(post: PostId, author: UserId, change: Literal["published", "removed"] = "published") -> bytes:
+    """The event of a post that was published, or is gone."""
+    return msgspec.msgpack.encode(PostMoved(post, author, change, Millis(0)))

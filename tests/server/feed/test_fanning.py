@@ -1,5 +1,7 @@
 """Fan-out on a real Postgres and Valkey: whose lists get a post, who is told, and what survives repeats and ends."""
 
+import asyncio
+import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +25,7 @@ from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
 from tests.server.feed.conftest import url
 from tests.server.feed.stage import START, People, moved
+from tests.until import until
 
 THRESHOLD = 20
 
@@ -33,6 +36,7 @@ class Told:
     def __init__(self) -> None:
         self.users: list[tuple[str, FeedNew]] = []
         self.celebrities: list[FeedNew] = []
+        self.withdrawn: list[PostId] = []
 
     def deliver(self, audience: tuple[Address, ...], event: Any) -> None:
         self.users += [(str(address.key), event) for address in audience]
@@ -53,7 +57,7 @@ async def fan_out(
 ) -> Fanning:
     monkeypatch.setattr(fanning, "PAGE", 4)
     await pool.execute("delete from fanout")
-    return Fanning(store, lists, THRESHOLD, told.deliver, told.to_interested)
+    return Fanning(store, lists, THRESHOLD, told.deliver, told.to_interested, told.withdrawn.append)
 
 
 async def publish(fan_out: Fanning, store: FeedStore, author: UserId, *posts: PostId) -> None:
@@ -105,6 +109,17 @@ async def test_who_mutes_or_blocks_or_may_not_see_it_is_not_told(
     for fanout in claimed:
         await fan_out.reach(fanout)
     assert [(user, event.post) for user, event in told.users] == [(fan, post)]
+
+
+async def test_of_a_post_that_is_gone_all_nodes_hear_and_no_follower(
+    fan_out: Fanning, people: People, told: Told
+) -> None:
+    author, fan = await people.people(2)
+    await people.follow(fan, author)
+    post = await people.post(author)
+    await people.set_state(post, "deleted")
+    await fan_out([Event(1, Millis(0), moved(post, author, "removed"))])
+    assert (told.withdrawn, told.users, told.celebrities) == ([post], [], [])
 
 
 async def test_a_repeat_changes_and_tells_nothing(
@@ -194,14 +209,82 @@ async def test_while_redis_is_away_people_are_told_once_and_lists_are_made_up_fo
     post = await people.post(author)
     await pool.execute("delete from fanout")
     async with Redis.from_url("unix:///nowhere") as nobody:
-        await publish(Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested), store, author, post)
+        await publish(
+            Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested, told.withdrawn.append),
+            store,
+            author,
+            post,
+        )
     assert len(told.users) == 10
     await pool.execute("update fanout set due_at = statement_timestamp()")
-    fan_out = Fanning(store, lists, 20, told.deliver, told.to_interested)
+    fan_out = Fanning(store, lists, 20, told.deliver, told.to_interested, told.withdrawn.append)
     for fanout in await store.claim(10):
         await fan_out.reach(fanout)
     assert [await listed(lists, fan) for fan in fans] == [[post]] * 10
     assert len(told.users) == 10
+
+
+async def test_while_redis_stands_still_people_are_told_all_the_same(
+    people: People, store: FeedStore, pool: Pool, told: Told
+) -> None:
+    author, *fans = await people.people(11)
+    for fan in fans:
+        await people.follow(fan, author)
+    post = await people.post(author)
+    await pool.execute("delete from fanout")
+    with socket.create_server(("127.0.0.1", 0)) as still:
+        redis = Redis(port=still.getsockname()[1])
+        fan_out = Fanning(store, FeedLists(redis), 20, told.deliver, told.to_interested, told.withdrawn.append)
+        await publish(fan_out, store, author, post)
+        await redis.aclose()
+    assert sorted(user for user, _ in told.users) == sorted(fans)
+    assert await pool.fetchval("select done_at is null and told from fanout")
+
+
+async def test_who_was_not_told_as_a_node_ended_after_the_write_is_told_by_the_next_one(
+    fan_out: Fanning, people: People, store: FeedStore, pool: Pool, told: Told, lists: FeedLists
+) -> None:
+    """It begins with the page that was not ended, so some of that are told twice."""
+
+    def end(audience: tuple[Address, ...], event: FeedNew) -> None:
+        if len(told.users) >= 4:
+            raise KeyboardInterrupt
+        told.deliver(audience, event)
+
+    author, *fans = await people.people(11)
+    for fan in fans:
+        await people.follow(fan, author)
+    post = await people.post(author)
+    await fan_out([Event(1, Millis(0), moved(post, author))])
+    [fanout] = await store.claim(10)
+    with pytest.raises(KeyboardInterrupt):
+        await Fanning(store, lists, 20, end, told.to_interested, told.withdrawn.append).reach(fanout)
+    assert len(told.users) == 4
+    await pool.execute("update fanout set due_at = statement_timestamp()")
+    [again] = await store.claim(10)
+    await fan_out.reach(again)
+    assert sorted(user for user, _ in told.users) == sorted(fans)
+
+
+async def test_a_post_whose_fan_out_fails_holds_up_no_other(
+    people: People, store: FeedStore, pool: Pool, told: Told, lists: FeedLists
+) -> None:
+    def deliver(audience: tuple[Address, ...], event: FeedNew) -> None:
+        if event.post == bad:
+            raise ZeroDivisionError
+        told.deliver(audience, event)
+
+    author, fan = await people.people(2)
+    await people.follow(fan, author)
+    bad, *good = await people.posts(author, 5)
+    await pool.execute("delete from fanout")
+    fan_out = Fanning(store, lists, 20, deliver, told.to_interested, told.withdrawn.append)
+    await fan_out([Event(1, Millis(0), moved(post, author)) for post in (bad, *good)])
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(fan_out.run())
+        await until(lambda: len(told.users) == 4)
+        running.cancel()
+    assert {event.post for _, event in told.users} == set(good)
 
 
 class Counting(FeedStore):
@@ -224,7 +307,7 @@ async def test_while_redis_stays_away_followers_who_are_told_are_not_read_again_
     post, store = await people.post(author), Counting(pool, PostReader(pool, url))
     await pool.execute("delete from fanout")
     async with Redis.from_url("unix:///nowhere") as nobody:
-        fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested)
+        fan_out = Fanning(store, FeedLists(nobody), 20, told.deliver, told.to_interested, told.withdrawn.append)
         await publish(fan_out, store, author, post)
         assert (len(told.users), store.pages) == (10, 3)
         for _ in range(3):

@@ -1,5 +1,7 @@
 """Pages of the feed on a real Postgres and Valkey: what belongs on them, in which order, and what makes them right."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
@@ -8,16 +10,20 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from persistence.feed.lists import FeedLists
-from persistence.feed.postgres import FeedStore
-from persistence.pool import Pool
+from persistence.feed.places import NEWEST
+from persistence.feed.postgres import Features, FeedStore
+from persistence.pool import Pool, fetch, open_pool
+from persistence.posts.reading import PostReader
 from protocol.errors import Refusal
-from protocol.ids import Millis, UserId
+from protocol.ids import UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
+from server.feed import celebrities
 from server.feed.candidates import Candidates
-from server.feed.pages import Pages
-from server.feed.ranking import Candidate, rank
-from tests.server.feed.conftest import Clock
+from server.feed.celebrities import CelebrityPosts
+from server.feed.pages import PAUSE_S, Pages
+from server.feed.ranking import Candidate
+from tests.server.feed.conftest import Clock, serving, url
 from tests.server.feed.stage import START, People, place
 
 
@@ -170,9 +176,9 @@ async def test_while_redis_is_away_or_none_is_there_pages_come_from_postgres(
     async with Redis.from_url("unix:///nowhere") as nobody:
         for lists in (FeedLists(nobody), None):
             candidates = Candidates(store, lists, clock)
-            pages = Pages(candidates, store, lists, rank, lambda: Millis(0), clock)
-            assert await walk(pages, me, mode=mode, limit=5) == made[::-1]
-            assert candidates.rebuilt == 0
+            async with serving(candidates, store, lists, clock) as pages:
+                assert await walk(pages, me, mode=mode, limit=5) == made[::-1]
+                assert candidates.rebuilt == 0
             assert candidates.straight >= 3
 
 
@@ -204,6 +210,17 @@ async def test_the_newest_of_a_celebrity_is_there_within_a_second(
     assert await ids(pages, me) == [new]
 
 
+async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_it(
+    store: FeedStore, people: People, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celebrities, "AUTHORS", 0)
+    stars = [int(star) for star in await people.people(6)]
+    posts = CelebrityPosts(store, clock)
+    await posts.before(stars[:3], NEWEST, 10)
+    assert len(await posts.before([stars[0], *stars[3:]], NEWEST, 10)) == 4
+    assert len(posts._known) == 4
+
+
 async def test_of_ranked_orders_the_latest_four_of_each_reader_are_kept(
     pages: Pages, people: People, redis: "Redis"
 ) -> None:
@@ -232,8 +249,8 @@ async def test_an_order_that_is_gone_goes_on_below_what_it_ranked(
     assert (second.next, pages.fallbacks) == (UNSET, 1)
 
 
-async def test_a_ranker_that_fails_or_takes_too_long_leaves_the_order_of_time(
-    candidates: Candidates, people: People, store: FeedStore, lists: FeedLists, pool: Pool, clock: Clock
+async def test_a_ranker_that_fails_leaves_the_order_of_time(
+    candidates: Candidates, people: People, store: FeedStore, lists: FeedLists, clock: Clock
 ) -> None:
     def failing(given: object, now: int) -> list[Candidate]:
         raise ZeroDivisionError
@@ -241,9 +258,47 @@ async def test_a_ranker_that_fails_or_takes_too_long_leaves_the_order_of_time(
     me, friend = await people.people(2)
     await people.follow(me, friend)
     made = await people.posts(friend, 5, START)
-    pages = Pages(candidates, store, lists, failing, lambda: Millis(0), clock)
-    assert await ids(pages, me, mode="ranked") == made[::-1]
-    assert pages.fallbacks == 1
+    async with serving(candidates, store, lists, clock, failing) as pages:
+        assert await ids(pages, me, mode="ranked") == made[::-1]
+        assert pages.fallbacks == 1
+
+
+class Locked(FeedStore):
+    """What a ranker is given waits for a lock, on a connection of its own."""
+
+    def __init__(self, pool: Pool, waiting: Pool) -> None:
+        super().__init__(pool, PostReader(pool, url))
+        self.waiting = waiting
+        self.read = asyncio.Event()
+
+    async def features(self, user: UserId, posts: Sequence[int]) -> dict[int, Features]:
+        await fetch(self.waiting, 2.0, "select pg_advisory_lock_shared(5)")
+        found = await super().features(user, posts)
+        self.read.set()
+        return found
+
+
+async def test_what_is_known_too_late_leaves_the_order_of_time_for_a_second_and_costs_no_connection(
+    candidates: Candidates, people: People, lists: FeedLists, pool: Pool, clock: Clock, module_database: str
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    made = await people.posts(friend, 5, START)
+    async with open_pool(module_database, 1) as waiting, pool.acquire() as holder:
+        backend = await waiting.fetchval("select pg_backend_pid()")
+        store = Locked(pool, waiting)
+        async with serving(candidates, store, lists, clock) as pages:
+            await holder.execute("select pg_advisory_lock(5)")
+            for fallbacks in (1, 2):
+                assert await ids(pages, me, mode="ranked") == made[::-1]
+                assert pages.fallbacks == fallbacks
+            await holder.execute("select pg_advisory_unlock(5)")
+            async with asyncio.timeout(2):
+                await store.read.wait()
+            assert await waiting.fetchval("select pg_backend_pid()") == backend
+            clock.now += PAUSE_S
+            assert sorted(await ids(pages, me, mode="ranked")) == made
+            assert pages.fallbacks == 2
 
 
 async def test_a_foreign_cursor_is_refused(pages: Pages, people: People) -> None:

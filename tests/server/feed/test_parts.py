@@ -1,18 +1,22 @@
 """What of the feed needs no store: merging, ranking, and who is asked about a celebrity's post."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
 from actors.effects import Address, user_address
-from actors.user_commands import Related
+from actors.user import User
+from actors.user_commands import Delivered, Filled, PostGone, Related
 from persistence.feed.places import Place
 from protocol.codec import Encoded
+from protocol.events import FeedNew, PostRemoved, Preview
 from protocol.ids import Millis, UserId
+from protocol.posts import PostId
 from server.feed.feed import Feed
 from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
 from server.feed.ranking import HALVES_US, Candidate, rank
+from server.feed.withdrawing import Withdrawing
 from tests.actors import devices
 
 ADA, BEN, EVE, STAR = map(UserId, ("1", "2", "3", "9"))
@@ -61,46 +65,63 @@ class Clock:
 def test_first_everybody_is_asked_about_then_those_who_follow_and_those_who_came_or_changed_since() -> None:
     clock = Clock()
     interests = Interests(clock)
-    for user in (ADA, BEN, EVE):
-        interests.appear(user)
+    for connection in (1, 2, 3):
+        interests.appear(connection)
     first = interests.audience(STAR)
-    assert set(first.users) == {ADA, BEN, EVE}
-    interests.learn(STAR, first.users, [ADA])
+    assert set(first.connections) == {1, 2, 3}
+    interests.learn(STAR, first.connections, [2, 3])
     interests.learned(STAR, first)
-    assert interests.audience(STAR).users == [ADA]
+    assert interests.audience(STAR).connections == [1]
     assert interests.pairs == 1
-    interests.change(EVE)
-    interests.change(UserId("4"))
-    assert interests.audience(STAR).users == [ADA, EVE]
-    interests.keep(lambda user: user != ADA)
-    assert interests.audience(STAR).users == [EVE]
+    interests.change([3, 4])
+    assert interests.audience(STAR).connections == [1, 3]
+    interests.keep(lambda connection: connection != 1)
+    assert interests.audience(STAR).connections == [3]
     clock.now = KEPT_S + 1
-    assert set(interests.audience(STAR).users) == {BEN, EVE}
+    assert set(interests.audience(STAR).connections) == {2, 3}
 
 
 def test_who_was_found_to_follow_is_not_forgotten_while_others_are_asked_about() -> None:
     clock = Clock()
     interests = Interests(clock)
-    for user in (ADA, BEN):
-        interests.appear(user)
-    interests.learned(STAR, interests.audience(STAR))
-    for user in (ADA, BEN):
-        interests.change(user)
+    for connection in (1, 2):
+        interests.appear(connection)
+    first = interests.audience(STAR)
+    interests.learn(STAR, [1, 2], [1, 2])
+    interests.learned(STAR, first)
+    interests.change([1, 2])
     clock.now = KEPT_S
     audience = interests.audience(STAR)
-    interests.learn(STAR, [ADA], [ADA])
+    interests.learn(STAR, [1], [])
     clock.now = KEPT_S + 0.1
-    interests.learn(STAR, [BEN], [BEN])
+    interests.learn(STAR, [2], [])
     interests.learned(STAR, audience)
     clock.now = KEPT_S
-    assert set(interests.audience(STAR).users) == {ADA, BEN}
+    assert set(interests.audience(STAR).connections) == {1, 2}
+
+
+def test_what_is_old_is_forgotten_and_while_it_is_asked_about_nobody_who_follows_is_missed() -> None:
+    clock = Clock()
+    interests = Interests(clock)
+    for connection in (1, 2):
+        interests.appear(connection)
+    audience = interests.audience(STAR)
+    interests.learn(STAR, [1], [])
+    assert interests.pairs == 1
+    clock.now = KEPT_S + 1
+    interests.keep(lambda connection: True)
+    assert interests.pairs == 0
+    interests.learn(STAR, [2], [])
+    interests.learned(STAR, audience)
+    assert interests.pairs == 0
+    assert set(interests.audience(STAR).connections) == {1, 2}
 
 
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
     interests = Interests(Clock())
-    interests.appear(ADA)
+    interests.appear(1)
     interests.audience(STAR)
-    assert interests.audience(STAR).users == [ADA]
+    assert interests.audience(STAR).connections == [1]
 
 
 class Ways:
@@ -120,14 +141,101 @@ class Ways:
         """Both are at home here."""
         self._follows(user)
 
-    def tell_feed(self, interested: Callable[[Encoded], None], follows: Callable[[UserId], None]) -> None:
+    def withdrawn(self, post: PostId) -> None: ...
+
+    def tell_feed(
+        self,
+        interested: Callable[[Encoded], None],
+        follows: Callable[[UserId], None],
+        withdrawn: Callable[[PostId], None],
+    ) -> None:
         self._follows = follows
+
+
+class Quiet:
+    """Nothing else is to be done."""
+
+    sheds = 0
+
+
+class Line:
+    """A connection of a user here, and what was written to it."""
+
+    def __init__(self, number: int, user: UserId, *, takes_live: bool = True, background: bool = False) -> None:
+        self.number, self.user = number, user
+        self.takes_live, self.background = takes_live, background
+        self.written: list[Any] = []
+
+
+class Sockets:
+    def __init__(self, *lines: Line) -> None:
+        self.lines = {line.number: line for line in lines}
+
+    def find(self, number: int) -> Any:
+        return self.lines.get(number)
+
+    def write_live(self, connections: Iterable[Line], encoded: Encoded) -> None:
+        for line in connections:
+            line.written.append(encoded)
+
+
+class Edges:
+    """Who follows whom, and the one who mutes everybody."""
+
+    def __init__(self, follow: set[int], mute: set[int]) -> None:
+        self.follow, self.mute = follow, mute
+        self.asked: list[list[int]] = []
+
+    async def audience(self, post: int, author: UserId, users: Sequence[int]) -> tuple[set[int], set[int]]:
+        self.asked.append([*users])
+        following = self.follow.intersection(users)
+        return following, following - self.mute
+
+
+async def test_a_frame_goes_straight_to_sockets_that_take_it_and_through_their_actor_to_those_that_do_not() -> None:
+    phone, full, away = Line(1, ADA), Line(2, ADA, takes_live=False), Line(3, ADA, takes_live=False, background=True)
+    muting, stranger, gone = Line(4, BEN), Line(5, EVE), Line(6, ADA)
+    sockets, ways, edges = Sockets(phone, full, away, muting, stranger), Ways(), Edges({int(ADA), int(BEN)}, {int(BEN)})
+    nothing: Any = None
+    feed = Feed(nothing, None, url, ways, Quiet(), sockets, nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    telling = feed._telling
+    telling._store = edges  # type: ignore[assignment]
+    for line in (phone, full, away, muting, stranger, gone):
+        feed.entered(line.number)
+    new = Encoded(FeedNew(STAR, "7", Millis(0), Preview(1, 1)))
+    await telling.tell(new)
+    assert [len(line.written) for line in (phone, full, away, muting, stranger, gone)] == [1, 0, 0, 0, 0, 0]
+    assert ways.told == [(user_address(ADA), Delivered(new, only=2))]
+    await telling.tell(new)
+    assert [len(asked) for asked in edges.asked] == [5, 4]
 
 
 def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each_other() -> None:
     ways, here = Ways(), {ADA: devices.user()}
     clock: Any = Clock()
     nothing: Any = None
-    feed = Feed(nothing, None, ways, nothing, here.get, 1, lambda: Millis(0), clock)
+    feed = Feed(nothing, None, ways, nothing, Sockets(), here.get, nothing, 1, lambda: Millis(0), clock)
     feed.related(BEN, ADA)
     assert ways.told == [(user_address(ADA), Related())]
+
+
+async def test_what_waits_for_slow_sockets_does_not_tell_of_posts_that_are_gone() -> None:
+    """Users are looked at for all posts together; who has nothing of them is not disturbed."""
+    users = [User(UserId(str(n)), "e", devices.POLICY) for n in range(1, 4)]
+    for user in users:
+        user.handle(devices.attach(int(user.id)), devices.NOW)
+    for user in users[:2]:
+        user.handle(Filled(int(user.id)), devices.NOW)
+    for user, post in zip(users, "789", strict=True):
+        user.handle(Delivered(Encoded(FeedNew(STAR, post, devices.NOW, Preview(1, 1)))), devices.NOW)
+    told: list[tuple[Address, PostGone]] = []
+    withdrawing = Withdrawing(lambda: users, lambda address, gone: told.append((address, gone)))
+    for post in "678":
+        withdrawing.gone(PostId(post))
+    await withdrawing.withdraw()
+    assert [(address, gone.removed.event) for address, gone in told] == [
+        (user_address(UserId("1")), PostRemoved(PostId("7"))),
+        (user_address(UserId("2")), PostRemoved(PostId("8"))),
+    ]
+    await withdrawing.withdraw()
+    assert len(told) == 2

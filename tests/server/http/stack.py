@@ -99,7 +99,9 @@ def posting(pool: Pool) -> Posting:
 
 def engagement(pool: Pool) -> Engagement:
     """The likes and comments of a database."""
-    watching = Watching(pool, lambda connection: None, lambda audience, event: None, lambda: False)
+    watching = Watching(
+        pool, lambda connection: None, lambda audience, event: None, lambda user, gone: None, lambda: False
+    )
     return Engagement(pool, PostReader(pool, lambda viewer, media: media), watching)
 
 
