@@ -22,9 +22,12 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One server for all tests of this process; tests that break a server start their own."""
+    """One server for all tests of this process; tests that break a server start their own.
+
+    It dies with its machine, and the disk would take longer to make a database than a test to use it.
+    """
     data = tmp_path_factory.mktemp("embedded")
-    server = EmbeddedPostgres(data)
+    server = EmbeddedPostgres(data, {"fsync": "off"})
     asyncio.run(server.start())
     asyncio.run(_execute(server.url("postgres", "postgres"), "alter role tidings createdb"))
     yield server
@@ -60,6 +63,17 @@ def module_database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = asyncio.run(_create(postgres, template))
     yield postgres.url(name)
     asyncio.run(_drop(postgres, name))
+
+
+@pytest.fixture
+async def durable_database(tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database whose commits wait for the disk, as those of an installation do."""
+    server = EmbeddedPostgres(tmp_path / "durable")
+    connection = await asyncpg.connect(await server.start())
+    await migrate(connection)
+    await connection.close()
+    yield server.url()
+    await server.stop()
 
 
 @pytest.fixture
