@@ -9,7 +9,7 @@ from msgspec import UNSET
 from persistence.faults import UnavailableError
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
-from server.uploads.refusals import ELSEWHERE, HELD
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -112,7 +112,9 @@ async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None
     assert sum(isinstance(one, Upload) for one in made) == 3
     made = await asyncio.gather(*(rig.uploads.create(ADA, 10, "") for _ in range(8)))
     assert sum(isinstance(one, Upload) for one in made) == 2
-    await rig.pool.execute("update upload set created_at = created_at - interval '1 day', media = id")
+    await rig.pool.execute("update upload set created_at = created_at - interval '23 hours', media = id")
+    assert await rig.uploads.create(ADA, 1_000, "") == DAY_FULL
+    await rig.pool.execute("update upload set created_at = created_at - interval '1 hour'")
     assert isinstance(await rig.uploads.create(ADA, 1_000, ""), Upload)
 
 
