@@ -44,11 +44,12 @@ test: $(READY)
 # The simulation only computes, most of the others wait: it takes what they leave.
 verify: $(READY)
 	@nice -n 19 $(PYTEST) -n 2 -m verify tests/simulation & seeds=$$!; \
+		trap 'kill $$seeds 2>/dev/null' EXIT; trap 'exit 1' INT TERM; \
 		$(PYTEST) -n 2 -m verify --ignore tests/simulation \
 		&& $(BIN)/tidings torture --runs 1 --data .tidings/torture \
 		&& $(BIN)/python -m coverage run -m pytest --quiet tests/protocol tests/actors tests/server/http/test_documents.py \
 		&& $(BIN)/python -m coverage report \
-		&& wait $$seeds || { kill $$seeds 2>/dev/null; exit 1; }
+		&& wait $$seeds
 
 check: $(READY)
 	$(BIN)/ruff format --check
