@@ -200,8 +200,9 @@ async def test_pages_of_likers_and_of_what_is_saved_have_everything_once_also_wh
         assert len(page.items) == len(posts) == size
         people_found += [person.user for person in page.items]
         found += posts
-        before, earlier = str(page.next), str(following)
-    assert page.next is following is UNSET
+        left = page.next, following
+        before, earlier = map(str, left)
+    assert left == (UNSET, UNSET)
     assert people_found == others[::-1]
     assert found == made[::-1]
 
