@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -22,27 +23,26 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One server for all tests of this process; tests that break a server start their own."""
-    data = tmp_path_factory.mktemp("embedded")
-    server = EmbeddedPostgres(data)
-    asyncio.run(server.start())
-    asyncio.run(_execute(server.url("postgres", "postgres"), "alter role tidings createdb"))
-    yield server
-    asyncio.run(server.stop())
-    shutil.rmtree(data)
+    """One server for all tests of this process; tests that break a server start their own.
+
+    It may lose what it has with its machine: to wait for the disk takes longer than most tests.
+    """
+    with _serving(tmp_path_factory.mktemp("embedded"), {"fsync": "off"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def durable_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One whose commits wait for the disk, as those of an installation do, with the template."""
+    with _serving(tmp_path_factory.mktemp("durable"), {}) as server:
+        asyncio.run(_make_template(server))
+        yield server
 
 
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> str:
     """The name of a database with all migrations applied, to be copied."""
-
-    async def make() -> None:
-        await _execute(postgres.url(), f"create database {TEMPLATE}")
-        connection = await asyncpg.connect(postgres.url(TEMPLATE))
-        await migrate(connection)
-        await connection.close()
-
-    asyncio.run(make())
+    asyncio.run(_make_template(postgres))
     return TEMPLATE
 
 
@@ -63,11 +63,36 @@ def module_database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+async def durable_database(durable_postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The same, on a server that nodes accept."""
+    name = await _create(durable_postgres, TEMPLATE)
+    yield durable_postgres.url(name)
+    await _drop(durable_postgres, name)
+
+
+@pytest.fixture
 async def bare_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The URL of a database without any table, of this test's own."""
     name = await _create(postgres, "template1")
     yield postgres.url(name)
     await _drop(postgres, name)
+
+
+@contextmanager
+def _serving(data: Path, settings: dict[str, str]) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(data, settings)
+    asyncio.run(server.start())
+    asyncio.run(_execute(server.url("postgres", "postgres"), "alter role tidings createdb"))
+    yield server
+    asyncio.run(server.stop())
+    shutil.rmtree(data)
+
+
+async def _make_template(postgres: EmbeddedPostgres) -> None:
+    await _execute(postgres.url(), f"create database {TEMPLATE}")
+    connection = await asyncpg.connect(postgres.url(TEMPLATE))
+    await migrate(connection)
+    await connection.close()
 
 
 async def _create(postgres: EmbeddedPostgres, template: str) -> str:

@@ -50,13 +50,13 @@ def test_kernel_memory_counts_slabs_socket_objects_and_buffers(tmp_path: Path) -
     assert kernel_memory(tmp_path).sockets == 140 * 2000 + 10 * 200
 
 
-async def test_postgres_counts_its_fsyncs_and_names_its_settings(database: str) -> None:
-    before = await read_log(database)
-    connection = await asyncpg.connect(database)
+async def test_postgres_counts_its_fsyncs_and_names_its_settings(durable_database: str) -> None:
+    before = await read_log(durable_database)
+    connection = await asyncpg.connect(durable_database)
     await connection.execute("create table written (n int)")
     await connection.execute("select pg_stat_force_next_flush()")
     await connection.close()
-    after = await read_log(database)
+    after = await read_log(durable_database)
     assert before.fsyncs is not None
     assert after.fsyncs is not None
     assert after.fsyncs > before.fsyncs

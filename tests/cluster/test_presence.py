@@ -11,8 +11,10 @@ from time import monotonic
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from config.settings import load
+from persistence.presence.redis import LEASE, USER
 from tests.cluster.homes import Homes, Person
 from tests.server.running import Installation
 from tests.server.wire import Map, Wire, session
@@ -51,6 +53,19 @@ async def until_seen(wire: Wire, person: Person, state: str) -> None:
             await asyncio.sleep(0.1)
 
 
+async def until_written(homes: Homes) -> None:
+    """Both nodes have written again, to a Redis that had nothing, that they are there and who is at home on them."""
+    keys = [USER + homes.ada["user"], USER + homes.ben["user"]]
+    async with asyncio.timeout(GHOST_S):
+        while True:
+            # While it is killed nobody answers.
+            with suppress(RedisError, OSError):
+                async with Redis.from_url(str(settings(homes.installation).redis.url)) as redis:
+                    if await redis.exists(*keys) == len(await redis.keys(LEASE + "*")) == 2:
+                        return
+            await asyncio.sleep(0.05)
+
+
 async def until_told(wire: Wire, state: str, within_s: float = GHOST_S) -> list[Map]:
     """All that is told until that state is."""
     told: list[Map] = []
@@ -82,8 +97,10 @@ async def test_nothing_is_told_of_a_redis_that_starts_again_at_once_and_all_is_r
         session(homes.url(2), homes.ben["access_token"], snapshot=False) as (ben, _),
     ):
         await until_seen(ada, homes.ben, "online")
-        os.kill(homes.installation.valkey_pid(), signal.SIGKILL)
-        await asyncio.sleep(5)
+        killed = homes.installation.valkey_pid()
+        os.kill(killed, signal.SIGKILL)
+        await until_written(homes)
+        assert homes.installation.valkey_pid() != killed
         await until_seen(ada, homes.ben, "online")
         await ben.ok("background", on=True)
         told = await until_told(ada, "idle")
@@ -117,8 +134,7 @@ async def test_after_flushall_everybody_is_written_again(homes: Homes) -> None:
         await until_seen(ada, homes.ben, "online")
         async with Redis.from_url(str(settings(homes.installation).redis.url)) as redis:
             await redis.flushall()
-        await asyncio.sleep(3)
-        await watch(ada, homes.ada)
+        await until_written(homes)
         await until_seen(ada, homes.ben, "online")
         await until_seen(ben, homes.ada, "online")
 

@@ -16,6 +16,7 @@ from tests.until import until
 MESSAGES = 10_000
 PER_S = 200
 UNDISTURBED = 500
+SCANS, FRAMES = "tidings_log_scans_total", "tidings_link_frames_received_total"
 FAST = {"GATEWAY__REQUESTS_PER_S": 100_000, "GATEWAY__BURST": 100_000}
 
 
@@ -25,10 +26,14 @@ async def _troubles(installation: Installation, nats: ExternalNats) -> None:
     os.kill(first, signal.SIGKILL)
     await asyncio.to_thread(installation.await_node, 1, first)
     await asyncio.to_thread(nats.stop)
-    await asyncio.sleep(20)
+    # Without NATS each node scans the log each second.
+    scans = total(installation, SCANS) + 20 * installation.nodes
+    await until(lambda: total(installation, SCANS) >= scans, 40, blocks=True, every_s=0.1)
+    before = total(installation, FRAMES)
     await asyncio.to_thread(nats.start)
-    await asyncio.sleep(2)
+    await until(lambda: total(installation, FRAMES) > before, blocks=True)
     os.kill(second, signal.SIGSTOP)
+    # Nothing tells how long a node has stood still, which is what is tried here.
     await asyncio.sleep(15)
     os.kill(second, signal.SIGCONT)
 
@@ -54,10 +59,7 @@ async def test_what_is_acked_between_two_nodes_is_there_once_and_in_order_on_bot
                     await until(lambda: min(len(a.acked), len(b.acked)) >= UNDISTURBED)
                     group.create_task(_troubles(installation, nats))
             check(a, b)
-            frames, repaired = (
-                total(installation, name)
-                for name in ("tidings_link_frames_received_total", "tidings_repaired_events_total")
-            )
+            frames, repaired = total(installation, FRAMES), total(installation, "tidings_repaired_events_total")
             with capsys.disabled():
                 print(f"\n{frames:.0f} frames over links, {repaired:.0f} events repaired by the log scan")
             assert frames > 0

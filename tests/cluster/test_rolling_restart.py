@@ -16,7 +16,8 @@ from tests.until import until
 
 PAIRS = 50
 PER_S = 1_000
-BEFORE_S = AFTER_S = 1.5
+UNDISTURBED = 1_500
+"""Messages that are acknowledged before, and after."""
 TEXTS, TEXTS_PER_S = 100, 8
 WITHIN_S = 90.0
 RECONNECTS = {"4001", "4002", "4010", "ConnectionRefusedError"}
@@ -81,13 +82,18 @@ class Pairs:
         assert max(device.sends.silence for device in self.devices) < ACKED_AGAIN_WITHIN_S
 
     @property
+    def acked(self) -> int:
+        """How many messages are acknowledged by now."""
+        return sum(len(device.sends.acked) for device in self.devices)
+
+    @property
     def ends(self) -> Counter[str]:
         return sum((device.ends for device in self.devices), Counter[str]())
 
     def told(self) -> str:
         sends = [device.sends for device in self.devices]
         return (
-            f"{sum(len(one.acked) for one in sends)} acked ({sum(one.dups for one in sends)} of them again, "
+            f"{self.acked} acked ({sum(one.dups for one in sends)} of them again, "
             f"{sum(one.refused for one in sends)} put off), ends of connections {dict(self.ends)}, "
             f"longest without an ack {max(one.silence for one in sends):.2f} s"
         )
@@ -121,9 +127,10 @@ async def test_a_rolling_restart_under_load_shows_nothing_but_reconnects(
             await pairs.open()
             load = group.create_task(pairs.talk(over))
             group.create_task(converse(applications, people[1]["user"]))
-            await asyncio.sleep(BEFORE_S)
+            await until(lambda: pairs.acked >= UNDISTURBED, SETTLED_WITHIN_S)
             took = await restarted(installation)
-            await asyncio.sleep(AFTER_S)
+            so_far = pairs.acked
+            await until(lambda: pairs.acked >= so_far + UNDISTURBED, SETTLED_WITHIN_S)
             over.set()
             await load
             with capsys.disabled():

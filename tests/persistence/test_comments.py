@@ -183,6 +183,30 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repeat(pool: Pool) -> 
     assert [one.id for one in first.items + rest.items] == [one.comment.id for one in answers]
 
 
+async def test_pages_of_likers_and_of_what_is_saved_have_everything_once_also_what_came_at_one_moment(
+    pool: Pool,
+) -> None:
+    ada, *others = await people(pool, 8)
+    made = [await post(pool, ada) for _ in range(7)]
+    for at_once in (slice(0, 1), slice(1, 5), slice(5, 7)):
+        await mark(pool, "like", [(user, made[0]) for user in others[at_once]])
+        await mark(pool, "save", [(ada, id) for id in made[at_once]])
+    people_found, found = list[UserId](), list[PostId]()
+    before, earlier = None, None
+    for size in (2, 2, 2, 1):
+        page = await likers(pool, ada, made[0], before, 2)
+        posts, following = await saved(pool, ada, earlier, 2)
+        assert page is not None
+        assert len(page.items) == len(posts) == size
+        people_found += [person.user for person in page.items]
+        found += posts
+        left = page.next, following
+        before, earlier = map(str, left)
+    assert left == (UNSET, UNSET)
+    assert people_found == others[::-1]
+    assert found == made[::-1]
+
+
 async def test_likers_and_what_is_saved_are_those_that_may_be_seen(pool: Pool) -> None:
     ada, ben, eve = await people(pool, 3)
     one, other = await post(pool, ada), await post(pool, eve)

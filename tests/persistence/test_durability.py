@@ -7,14 +7,14 @@ from persistence.durability import DurabilityError, check_durability
 from server.embedded import EmbeddedPostgres
 
 
-async def test_a_server_that_keeps_what_it_commits_is_accepted(database: str) -> None:
-    connection = await asyncpg.connect(database)
+async def test_a_server_that_keeps_what_it_commits_is_accepted(durable_database: str) -> None:
+    connection = await asyncpg.connect(durable_database)
     await check_durability(connection)
     await connection.close()
 
 
-async def test_a_role_that_does_not_wait_for_the_disk_is_refused(database: str) -> None:
-    connection = await asyncpg.connect(database, server_settings={"synchronous_commit": "off"})
+async def test_a_role_that_does_not_wait_for_the_disk_is_refused(durable_database: str) -> None:
+    connection = await asyncpg.connect(durable_database, server_settings={"synchronous_commit": "off"})
     with pytest.raises(DurabilityError, match="Postgres has synchronous_commit off"):
         await check_durability(connection)
     await connection.close()

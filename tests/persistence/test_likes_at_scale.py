@@ -67,8 +67,8 @@ async def fold_for_ever(pool: Pool) -> None:
 
 
 @pytest.mark.verify
-async def test_a_thousand_people_like_one_post_a_hundred_thousand_times_in_ten_seconds(database: str) -> None:
-    async with open_pool(database, 8) as pool:
+async def test_a_thousand_people_like_one_post_a_hundred_thousand_times_in_ten_seconds(durable_database: str) -> None:
+    async with open_pool(durable_database, 8) as pool:
         author, *users = await people(pool, PEOPLE + 1)
         id = await post(pool, author)
         crowd = Crowd(pool, users, id)

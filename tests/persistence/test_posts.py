@@ -197,7 +197,8 @@ async def test_a_deleted_post_is_not_published_by_what_comes_after(pool: Pool) -
 async def test_an_edit_of_what_is_archived_is_told_when_it_is_shown_again(pool: Pool) -> None:
     await put(pool, "8")
     id = await made(pool, new("8"))
-    for patch in (PostPatch(archived=True), PostPatch(caption="@ben"), PostPatch(archived=False)):
+    captions = [PostPatch(caption=caption) for caption in ("@ben", "nobody", "@ben")]
+    for patch in (PostPatch(archived=True), *captions, PostPatch(archived=False)):
         assert await change(pool, ADA, id, patch) == "done"
     assert [(one.recipient, one.undone) for one in await told(pool)] == [(BEN, False)]
     assert await change(pool, BEN, id, PostPatch(caption="mine")) == "absent"

@@ -151,6 +151,7 @@ async def test_deleting_ends_it_for_everybody_and_only_its_author_can(ground: St
     ada, bob = await ground.person(), await ground.person()
     story = await ground.post(ada)
     assert await ground.posting.delete(bob, story) == NO_SUCH_STORY
+    assert await seen(ground, bob, story)
     for _ in range(2):
         assert not isinstance(await ground.posting.delete(ada, story), Refusal)
     assert not await seen(ground, bob, story)
@@ -251,7 +252,10 @@ async def test_seeing_counts_once_tells_my_devices_once_and_never_for_my_own(gro
     viewers = await ground.posting.viewers(ada, story, PeopleQuery())
     assert not isinstance(viewers, Refusal)
     assert (viewers.count, viewers.exact, [one.user for one in viewers.items]) == (1, True, [bob])
-    await ground.store.react(bob, story, "🔥")
+    for reaction in ("👏", "🔥"):
+        await ground.store.react(bob, story, reaction)
+    counted = "select sum(change) from tally_change where thing = $1 and kind = 'views'"
+    assert await ground.pool.fetchval(counted, int(story)) == 1
     viewers = await ground.posting.viewers(ada, story, PeopleQuery())
     assert not isinstance(viewers, Refusal)
     assert viewers.items[0].reaction == "🔥"
@@ -296,10 +300,12 @@ async def test_viewers_are_exact_up_to_a_thousand_and_then_about_right(ground: S
 
 
 async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground: StoryGround) -> None:
-    ada, bob, eve, muter = [await ground.person() for _ in range(4)]
+    ada, bob, eve, muter, elsewhere = [await ground.person() for _ in range(5)]
     for follower in (bob, eve, muter):
         await ground.follow(follower, ada)
-    await ground.relate(ada, "close_friend", eve)
+    for friend in (eve, elsewhere):
+        # Whose tray is without Ada is not told either.
+        await ground.relate(ada, "close_friend", friend)
     await ground.relate(muter, "mute", ada)
     everybody, friends = await ground.post(ada), await ground.post(ada, "close_friends")
     await ground.hear()

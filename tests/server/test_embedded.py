@@ -54,6 +54,15 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
     await server.stop()
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One for all tests that only look at it."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("standing") / "data")
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """A folder that every user can enter."""
@@ -86,32 +95,32 @@ async def ended(pid: int) -> None:
         os.close(descriptor)
 
 
-async def test_the_server_answers_and_the_role_owns_its_database_and_no_more(server: EmbeddedPostgres) -> None:
-    assert server.alive()
-    assert await ask(server.url(), "select current_user || '@' || current_database()") == "tidings@tidings"
+async def test_the_server_answers_and_the_role_owns_its_database_and_no_more(standing: EmbeddedPostgres) -> None:
+    assert standing.alive()
+    assert await ask(standing.url(), "select current_user || '@' || current_database()") == "tidings@tidings"
     powers = "rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls"
-    assert await ask(server.url(), f"select {powers} from pg_roles where rolname = current_user") is False
-    assert await ask(server.url("postgres", "postgres"), "show is_superuser") == "on"
-    assert await ask(server.url(), "select datlocale from pg_database where datname = 'tidings'") == "PG_UNICODE_FAST"
+    assert await ask(standing.url(), f"select {powers} from pg_roles where rolname = current_user") is False
+    assert await ask(standing.url("postgres", "postgres"), "show is_superuser") == "on"
+    assert await ask(standing.url(), "select datlocale from pg_database where datname = 'tidings'") == "PG_UNICODE_FAST"
 
 
-async def test_nobody_connects_without_the_password(server: EmbeddedPostgres) -> None:
+async def test_nobody_connects_without_the_password(standing: EmbeddedPostgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(server.url().replace("tidings:", "tidings:not"))
+        await asyncpg.connect(standing.url().replace("tidings:", "tidings:not"))
     for name in ("postgres.password", "postgres.log", "postgres.lock"):
-        assert (server.data / name).stat().st_mode & 0o077 == 0
-    assert (server.data / "socket").stat().st_mode & 0o077 == 0
+        assert (standing.data / name).stat().st_mode & 0o077 == 0
+    assert (standing.data / "socket").stat().st_mode & 0o077 == 0
 
 
-async def test_there_is_no_tcp_and_no_statement_without_an_end(server: EmbeddedPostgres) -> None:
-    assert await ask(server.url(), "show listen_addresses") == ""
+async def test_there_is_no_tcp_and_no_statement_without_an_end(standing: EmbeddedPostgres) -> None:
+    assert await ask(standing.url(), "show listen_addresses") == ""
     with pytest.raises(asyncpg.QueryCanceledError):
-        await ask(server.url(), "select pg_sleep(10)")
+        await ask(standing.url(), "select pg_sleep(10)")
 
 
-async def test_everything_that_durability_needs_is_on(server: EmbeddedPostgres) -> None:
+async def test_everything_that_durability_needs_is_on(standing: EmbeddedPostgres) -> None:
     for setting in ("fsync", "full_page_writes", "synchronous_commit", "data_checksums"):
-        assert await ask(server.url(), f"show {setting}") == "on"
+        assert await ask(standing.url(), f"show {setting}") == "on"
 
 
 async def test_stop_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
@@ -210,11 +219,11 @@ async def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacl
     other.wait()
 
 
-async def test_a_second_server_in_the_same_folder_is_refused(server: EmbeddedPostgres) -> None:
-    second = EmbeddedPostgres(server.data)
+async def test_a_second_server_in_the_same_folder_is_refused(standing: EmbeddedPostgres) -> None:
+    second = EmbeddedPostgres(standing.data)
     with pytest.raises(EmbeddedError, match="Another process uses the data folder"):
         await second.start()
-    assert await ask(server.url(), "select 1") == 1
+    assert await ask(standing.url(), "select 1") == 1
 
 
 async def test_a_folder_of_another_version_is_refused_with_both_versions_named(server: EmbeddedPostgres) -> None:
@@ -276,8 +285,8 @@ async def test_a_path_too_long_for_a_socket_gets_a_short_one_that_goes_with_the_
     assert not elsewhere.exists()
 
 
-async def test_the_migrations_run_as_the_role_that_is_no_superuser(server: EmbeddedPostgres) -> None:
-    connection = await asyncpg.connect(server.url())
+async def test_the_migrations_run_as_the_role_that_is_no_superuser(standing: EmbeddedPostgres) -> None:
+    connection = await asyncpg.connect(standing.url())
     await migrate(connection)
     await connection.close()
 

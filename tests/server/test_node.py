@@ -41,6 +41,12 @@ def collected_as_before() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
+@pytest.fixture
+def database(durable_database: str) -> str:
+    """One that nodes accept."""
+    return durable_database
+
+
 def settings_of(database: str, port: int) -> Settings:
     environ = {"TIDINGS_POSTGRES__URL": database, "TIDINGS_TOKENS__KEYS": KEY}
     addresses = {"node.listen": f"127.0.0.1:{port}", "node.private": f"127.0.0.1:{port + 101}"}

@@ -2,8 +2,7 @@
 
 import asyncio
 import urllib.request
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,9 +14,10 @@ from tests.server.wire import Map, session
 Person = dict[str, str]
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Any:
-    running = Installation(tmp_path).start()
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One that may be broken: it heals."""
+    running = Installation(tmp_path_factory.mktemp("retries")).start()
     yield running
     running.stop()
 
@@ -57,7 +57,7 @@ async def _renew(installation: Installation, person: Person) -> None:
         )
         await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).close())
         assert await wire.closed() == (4304, {"code": "revoked"})
-    fresh = await asyncio.to_thread(installation.mint, 1, "retries")
+    fresh = await asyncio.to_thread(installation.mint, 1, "retry_renew")
     assert fresh[0]["user"] == person["user"]
     person["access_token"] = fresh[0]["access_token"]
 
@@ -70,7 +70,7 @@ async def _nothing(installation: Installation, person: Person) -> None:
 async def test_a_retry_has_the_first_result_whatever_happened_meanwhile(
     installation: Installation, meanwhile: Callable[[Installation, Person], Awaitable[None]]
 ) -> None:
-    ada, ben = installation.mint(2, "retries")
+    ada, ben = installation.mint(2, f"retry{meanwhile.__name__}")
     opened = await _ask(installation, ada, "conversation.open", user=ben["user"])
     conversation = opened["ok"]["conversation"]["id"]
     send = {"conversation": conversation, "cid": "c" * 22, "text": "only once"}

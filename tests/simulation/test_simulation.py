@@ -14,7 +14,7 @@ from tests.simulation.world import simulate
 
 ROOT = Path(__file__).parents[2]
 CHANGES = 25
-VERIFIES = 250
+VERIFIES = 100
 
 
 def _hold(first: int, count: int) -> None:

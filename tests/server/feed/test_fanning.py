@@ -3,15 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from actors.effects import Address
-from persistence.feed.lists import MOST, FeedLists, Marker
-from persistence.feed.places import NEWEST
+from persistence.feed.lists import LIST, MOST, FeedLists, Marker
+from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import Fanout, FeedStore, Followers, marker_of
 from persistence.outbox.contract import Event
 from persistence.pool import Pool
@@ -349,7 +349,7 @@ async def test_what_was_rebuilt_before_a_drop_or_a_loss_is_not_kept(
 
 
 async def test_a_list_keeps_the_newest_500(
-    people: People, store: FeedStore, lists: FeedLists, candidates: Candidates
+    people: People, store: FeedStore, lists: FeedLists, candidates: Candidates, redis: "Redis"
 ) -> None:
     me, friend = await people.people(2)
     await people.follow(me, friend)
@@ -357,3 +357,33 @@ async def test_a_list_keeps_the_newest_500(
     made += await people.posts(friend, 260, START + timedelta(hours=1))
     await read_all(candidates, [me])
     assert await listed(lists, me) == made[: -MOST - 1 : -1]
+    newest = Place(NEWEST.at - 1, 1)
+    await lists.add(newest, [me])
+    assert await listed(lists, me) == [newest.post, *made[:-MOST:-1]]
+    # And one for what it was made of.
+    assert await redis.zcard(LIST + me) == MOST + 1
+    await lists.begin(me, "token")
+    await lists.add(newest, [me])
+    assert await lists.store(me, "token", Marker(0, 0, ()), [Place(at, 2) for at in range(MOST)])
+    assert await redis.zcard(LIST + me) == MOST + 1
+
+
+@pytest.mark.parametrize(("minutes", "hear"), [(9, True), (11, False)])
+async def test_of_a_backlog_only_what_is_ten_minutes_old_at_most_is_told(
+    fan_out: Fanning,
+    people: People,
+    store: FeedStore,
+    lists: FeedLists,
+    candidates: Candidates,
+    told: Told,
+    minutes: int,
+    *,
+    hear: bool,
+) -> None:
+    author, fan = await people.people(2)
+    await people.follow(fan, author)
+    await read_all(candidates, [fan])
+    post = await people.post(author, datetime.now(UTC) - timedelta(minutes=minutes))
+    await publish(fan_out, store, author, post)
+    assert await listed(lists, fan) == [post]
+    assert [user for user, _ in told.users] == [fan] * hear

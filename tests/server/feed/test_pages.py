@@ -185,8 +185,8 @@ async def test_while_redis_is_away_or_none_is_there_pages_come_from_postgres(
 async def test_posts_of_celebrities_are_merged_whether_or_not_the_list_knows_of_their_rise(
     pages: Pages, people: People, store: FeedStore, candidates: Candidates
 ) -> None:
-    me, star, friend = await people.people(3)
-    await people.follow(me, star, friend)
+    me, star, friend, riser = await people.people(4)
+    await people.follow(me, star, friend, riser)
     old = await people.post(friend, START)
     assert await ids(pages, me) == [old]
     await store.judge(star, True)
@@ -194,6 +194,7 @@ async def test_posts_of_celebrities_are_merged_whether_or_not_the_list_knows_of_
     assert await walk(pages, me, limit=20) == [*theirs[::-1], old]
     assert candidates.rebuilt == 1
     await store.judge(star, False)
+    await store.judge(riser, True)
     assert await walk(pages, me, limit=20) == [*theirs[::-1], old]
     assert candidates.rebuilt == 2
 

@@ -121,6 +121,20 @@ async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None
     assert await rig.uploads.create(ADA, 1, "") == DAY_FULL
 
 
+async def test_what_was_received_counts_for_a_day_however_soon_uploads_expire(rig: Rig) -> None:
+    rig.grant(day_bytes=1_000, expire_s=60)
+    upload = await rig.uploads.create(ADA, 1_000, "")
+    assert isinstance(upload, Upload)
+    await rig.uploads.write(upload.id, ADA, 0, None, all_of(picture(1_000)), None)
+    await rig.pool.execute("update media set state = 'ready'")
+    ago = "update upload set created_at = created_at - interval '{0}', expires_at = expires_at - interval '{0}'"
+    await rig.pool.execute(ago.format("23 hours"))
+    assert await rig.uploads.cleaning.clean() == 0
+    assert await rig.uploads.create(ADA, 1_000, "") == DAY_FULL
+    await rig.pool.execute(ago.format("1 hour"))
+    assert await rig.uploads.cleaning.clean() == 1
+
+
 async def test_an_announcement_with_a_known_cid_is_the_same_one(rig: Rig) -> None:
     first, again = [await rig.uploads.create(ADA, 300, "", "cid") for _ in range(2)]
     assert isinstance(first, Upload)
