@@ -219,7 +219,9 @@ STORY_PATHS: dict[str, Look] = {
 }
 COMMENT_PATHS: dict[str, Look] = {
     "listed": lists("/v1/posts/{}/comments"),
+    "read": answers("GET", "/v1/comments/{}"),
     "replies": answers("GET", "/v1/comments/{}/replies"),
+    "likes": answers("GET", "/v1/comments/{}/likes"),
     "like": answers("PUT", "/v1/comments/{}/like"),
 }
 
