@@ -22,6 +22,10 @@ async def _delete(services: Services, caller: Caller, call: Call) -> Answer:
     return await services.posting.delete(caller.user, call.place.id)
 
 
+async def _untag(services: Services, caller: Caller, call: Call) -> Answer:
+    return await services.posting.untag(caller.user, call.place.id)
+
+
 async def _list(services: Services, caller: Caller, call: Call) -> Answer:
     return await services.posting.list(caller.user, call.place.id, call.query)
 
@@ -35,6 +39,7 @@ POST_HANDLERS: Mapping[str, Handler] = {
     "post.get": _get,
     "post.change": _change,
     "post.delete": _delete,
+    "post.untag": _untag,
     "post.list": _list,
     "post.mine": _mine,
 }

@@ -205,6 +205,7 @@ POST_PATHS: dict[str, Look] = {
     "like": answers("PUT", "/v1/posts/{}/like"),
     "unlike": answers("DELETE", "/v1/posts/{}/like"),
     "save": answers("PUT", "/v1/posts/{}/save"),
+    "untag": answers("DELETE", "/v1/posts/{}/tag"),
     "comment": answers("POST", "/v1/posts/{}/comments", lambda: COMMENT | {"cid": f"c {next(Caller._cids)}"}),
     "watched": watched,
     "picture": picture,
