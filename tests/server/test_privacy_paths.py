@@ -171,7 +171,8 @@ async def test_every_role_is_told_live_what_the_table_says_and_nothing_else(
         database = await asyncpg.connect(str(load(installation.data / "tidings.toml", {}).postgres.url))
         stack.push_async_callback(database.close)
         herald, author, *others = (Caller(http, one) for one in minted)
-        viewers = dict(zip((role for role in ROLES if role != "self"), others, strict=True))
+        roles: list[Role] = [role for role in ROLES if role != "self"]
+        viewers = dict(zip(roles, others, strict=True))
         world = World(author, viewers, private)
         await world.meet()
         await world.close()
