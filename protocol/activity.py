@@ -12,6 +12,8 @@ from protocol.ids import Millis, UserId
 Kind = Literal[
     "like",
     "comment",
+    "comment_like",
+    "reply",
     "mention",
     "follow",
     "follow_request",

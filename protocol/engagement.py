@@ -134,6 +134,18 @@ ENGAGEMENT_ROUTES: tuple[Route, ...] = (
     _list(
         "replies", f"{_COMMENT}/replies", "A thread's answers, the oldest first", Comments, RepliesQuery, "not_found"
     ),
+    _list(
+        "comment_likers", f"{_COMMENT}/likes", "Who likes a comment, the newest first", People, PeopleQuery, "not_found"
+    ),
+    Route(
+        name="engagement.get_comment",
+        method="GET",
+        path=_COMMENT,
+        summary="One comment, whose `post` and `parent` say where it stands",
+        answer=Comment,
+        place=ById,
+        refusals=("not_found",),
+    ),
     Route(
         name="engagement.comment",
         method="POST",

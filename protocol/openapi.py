@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from protocol.errors import Code
+from protocol.octets import OCTET_PATHS
 from protocol.problems import MEDIA_TYPE, STATUS, Problem
 from protocol.route import Route
 from protocol.routes import ROUTES
@@ -32,13 +33,14 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Tidings over HTTP",
             "version": "1",
-            "description": "Accounts, logins, profiles, the graph, and the twins of the socket's operations. Keys and "
-            "routes are never renamed, retyped or removed within version 1; unknown keys are ignored.",
+            "description": "Accounts, profiles and the graph, uploads and pictures, posts, stories, notifications, "
+            "and the twins of the socket's operations. Keys and routes are never renamed, retyped or removed within "
+            "version 1; unknown keys are ignored.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "paths": dict(paths),
+        "paths": dict(paths) | OCTET_PATHS,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "headers": {

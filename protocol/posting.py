@@ -113,6 +113,15 @@ POST_ROUTES: tuple[Route, ...] = (
         refusals=("not_found",),
     ),
     Route(
+        name="post.untag",
+        method="DELETE",
+        path=f"{_POST}/tag",
+        summary="Take the tag of me off a post, for good; a repeat changes nothing",
+        answer=Post,
+        place=ById,
+        refusals=("not_found",),
+    ),
+    Route(
         name="post.list",
         method="GET",
         path="/v1/users/{id}/posts",

@@ -247,7 +247,7 @@ async def chat(url: str, name: str, password: str) -> None:
     """Talk until /quit or the end of input. Raises what `enter` raises, in a group when it happens later."""
     login = await enter(url, name, password)
     async with Client(url, token_source=login, device=f"chat-{name}", app="tidings chat") as client:
-        directory = Directory(url, login)
+        directory = Directory(login)
         talk = Chat(client, directory, Relations(Graph(login), directory, click.echo), click.echo)
         click.echo(f"you are {name}; /help says what you can do")
         async with asyncio.TaskGroup() as group:

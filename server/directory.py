@@ -1,54 +1,36 @@
 """Names for ids and ids for names, asked over HTTP once each: for programs that show people to people."""
 
-import asyncio
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
-from typing import Any
+from collections.abc import Awaitable
 
-from tidings_client import Login
-
-TIMEOUT_S = 10.0
+from tidings_client import Login, Profile, Profiles, Refused
 
 
 class Directory:
     """Profiles as one login sees them. Raises OSError when the server cannot be reached or is in trouble,
     AuthenticationFailed when the login is over."""
 
-    def __init__(self, url: str, login: Login) -> None:
-        self._url = url
-        self._login = login
+    def __init__(self, login: Login) -> None:
+        self._profiles = Profiles(login)
         self._names: dict[str, str] = {}
 
     async def name(self, user: str) -> str:
         """The username; the id itself of somebody who does not exist any more."""
         if user not in self._names:
-            found = await self._get(f"/v1/users/{urllib.parse.quote(user)}")
-            self._names[user] = str(found["username"]) if found else user
+            found = await _found(self._profiles.of(user))
+            self._names[user] = found.username if found else user
         return self._names[user]
 
     async def user(self, name: str) -> str | None:
         """The id of a username."""
-        found = await self._get(f"/v1/users/by-username/{urllib.parse.quote(name, safe='')}")
-        return str(found["id"]) if found else None
-
-    async def _get(self, path: str) -> dict[str, Any] | None:
-        """What is there; None if nothing is. An access token lives for minutes: a refused one is renewed, once."""
-        url, token = self._url + path, await self._login()
-        status, found = await asyncio.to_thread(_get, url, token)
-        if status == 401:
-            status, found = await asyncio.to_thread(_get, url, await self._login(token))
-        if status in (200, 400, 404):
-            return found
-        raise OSError(f"the server answers {status}")
+        found = await _found(self._profiles.named(name))
+        return found.user if found else None
 
 
-def _get(url: str, token: str) -> tuple[int, dict[str, Any] | None]:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+async def _found(asked: Awaitable[Profile]) -> Profile | None:
+    """What is there; None if nothing is, or could be."""
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as fault:
-        with fault:
-            return fault.code, None
+        return await asked
+    except Refused as refusal:
+        if refusal.code in ("not_found", "bad_request"):
+            return None
+        raise OSError(str(refusal)) from refusal

@@ -27,7 +27,7 @@ function line(app, item) {
     !item.seen && h("span", { class: "dot", role: "img", "aria-label": "new" })));
 }
 
-const ON_POSTS = new Set(["like", "comment", "mention", "tag", "close_friend_post"]);
+const ON_POSTS = new Set(["like", "comment", "reply", "mention", "tag"]);
 
 function place(item) {
   if (item.kind === "message" || item.kind === "message_request") return "#/inbox";

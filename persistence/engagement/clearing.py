@@ -31,7 +31,7 @@ gone as (
   delete from comment_like l using taken s where l.comment = s.comment and l.user_id = s.user_id
   returning l.comment, l.user_id)
 insert into outbox (topic, body)
-select '{ACTIVITY}', activity('like', g.user_id, c.author, c.id, '', '', true, statement_timestamp())
+select '{ACTIVITY}', activity('comment_like', g.user_id, c.author, c.id, '', '', true, statement_timestamp())
 from gone g join comment c on c.id = g.comment where c.author <> g.user_id"""
 
 FINISH = """

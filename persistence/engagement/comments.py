@@ -5,7 +5,7 @@ from typing import Literal
 import asyncpg
 from msgspec import UNSET, Struct
 
-from persistence.engagement.statements import HELD, HIDE, MADE, MAKE
+from persistence.engagement.statements import HELD, HIDE, MADE, MAKE, ONE
 from persistence.faults import UnavailableError
 from persistence.pool import Pool, fetch, transaction
 from protocol.engagement import MENTIONS, Comment, CommentId, NewComment
@@ -48,6 +48,12 @@ async def make(pool: Pool, author: UserId, post: PostId, new: NewComment) -> Mad
             [row] = await fetch(pool, WITHIN_S, MADE, int(author), new.cid)
             return Made(comment(row), row["digest"], again=found[0]["made"] is False)
     raise UnavailableError("others were faster all the time")
+
+
+async def get(pool: Pool, viewer: UserId, id: CommentId) -> Comment | None:
+    """One comment; None: `viewer` may not see it. Raises `UnavailableError`."""
+    found = await fetch(pool, WITHIN_S, ONE, int(viewer), int(id))
+    return comment(found[0]) if found else None
 
 
 async def delete(pool: Pool, me: UserId, id: CommentId) -> Judged:

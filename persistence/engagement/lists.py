@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from persistence.cursors import cursor, read_cursor
 from persistence.engagement.comments import comment
-from persistence.engagement.statements import COMMENTS, LIKERS, REPLIES, SAVED
+from persistence.engagement.statements import COMMENT_LIKERS, COMMENTS, LIKERS, REPLIES, SAVED
 from persistence.pool import Pool, fetch
 from protocol.engagement import CommentId, Comments
 from protocol.graph import People, Person
@@ -26,9 +26,14 @@ Saved = tuple[list[PostId], str | UnsetType]
 
 async def likers(pool: Pool, viewer: UserId, post: PostId, before: str | None, limit: int) -> People | None:
     """Who likes it, the newest first; None: `viewer` may not see it. Raises `UnavailableError`."""
-    found = await fetch(pool, WITHIN_S, LIKERS, int(viewer), int(post), *read_cursor(before), limit + 1)
-    page = _page(found, limit, _person, lambda row: (row[0], row[1]))
-    return None if page is None else People(*page)
+    return await _likers(pool, LIKERS, viewer, post, before, limit)
+
+
+async def comment_likers(
+    pool: Pool, viewer: UserId, comment: CommentId, before: str | None, limit: int
+) -> People | None:
+    """The same of a comment."""
+    return await _likers(pool, COMMENT_LIKERS, viewer, comment, before, limit)
 
 
 async def saved(pool: Pool, me: UserId, before: str | None, limit: int) -> Saved:
@@ -50,6 +55,14 @@ async def replies(pool: Pool, viewer: UserId, thread: CommentId, after: str | No
     found = await fetch(pool, WITHIN_S, REPLIES, int(viewer), int(thread), *read_cursor(after, _OLDEST), limit + 1)
     page = _page(found, limit, comment, lambda row: (row[5], row[0]))
     return None if page is None else Comments(*page)
+
+
+async def _likers(
+    pool: Pool, statement: str, viewer: UserId, thing: str, before: str | None, limit: int
+) -> People | None:
+    found = await fetch(pool, WITHIN_S, statement, int(viewer), int(thing), *read_cursor(before), limit + 1)
+    page = _page(found, limit, _person, lambda row: (row[0], row[1]))
+    return None if page is None else People(*page)
 
 
 def _page(

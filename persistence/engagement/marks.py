@@ -12,7 +12,7 @@ from msgspec import Struct
 from persistence.pool import Pool, fetch
 from persistence.privacy import COMMENT, POST
 from persistence.tallies.fragments import APPEND, NEAR
-from protocol.activity import ACTIVITY
+from protocol.activity import ACTIVITY, Kind
 from protocol.engagement import CommentMarks, PostMarks
 from protocol.ids import UserId
 
@@ -21,17 +21,17 @@ Deed = Literal["like", "unlike", "save", "unsave", "like_comment", "unlike_comme
 
 
 class Edges(Struct, frozen=True):
-    """What is liked or saved, in which table, and whether that is counted and told."""
+    """What is liked or saved, in which table, and as what that is told; what nobody is told is not counted either."""
 
     edges: str
     thing: str
     seen: str
-    told: bool
+    told: Kind | None
 
 
-_LIKES = Edges("post_like", "post", POST, told=True)
-_SAVES = Edges("post_save", "post", POST, told=False)
-_COMMENT_LIKES = Edges("comment_like", "comment", COMMENT, told=True)
+_LIKES = Edges("post_like", "post", POST, told="like")
+_SAVES = Edges("post_save", "post", POST, told=None)
+_COMMENT_LIKES = Edges("comment_like", "comment", COMMENT, told="comment_like")
 
 # Who may not see the thing is in no row of `seen`. Edges are locked in one order by everybody.
 _SEEN = """
@@ -50,7 +50,7 @@ _TOLD = f""",
 counted as ({APPEND} select id, 'likes', {{sign}} count(*)::int from changed group by id),
 told as (
   insert into outbox (topic, body)
-  select '{ACTIVITY}', activity('like', c.viewer, x.author, x.id, '', '', {{undone}}, statement_timestamp())
+  select '{ACTIVITY}', activity('{{kind}}', c.viewer, x.author, x.id, '', '', {{undone}}, statement_timestamp())
   from changed c join {{thing}} x on x.id = c.id where x.author <> c.viewer)"""
 _LIKES_NOW = f"{NEAR.format(thing='s.id', kind='likes')} {{sign}} (select count(*) from changed c where c.id = s.id)"
 _POST_ANSWER = f"""
@@ -65,7 +65,7 @@ _SAVED = "exists (select from post_save l where l.user_id = s.viewer and l.post 
 def _statement(edges: Edges, on: bool) -> str:
     """One statement that puts or ends such edges, and answers how the things stand for each who asked."""
     sign, likes = "+" if on else "-", NEAR.format(thing="s.id", kind="likes")
-    told = _TOLD.format(sign=sign, undone=not on, thing=edges.thing) if edges.told else ""
+    told = _TOLD.format(sign=sign, undone=not on, thing=edges.thing, kind=edges.told) if edges.told else ""
     if edges.told:
         likes = _LIKES_NOW.format(sign=sign)
     if edges is _COMMENT_LIKES:

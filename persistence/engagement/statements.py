@@ -14,9 +14,17 @@ _SHOWN = f"""c.id, c.post, c.author, a.username, a.name, {_MICROS.format("c.at")
   {NEAR.format(thing="c.id", kind="comments")}"""
 
 
-def _told(kind: str, people: str, undone: bool, source: str) -> str:
+TOLD_AS = {
+    "told": "case when x.user_id = (select author from post where id = c.post) then 'comment' else 'reply' end",
+    "mentioned": "'mention'",
+}
+"""As what the people of each list `x` of a comment `c` are told of it: a comment is its post's author's, a reply
+whoever's it answers."""
+
+
+def _told(people: str, undone: bool, source: str) -> str:
     """Activities to all these people of each comment of a source."""
-    body = f"activity('{kind}', c.author, x.user_id, c.post, c.id::text, coalesce(c.text, ''), {undone}, c.at)"
+    body = f"activity({TOLD_AS[people]}, c.author, x.user_id, c.post, c.id::text, coalesce(c.text, ''), {undone}, c.at)"
     return f"""insert into outbox (topic, body)
   select '{ACTIVITY}', {body} from {source} c cross join lateral unnest(c.{people}) x (user_id)"""
 
@@ -49,8 +57,8 @@ made as (
   from about b on conflict do nothing returning id, post, author, parent, text, told, mentioned, at),
 counted as ({APPEND} select w.thing, 'comments', 1 from made m cross join lateral (
   select m.post union all select m.parent where m.parent is not null) w (thing)),
-said as ({_told("comment", "told", False, "made")}),
-named as ({_told("mention", "mentioned", False, "made")})
+said as ({_told("told", False, "made")}),
+named as ({_told("mentioned", False, "made")})
 select case when exists (select from first) then false when exists (select from made) then true end as made
 from (select) one where exists (select from first) or exists (select from about)"""
 
@@ -73,8 +81,8 @@ with gone as (
   returning c.id, c.post, c.author, c.parent, c.text, c.told, c.mentioned, c.deleted_at as at),
 counted as ({APPEND} select w.thing, 'comments', -count(*)::int from gone g cross join lateral (
   select g.post union all select g.parent where g.parent is not null) w (thing) group by w.thing),
-unsaid as ({_told("comment", "told", True, "gone")}),
-unnamed as ({_told("mention", "mentioned", True, "gone")})
+unsaid as ({_told("told", True, "gone")}),
+unnamed as ({_told("mentioned", True, "gone")})
 select count(*) from gone where parent is not null"""
 
 # One row with nothing in it: there is such a post, and no comment. None: the viewer may not see the post.
@@ -95,13 +103,23 @@ left join lateral (
     and (c.at, c.id) > {_PLACE.format(at="$3", id="$4")} and {COMMENT.format(viewer="$1", comment="c")}
   order by c.at, c.id limit $5) c on true"""
 
-LIKERS = f"""
-select l.* from (select p.id from post p where p.id = $2::bigint and {POST.format(viewer="$1::bigint", post="p")}) s
+ONE = f"""
+select {_SHOWN} from comment c join account a on a.id = c.author
+where c.id = $2::bigint and {COMMENT.format(viewer="$1::bigint", comment="c")}"""
+
+
+def _likers(thing: str, seen: str) -> str:
+    return f"""
+select l.* from (select x.id from {thing} x where x.id = $2::bigint and {seen}) s
 left join lateral (
-  select {_MICROS.format("l.at")}, l.user_id, a.username, a.name from post_like l join account a on a.id = l.user_id
-  where l.post = s.id and (l.at, l.user_id) < {_PLACE.format(at="$3", id="$4")}
+  select {_MICROS.format("l.at")}, l.user_id, a.username, a.name from {thing}_like l join account a on a.id = l.user_id
+  where l.{thing} = s.id and (l.at, l.user_id) < {_PLACE.format(at="$3", id="$4")}
     and not {BLOCKED.format(one="l.user_id", other="$1")}
   order by l.at desc, l.user_id desc limit $5) l on true"""
+
+
+LIKERS = _likers("post", POST.format(viewer="$1::bigint", post="x"))
+COMMENT_LIKERS = _likers("comment", COMMENT.format(viewer="$1::bigint", comment="x"))
 
 SAVED = f"""
 select {_MICROS.format("s.at")}, s.post from post_save s join post p on p.id = s.post

@@ -1,4 +1,5 @@
-"""Posts are edited, archived and deleted by their authors: lock, read, decide, write."""
+"""Posts are edited, archived and deleted by their authors, and by whoever is tagged in them untagged: lock, read,
+decide, write."""
 
 from typing import Literal
 
@@ -8,7 +9,7 @@ from msgspec import UNSET
 
 from persistence.pool import Pool, transaction
 from persistence.posts.making import text
-from persistence.posts.statements import DELETE, EDIT, MINE, PUBLISH, WITHDRAW
+from persistence.posts.statements import DELETE, EDIT, MINE, PUBLISH, TAGGED, UNTAG, WITHDRAW
 from protocol.hashtags import hashtags
 from protocol.ids import UserId
 from protocol.mentions import mentioned
@@ -49,6 +50,15 @@ async def delete(pool: Pool, me: UserId, id: PostId) -> Judged:
         await connection.execute(WITHDRAW, int(id), "deleted")
         await connection.execute(DELETE, int(id))
     return "done"
+
+
+async def untag(pool: Pool, me: UserId, id: PostId) -> None:
+    """I am not tagged in that post any more, if I was and may see it; only a new post could tag me again. Raises
+    `UnavailableError`."""
+    async with transaction(pool, WITHIN_S) as connection:
+        # Alone with it: whoever publishes or archives it meanwhile tells, or takes back, the tag too.
+        if found := await connection.fetch(TAGGED, int(id), int(me)):
+            await connection.execute(UNTAG, int(id), int(me), found[0][0])
 
 
 async def _mine(connection: "PoolConnectionProxy[asyncpg.Record]", me: UserId, id: PostId) -> asyncpg.Record | None:

@@ -4,6 +4,7 @@ Nobody sees any of it any more, so nothing is in a hurry. What is left in the en
 the request that made the post is answered. What others were told of likes and comments is taken back with them.
 """
 
+from persistence.engagement.statements import TOLD_AS
 from persistence.media.unused import give_up
 from persistence.pool import Pool, transaction
 from protocol.activity import ACTIVITY
@@ -39,8 +40,8 @@ with gone as (
 select count(*) from gone"""
 
 
-def _untold(kind: str, people: str) -> str:
-    body = f"activity('{kind}', c.author, x.user_id, c.post, c.id::text, '', true, c.deleted_at)"
+def _untold(people: str) -> str:
+    body = f"activity({TOLD_AS[people]}, c.author, x.user_id, c.post, c.id::text, '', true, c.deleted_at)"
     return f"""insert into outbox (topic, body)
   select '{ACTIVITY}', {body} from gone c cross join lateral unnest(c.{people}) x (user_id)"""
 
@@ -59,8 +60,8 @@ gone as (
     select id from answers
     union all select id from threads t where (select count(*) from answers where parent = t.id) < {ANSWERS}))
   returning c.id, c.post, c.author, c.told, c.mentioned, c.deleted_at),
-unsaid as ({_untold("comment", "told")}),
-unnamed as ({_untold("mention", "mentioned")})
+unsaid as ({_untold("told")}),
+unnamed as ({_untold("mentioned")})
 select count(*) from gone"""
 
 PICTURES = "select media from post_media where post = $1::bigint"

@@ -4,6 +4,7 @@ from typing import Literal
 
 from persistence.graph.predicates import BLOCKED
 from persistence.privacy import PERSON
+from persistence.privacy import POST as POST_SEEN
 from persistence.tallies.fragments import APPEND
 from protocol.activity import ACTIVITY
 from protocol.posts import POST
@@ -79,6 +80,17 @@ with moved as (
   where p.id = $1::bigint and p.state = 'published'
   returning p.id, p.author, p.caption, statement_timestamp() as at),
 {_moved("removed")}"""
+
+# Whoever is tagged may see it: nobody else waits for it, or makes others wait.
+TAGGED = f"""
+select state = 'published' from post p where p.id = $1::bigint and {POST_SEEN.format(viewer="$2::bigint", post="p")}
+  and exists (select from post_person where post = p.id and kind = 'tag' and user_id = $2 offset 0)
+for no key update"""
+UNTAG = f"""
+with moved as materialized (select id, author, caption from post where id = $1::bigint),
+dropped as (delete from post_person where post = $1 and kind = 'tag' and user_id = $2::bigint returning user_id),
+unnamed as ({_people(True, "dropped", "'tag'", "$3::bool and t.user_id <> p.author")})
+select count(*) from moved"""
 
 REJECT = """
 update post p set state = 'rejected' where p.id = $1::bigint and p.state = 'processing' and exists (

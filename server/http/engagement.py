@@ -32,6 +32,16 @@ async def _likers(services: Services, caller: Caller, call: Call) -> Answer:
     return await lists.likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
 
 
+async def _comment_likers(services: Services, caller: Caller, call: Call) -> Answer:
+    query: PeopleQuery = call.query
+    pool, before = services.engagement.pool, _given(query.before)
+    return await lists.comment_likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_COMMENT
+
+
+async def _get_comment(services: Services, caller: Caller, call: Call) -> Answer:
+    return await comments.get(services.engagement.pool, caller.user, call.place.id) or NO_SUCH_COMMENT
+
+
 async def _comments(services: Services, caller: Caller, call: Call) -> Answer:
     query: CommentsQuery = call.query
     pool, before = services.contents.engagement.pool, or_none(query.before)
@@ -75,6 +85,8 @@ ENGAGEMENT_HANDLERS: Mapping[str, Handler] = {
     "engagement.likers": _likers,
     "engagement.comments": _comments,
     "engagement.replies": _replies,
+    "engagement.comment_likers": _comment_likers,
+    "engagement.get_comment": _get_comment,
     "engagement.saved": _saved,
     "engagement.comment": _comment,
     "engagement.delete_comment": _delete_comment,

@@ -11,4 +11,5 @@ POST_HANDLERS: Mapping[str, Handler] = {
     "post.delete": lambda services, caller, call: services.contents.posts.delete(caller.user, call.place.id),
     "post.list": lambda services, caller, call: services.contents.posts.list(caller.user, call.place.id, call.query),
     "post.mine": lambda services, caller, call: services.contents.posts.mine(caller.user, call.query),
+    "post.untag": lambda services, caller, call: services.contents.posts.untag(caller.user, call.place.id),
 }

@@ -40,6 +40,8 @@ _EN = Language(
     one={
         "like": ("liked your photo",) * 2,
         "comment": ("commented on your photo",) * 2,
+        "comment_like": ("liked your comment",) * 2,
+        "reply": ("replied to your comment",) * 2,
         "mention": ("mentioned you",) * 2,
         "follow": ("started following you",) * 2,
         "follow_request": ("asked to follow you",) * 2,
@@ -54,6 +56,8 @@ _EN = Language(
     many={
         "like": "liked {n} of your posts",
         "comment": "commented on {n} of your posts",
+        "comment_like": "liked {n} of your comments",
+        "reply": "replied to your comments on {n} posts",
         "mention": "mentioned you {n} times",
         "message": "sent you messages in {n} conversations",
         "message_request": "wants to send you {n} messages",
@@ -74,6 +78,8 @@ _DE = Language(
     one={
         "like": ("gefällt dein Foto", "gefällt dein Foto"),
         "comment": ("hat dein Foto kommentiert", "haben dein Foto kommentiert"),
+        "comment_like": ("gefällt dein Kommentar", "gefällt dein Kommentar"),
+        "reply": ("hat auf deinen Kommentar geantwortet", "haben auf deinen Kommentar geantwortet"),
         "mention": ("hat dich erwähnt", "haben dich erwähnt"),
         "follow": ("folgt dir jetzt", "folgen dir jetzt"),
         "follow_request": ("möchte dir folgen", "möchten dir folgen"),
@@ -88,6 +94,8 @@ _DE = Language(
     many={
         "like": "gefallen {n} deiner Beiträge",
         "comment": "hat {n} deiner Beiträge kommentiert",
+        "comment_like": "gefallen {n} deiner Kommentare",
+        "reply": "hat bei {n} Beiträgen auf deine Kommentare geantwortet",
         "mention": "hat dich {n}-mal erwähnt",
         "message": "hat dir in {n} Unterhaltungen geschrieben",
         "message_request": "möchte dir {n} Nachrichten schreiben",
@@ -108,6 +116,8 @@ _FR = Language(
     one={
         "like": ("a aimé votre photo", "ont aimé votre photo"),
         "comment": ("a commenté votre photo", "ont commenté votre photo"),
+        "comment_like": ("a aimé votre commentaire", "ont aimé votre commentaire"),
+        "reply": ("a répondu à votre commentaire", "ont répondu à votre commentaire"),
         "mention": ("vous a mentionné", "vous ont mentionné"),
         "follow": ("vous suit désormais", "vous suivent désormais"),
         "follow_request": ("demande à vous suivre", "demandent à vous suivre"),
@@ -122,6 +132,8 @@ _FR = Language(
     many={
         "like": "a aimé {n} de vos publications",
         "comment": "a commenté {n} de vos publications",
+        "comment_like": "a aimé {n} de vos commentaires",
+        "reply": "a répondu à vos commentaires sur {n} publications",
         "mention": "vous a mentionné {n} fois",
         "message": "vous a écrit dans {n} conversations",
         "message_request": "souhaite vous envoyer {n} messages",
@@ -142,6 +154,8 @@ _ES = Language(
     one={
         "like": ("ha indicado que le gusta tu foto", "han indicado que les gusta tu foto"),
         "comment": ("ha comentado tu foto", "han comentado tu foto"),
+        "comment_like": ("ha indicado que le gusta tu comentario", "han indicado que les gusta tu comentario"),
+        "reply": ("ha respondido a tu comentario", "han respondido a tu comentario"),
         "mention": ("te ha mencionado", "te han mencionado"),
         "follow": ("ha empezado a seguirte", "han empezado a seguirte"),
         "follow_request": ("quiere seguirte", "quieren seguirte"),
@@ -156,6 +170,8 @@ _ES = Language(
     many={
         "like": "ha indicado que le gustan {n} de tus publicaciones",
         "comment": "ha comentado {n} de tus publicaciones",
+        "comment_like": "ha indicado que le gustan {n} de tus comentarios",
+        "reply": "ha respondido a tus comentarios en {n} publicaciones",
         "mention": "te ha mencionado {n} veces",
         "message": "te ha escrito en {n} conversaciones",
         "message_request": "quiere enviarte {n} mensajes",

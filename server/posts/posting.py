@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from persistence.pool import Pool
-from persistence.posts.changing import change, delete
+from persistence.posts.changing import change, delete, untag
 from persistence.posts.lists import State, may_list, page_of
 from persistence.posts.making import Unfit, make, stub
 from persistence.posts.reading import PostReader
@@ -55,6 +55,10 @@ class Posting:
 
     async def delete(self, me: UserId, id: PostId) -> Done | Refusal:
         return Done() if await delete(self._pool, me, id) == "done" else NO_SUCH_POST
+
+    async def untag(self, me: UserId, id: PostId) -> Post | Refusal:
+        await untag(self._pool, me, id)
+        return await self.get(me, id)
 
     async def list(self, me: UserId, author: UserId, query: PostsQuery) -> Posts | Refusal:
         if not await may_list(self._pool, me, author):

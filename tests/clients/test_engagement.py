@@ -60,9 +60,15 @@ async def test_a_comment_is_read_whatever_a_later_server_adds(server: Answering,
     page = await engagement.comments("5", "here", 2)
     assert page == Comments((READ, Comment("9", "5", "7", "ada", "Ada", 3, None, None, 0, False, 0)), "on")
     await engagement.replies("8", "there")
+    server.answer = COMMENT
+    assert await engagement.get_comment("9") == READ
+    server.answer = {"items": []}
+    assert (await engagement.comment_likers("9", "here")).items == ()
     assert [asked[1] for asked in server.asked[1:]] == [
         "/v1/posts/5/comments?limit=2&before=here",
         "/v1/comments/8/replies?limit=20&after=there",
+        "/v1/comments/9",
+        "/v1/comments/9/likes?limit=50&before=here",
     ]
 
 

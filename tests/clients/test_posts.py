@@ -56,6 +56,11 @@ async def test_what_the_server_leaves_out_is_read_as_what_it_means(server: Answe
     assert (gone.state, gone.dup, gone.media, gone.likes, gone.liked) == ("deleted", True, (), 2, True)
 
 
+async def test_the_tag_of_me_is_taken_off(server: Answering, posts: Posts) -> None:
+    assert await posts.untag("9") == READ
+    assert [asked[:2] for asked in server.asked] == [("DELETE", "/v1/posts/9/tag")]
+
+
 async def test_only_what_is_given_is_sent(server: Answering, posts: Posts) -> None:
     await posts.create(["3"], cid="once")
     await posts.create(["3"], "Lake", place="Como", tags=["8"], cid="once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -83,3 +84,40 @@ async def test_an_answer_without_a_place_is_malformed(server: Server, uploads: U
     server.location = ""
     with pytest.raises(Malformed, match="Location"):
         await uploads.upload(b"x")
+
+
+class S3(Server):
+    """Announces uploads whose URL is its own, and takes what is put there; `status` is what becomes of that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = 200
+        self.paths: list[str] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.paths.append(request.path)
+        match request.path:
+            case "/v1/uploads/direct":
+                url = f"http://{request.host}/bucket/7?signature=1"
+                return web.json_response({"upload": "7", "url": url, "expires_at": 1, "later": {}}, status=201)
+            case "/bucket/7":
+                assert "Authorization" not in request.headers
+                self.received = body
+                return web.Response(status=self.status, text="<Error/>")
+        return web.json_response({"upload": "7", "media": "7"})
+
+
+async def test_a_picture_goes_straight_to_s3(tmp_path: Path) -> None:
+    s3, file = S3(), tmp_path / "picture"
+    file.write_bytes(b"x" * 25)
+    async with served(s3.handle) as login:
+        assert await Uploads(login).upload_direct(file) == "7"
+        assert s3.received == b"x" * 25
+        assert s3.paths == ["/v1/uploads/direct", "/bucket/7", "/v1/uploads/7/complete"]
+        s3.status = 403
+        with pytest.raises(Refused, match="403"):
+            await Uploads(login).upload_direct(b"x")
+        s3.status = 503
+        with pytest.raises(OSError, match="503"):
+            await Uploads(login).upload_direct(b"x")

@@ -8,8 +8,8 @@ import pytest
 from msgspec import UNSET
 
 from persistence.engagement.clearing import EDGES, clear
-from persistence.engagement.comments import Made, delete, make
-from persistence.engagement.lists import likers, replies, saved, threads
+from persistence.engagement.comments import Made, delete, get, make
+from persistence.engagement.lists import comment_likers, likers, replies, saved, threads
 from persistence.engagement.marks import mark
 from persistence.engagement.statements import HIDE
 from persistence.pool import Pool, fetch, open_pool
@@ -80,8 +80,10 @@ async def test_answers_stand_in_one_thread_and_are_told_to_whom_they_answer(pool
     assert await heard(pool) == sorted(
         [
             ("comment", ada, first.comment.id, False),
-            *[("comment", user, answer.comment.id, False) for user in (ada, ben)],
-            *[("comment", user, second.comment.id, False) for user in (ada, eve)],
+            ("comment", ada, answer.comment.id, False),
+            ("reply", ben, answer.comment.id, False),
+            ("comment", ada, second.comment.id, False),
+            ("reply", eve, second.comment.id, False),
         ]
     )
     assert await make(pool, eve, await post(pool, ada), NewComment("x", "yes", first.comment.id)) is None
@@ -222,6 +224,29 @@ async def test_likers_and_what_is_saved_are_those_that_may_be_seen(pool: Pool) -
     assert await likers(pool, ben, other, None, 5) is None
 
 
+async def test_a_comment_and_who_likes_it_are_read_by_whoever_may_see_it(pool: Pool) -> None:
+    ada, ben, eve, fay = await people(pool, 4)
+    made = (await say(pool, ben, await post(pool, ada))).comment
+    for user in (eve, fay):
+        await mark(pool, "like_comment", [(user, made.id)])
+    assert sorted((one.kind, one.actor) for one in await told(pool)) == [
+        ("comment", ben),
+        *[("comment_like", user) for user in (eve, fay)],
+    ]
+    found = await get(pool, eve, made.id)
+    assert found is not None
+    assert (found.post, found.text, found.likes, found.liked) == (made.post, "yes", 2, True)
+    first = await comment_likers(pool, ada, made.id, None, 1)
+    assert first is not None
+    rest = await comment_likers(pool, ada, made.id, str(first.next), 1)
+    assert rest is not None
+    assert [one.user for one in first.items + rest.items] == [fay, eve]
+    await relate(pool, ada, "restrict", ben)
+    assert await get(pool, eve, made.id) is None
+    assert await comment_likers(pool, eve, made.id, None, 5) is None
+    assert await get(pool, ada, CommentId("99")) is None
+
+
 async def test_what_is_told_is_read_as_an_activity_whatever_is_in_the_text(pool: Pool) -> None:
     ada, ben = await people(pool, 2)
     id = await post(pool, ada)
@@ -288,7 +313,8 @@ async def test_likes_of_a_deleted_comment_are_taken_back(pool: Pool) -> None:
     while await clear(pool, 0):
         pass
     undone = sorted((one.kind, one.actor, one.recipient, one.target, one.undone) for one in await told(pool))
-    assert undone == sorted([("like", ada, ben, thread.comment.id, True), ("like", ada, eve, answer.comment.id, True)])
+    liked = [("comment_like", ada, user, one.comment.id, True) for user, one in ((ben, thread), (eve, answer))]
+    assert undone == sorted(liked)
     for one in (thread, answer):
         await fold(pool)
         left = await counted(pool, one.comment.id)

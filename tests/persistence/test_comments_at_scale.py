@@ -4,7 +4,7 @@ import pytest
 
 from persistence.engagement.clearing import ANSWERED, CLAIM, FINISH, LIKES
 from persistence.engagement.counts import COUNTS, SEEN
-from persistence.engagement.statements import COMMENTS, HIDE, LIKERS, MAKE, REPLIES, SAVED
+from persistence.engagement.statements import COMMENT_LIKERS, COMMENTS, HIDE, LIKERS, MAKE, REPLIES, SAVED
 from persistence.pool import Pool, fetch, open_pool
 from protocol.ids import UserId
 from protocol.posts import PostId
@@ -17,6 +17,7 @@ insert into comment (id, post, author, parent, cid, digest, text, told, mentione
 select $1::bigint + n, $1, $2::bigint, case when n % 2 = 0 then $1 + 1 end, n::text, '', 'yes', '{}', '{}',
   statement_timestamp() + n * interval '1 ms' from generate_series(1, $3::int) n"""
 LIKED = "insert into post_like (post, user_id) select $1::bigint, w.id from unnest($2::bigint[]) w (id)"
+COMMENT_LIKED = LIKED.replace("post", "comment")
 SAVES = "insert into post_save (user_id, post) select $1::bigint, w.id from unnest($2::bigint[]) w (id)"
 
 
@@ -26,6 +27,7 @@ async def fill(pool: Pool, count: int) -> tuple[UserId, PostId]:
     id = await post(pool, ada)
     await fetch(pool, 5.0, COMMENTED, int(id), int(ben), count)
     await fetch(pool, 5.0, LIKED, int(id), [int(user) for user in others])
+    await fetch(pool, 5.0, COMMENT_LIKED, int(id) + 1, [int(user) for user in others])
     await fetch(pool, 5.0, SAVES, int(ben), [int(await post(pool, ada)) for _ in range(count // 4)])
     return ben, id
 
@@ -38,6 +40,7 @@ async def test_a_page_touches_what_it_shows_and_no_more(database: str, count: in
             "threads": (COMMENTS, (int(ben), int(id), *NEWEST, 21)),
             "answers": (REPLIES, (int(ben), int(id) + 1, 0, 0, 21)),
             "likers": (LIKERS, (int(ben), int(id), *NEWEST, 21)),
+            "comment_likers": (COMMENT_LIKERS, (int(ben), int(id) + 1, *NEWEST, 21)),
             "saved": (SAVED, (int(ben), *NEWEST, 21)),
         }
         for name, (statement, arguments) in pages.items():

@@ -13,7 +13,7 @@ from persistence.engagement.comments import make as comment
 from persistence.engagement.marks import mark
 from persistence.faults import UnavailableError
 from persistence.pool import Pool, open_pool
-from persistence.posts.changing import change, delete
+from persistence.posts.changing import change, delete, untag
 from persistence.posts.clearing import clear
 from persistence.posts.making import Made, Unfit, make, settle
 from persistence.posts.reading import PostReader
@@ -204,6 +204,30 @@ async def test_an_edit_of_what_is_archived_is_told_when_it_is_shown_again(pool: 
     assert await change(pool, BEN, id, PostPatch(caption="mine")) == "absent"
 
 
+async def test_who_takes_their_tag_off_a_post_is_told_of_it_no_more_and_stays_untagged(pool: Pool) -> None:
+    await put(pool, "8")
+    id = await made(pool, new("8", tags=[BEN]))
+    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [(BEN,)]
+    await untag(pool, ADA, id)
+    await untag(pool, BEN, id)
+    await untag(pool, BEN, id)
+    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [()]
+    for archived in (True, False):
+        assert await change(pool, ADA, id, PostPatch(archived=archived)) == "done"
+    assert [(one.kind, one.recipient, one.undone) for one in await told(pool)] == [
+        ("tag", BEN, False),
+        ("tag", BEN, True),
+    ]
+
+
+async def test_a_tag_is_taken_off_only_by_who_may_see_the_post(pool: Pool) -> None:
+    await put(pool, "8")
+    id = await made(pool, new("8", tags=[BEN]))
+    assert await change(pool, ADA, id, PostPatch(archived=True)) == "done"
+    await untag(pool, BEN, id)
+    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [(BEN,)]
+
+
 async def test_what_is_left_of_a_deleted_post_is_cleared_away_in_parts(pool: Pool) -> None:
     await put(pool, "8")
     await put(pool, "9")
@@ -229,7 +253,7 @@ async def test_what_is_left_of_a_deleted_post_is_cleared_away_in_parts(pool: Poo
     assert await pool.fetchval("select count(*) from comment where text is not null") == 0
     assert [row[0] for row in await pool.fetch("select id from media order by id")] == [7, 9]
     undone = {(one.kind, one.actor, one.recipient) for one in (await told(pool))[before:] if one.undone}
-    assert undone == {("like", BEN, ADA), ("comment", BEN, ADA), ("comment", ADA, BEN)}
+    assert undone == {("like", BEN, ADA), ("comment", BEN, ADA), ("reply", ADA, BEN)}
     again = await make(pool, ADA, new("8", "9", caption="#sea @ben"))
     assert again == Made(id, new("8", "9", caption="#sea @ben").digest(), again=True, gone=True)
     [shown] = await seen(pool, BEN, other)

@@ -14,6 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from persistence.pool import open_pool
+from protocol.octets import OCTET_PATHS
 from server.documents import OPENAPI
 from server.http import HANDLING, Rates, make_app
 from server.http.rates import Rate
@@ -24,7 +25,8 @@ from tests.server.http.stack import Stack
 CONFIG = SchemathesisConfig.from_dict(
     {"generation": {"allow-extra-parameters": False, "with-security-parameters": False}}
 )
-SCHEMA = schemathesis.openapi.from_dict(msgspec.json.decode(OPENAPI), config=CONFIG)
+# Bodies of bytes have tests of their own (tests/security/test_uploads.py, test_media.py).
+SCHEMA = schemathesis.openapi.from_dict(msgspec.json.decode(OPENAPI), config=CONFIG).exclude(path=list(OCTET_PATHS))
 FAST = {name: Rate(name, 1_000_000, 1_000_000) for name in Rates.__struct_fields__}
 
 

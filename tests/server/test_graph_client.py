@@ -88,7 +88,7 @@ async def test_people_are_named_at_the_terminal(installation: Installation, ente
     said: list[str] = []
 
     def terminal(login: Login) -> Relations:
-        return Relations(Graph(login), Directory(installation.url, login), said.append)
+        return Relations(Graph(login), Directory(login), said.append)
 
     (_, one), (_, other) = await enter("tina.graph"), await enter("tom.graph")
     tina, tom = terminal(one), terminal(other)

@@ -1,7 +1,6 @@
 """Every role at every path: whoever may not see something is answered as if it did not exist, wherever they ask."""
 
-import itertools
-import json
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,120 +11,15 @@ import pytest
 
 from config.settings import load
 from tests.privacy_table import FOLLOWING, ROLES, Role, Thing, expected
-from tests.server.media.drawing import encoded, photo
+from tests.server.privacy_world import Caller, World
 from tests.server.running import Installation
 from tests.server.wire import Wire, session
 
-Answer = tuple[int, Any]
-FRIENDS: tuple[Role, ...] = ("close friend", "unfollowed friend")
 NOBODYS = "1023"
 """An id that names nothing."""
-
-
-class Caller:
-    """Somebody with a token, and what they make."""
-
-    _cids = itertools.count(1)
-
-    def __init__(self, http: aiohttp.ClientSession, minted: dict[str, Any]) -> None:
-        self._http = http
-        self.user: str = minted["user"]
-        self.token: str = minted["access_token"]
-
-    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        headers |= {"Authorization": f"Bearer {self.token}"}
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
-        async with self._http.request(method, path, data=data, headers=headers) as response:
-            text = await response.read()
-            return response.status, json.loads(text) if text.startswith(b"{") else text
-
-    async def must(self, method: str, path: str, body: Any = None) -> Any:
-        status, answer = await self.ask(method, path, body)
-        assert status in (200, 201), answer
-        return answer
-
-    async def picture(self, wire: Wire) -> str:
-        """Uploaded, and ready, as `wire` hears."""
-        octets = encoded(photo(64, 48), "jpeg")
-        headers = {
-            "Authorization": f"Bearer {self.token}",
-            "Tus-Resumable": "1.0.0",
-            "Upload-Length": str(len(octets)),
-            "Content-Type": "application/offset+octet-stream",
-        }
-        async with self._http.post("/v1/uploads", data=octets, headers=headers) as response:
-            assert response.status == 201, await response.text()
-            id = response.headers["Location"].rpartition("/")[2]
-        while (moved := await wire.event("upload"))["upload"] != id or moved["state"] != "ready":
-            assert moved["state"] != "rejected"
-        return id
-
-    async def post(self, media: str) -> dict[str, Any]:
-        made: dict[str, Any] = await self.must("POST", "/v1/posts", {"cid": self.cid(), "media": [media]})
-        return made
-
-    async def story(self, media: str, audience: str) -> dict[str, Any]:
-        body = {"cid": self.cid(), "media": media, "audience": audience}
-        made: dict[str, Any] = await self.must("POST", "/v1/stories", body)
-        return made
-
-    def cid(self) -> str:
-        return f"privacy {next(self._cids)}"
-
-
-async def relate(author: Caller, viewer: Caller, role: Role) -> None:
-    """Before the author is private: whoever follows then goes on following."""
-    if role in FOLLOWING:
-        await viewer.must("PUT", f"/v1/users/{author.user}/follow")
-    match role:
-        case "blocked":
-            await author.must("PUT", f"/v1/users/{viewer.user}/block")
-        case "blocker":
-            await viewer.must("PUT", f"/v1/users/{author.user}/block")
-        case "close friend" | "unfollowed friend":
-            await author.must("PUT", f"/v1/users/{viewer.user}/close-friend")
-        case "restricted":
-            await author.must("PUT", f"/v1/users/{viewer.user}/restrict")
-
-
-class World:
-    """An author with one of each thing, and a viewer in each role."""
-
-    def __init__(self, author: Caller, viewers: dict[Role, Caller], private: bool) -> None:
-        self.author = author
-        self.viewers = viewers
-        self.private = private
-        self.made: dict[Thing, dict[str, Any]] = {}
-
-    async def fill(self, wire: Wire, database: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """`wire` is the author's."""
-        author = self.author
-        for role, viewer in self.viewers.items():
-            await relate(author, viewer, role)
-        posts = {state: await author.post(await author.picture(wire)) for state in ("published", "archived", "deleted")}
-        for state, post in posts.items():
-            self.made[Thing("post", state)] = post
-            comment = await author.must("POST", f"/v1/posts/{post['id']}/comments", {"cid": author.cid(), "text": "hi"})
-            self.made[Thing("comment", "author", within=Thing("post", state))] = comment["comment"]
-        await author.must("PATCH", f"/v1/posts/{posts['archived']['id']}", {"archived": True})
-        await author.must("DELETE", f"/v1/posts/{posts['deleted']['id']}")
-        for state, friends in itertools.product(("published", "over", "deleted"), (False, True)):
-            story = await author.story(await author.picture(wire), "close_friends" if friends else "all")
-            self.made[Thing("story", state, friends)] = story
-            if state == "deleted":
-                await author.must("DELETE", f"/v1/stories/{story['id']}")
-            if state == "over":
-                await database.execute(
-                    """update story set posted_at = posted_at - interval '24 hours',
-                    expires_at = expires_at - interval '24 hours' where id = $1""",
-                    int(story["id"]),
-                )
-        if self.private:
-            await author.must("PATCH", "/v1/me", {"private": True})
-        await self.viewers["requested"].must("PUT", f"/v1/users/{author.user}/follow")
-        if not self.private:
-            await self.viewers["requested"].must("DELETE", f"/v1/users/{author.user}/follow")
-
+WAITING = """
+select exists (select from outbox) or exists (select from outbox_message)
+  or exists (select from fanout where done_at is null)"""
 
 Look = Callable[[Caller, Wire, str, dict[str, Any]], Awaitable[bool]]
 
@@ -205,7 +99,8 @@ POST_PATHS: dict[str, Look] = {
     "like": answers("PUT", "/v1/posts/{}/like"),
     "unlike": answers("DELETE", "/v1/posts/{}/like"),
     "save": answers("PUT", "/v1/posts/{}/save"),
-    "comment": answers("POST", "/v1/posts/{}/comments", lambda: COMMENT | {"cid": f"c {next(Caller._cids)}"}),
+    "untag": answers("DELETE", "/v1/posts/{}/tag"),
+    "comment": answers("POST", "/v1/posts/{}/comments", lambda: COMMENT | {"cid": Caller.cid()}),
     "watched": watched,
     "picture": picture,
     "fed": fed,
@@ -219,7 +114,9 @@ STORY_PATHS: dict[str, Look] = {
 }
 COMMENT_PATHS: dict[str, Look] = {
     "listed": lists("/v1/posts/{}/comments"),
+    "read": answers("GET", "/v1/comments/{}"),
     "replies": answers("GET", "/v1/comments/{}/replies"),
+    "likes": answers("GET", "/v1/comments/{}/likes"),
     "like": answers("PUT", "/v1/comments/{}/like"),
 }
 
@@ -238,6 +135,70 @@ def at_path(path: str, role: Role, private: bool, thing: Thing) -> bool:
 
 
 PATHS = {"post": POST_PATHS, "story": STORY_PATHS, "comment": COMMENT_PATHS}
+
+
+async def all_told(database: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """What was made has been handed to whom it is meant for."""
+    async with asyncio.timeout(20):
+        while await database.fetchval(WAITING):
+            pass
+
+
+async def before_news_of(wire: Wire, author: str) -> list[dict[str, Any]]:
+    """The events that come before the first news of somebody."""
+    events = [await wire.event()]
+    while (events[-1]["ev"], events[-1].get("author")) != ("feed.new", author):
+        events.append(await wire.event())
+    return events
+
+
+def told(events: list[dict[str, Any]], thing: Thing, id: str) -> bool:
+    if thing.kind == "post":
+        return id in [event["post"] for event in events if event["ev"] == "feed.new"]
+    added = (event for event in events if event["ev"] == "tray" and event["change"] == "add")
+    return id in [story["id"] for event in added for story in event["stories"]]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("private", [False, True])
+async def test_every_role_is_told_live_what_the_table_says_and_nothing_else(
+    installation: Installation, private: bool
+) -> None:
+    minted = installation.mint(1 + len(ROLES), f"live{private:d}")
+    wrong = []
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(installation.url))
+        database = await asyncpg.connect(str(load(installation.data / "tidings.toml", {}).postgres.url))
+        stack.push_async_callback(database.close)
+        herald, author, *others = (Caller(http, one) for one in minted)
+        roles: list[Role] = [role for role in ROLES if role != "self"]
+        viewers = dict(zip(roles, others, strict=True))
+        world = World(author, viewers, private)
+        await world.meet()
+        await world.close()
+        wires: dict[str, Wire] = {}
+        for caller in (herald, author, *others):
+            if caller is not herald:
+                await caller.must("PUT", f"/v1/users/{herald.user}/follow")
+            entering = session(installation.socket_url, caller.token, snapshot=False)
+            wires[caller.user], _ = await stack.enter_async_context(entering)
+        picture, after = await author.picture(wires[author.user]), await herald.picture(wires[herald.user])
+        made = {Thing("post", "published"): await author.post(picture, tags=[one.user for one in others])}
+        for friends, audience in ((False, "all"), (True, "close_friends")):
+            made[Thing("story", "published", friends)] = await author.story(picture, audience)
+        await all_told(database)
+        # Whatever was to be told of the author is on its way before what is told of somebody else.
+        await herald.post(after)
+        for role, viewer in viewers.items():
+            wire = wires[viewer.user]
+            events = await before_news_of(wire, herald.user)
+            seen = {thing: told(events, thing, shown["id"]) for thing, shown in made.items()}
+            meant = {thing: at_path("fed" if thing.kind == "post" else "tray", role, private, thing) for thing in made}
+            notified = {one["kind"] for one in (await wire.ok("notification.list"))["items"]}
+            tagged = expected(role, private, Thing("post", "published"))
+            if (seen, "tag" in notified) != (meant, tagged):
+                wrong.append((role, seen, notified))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("private", [False, True])

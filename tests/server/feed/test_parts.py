@@ -197,7 +197,7 @@ async def test_a_frame_goes_straight_to_sockets_that_take_it_and_through_their_a
     muting, stranger, gone = Line(4, BEN), Line(5, EVE), Line(6, ADA)
     sockets, ways, edges = Sockets(phone, full, away, muting, stranger), Ways(), Edges({int(ADA), int(BEN)}, {int(BEN)})
     nothing: Any = None
-    feed = Feed(nothing, None, url, ways, Quiet(), sockets, nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    feed = Feed(nothing, None, ways, Quiet(), sockets, nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
     telling = feed._telling
     telling._store = edges  # type: ignore[assignment]
     for line in (phone, full, away, muting, stranger, gone):

@@ -14,8 +14,8 @@ def login(client: Client, ada: Person) -> Login:
 
 
 @pytest.fixture
-def directory(client: Client, login: Login) -> Directory:
-    return Directory(f"http://{client.host}:{client.port}", login)
+def directory(login: Login) -> Directory:
+    return Directory(login)
 
 
 async def test_people_are_found_by_name_and_by_id(directory: Directory, bob: Person) -> None:
@@ -59,7 +59,7 @@ async def test_a_refusal_that_says_nothing_of_people_is_an_os_error(stack: Stack
     async with stack.served() as client:
         ada = await sign_up(client)
         url = f"http://{client.host}:{client.port}"
-        directory = Directory(url, Login(url, Tokens(ada.user, ada.token, ada.refresh_token, LIFE_S)))
+        directory = Directory(Login(url, Tokens(ada.user, ada.token, ada.refresh_token, LIFE_S)))
         assert await directory.user("ada") == ada.user
         with pytest.raises(OSError, match="answers 429"):
             await directory.user("ada")

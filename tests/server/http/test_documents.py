@@ -14,10 +14,16 @@ from protocol import errors, events, requests
 from protocol.asyncapi import asyncapi
 from protocol.errors import Close
 from protocol.examples import ANSWERS, EVENTS, EXAMPLES, REQUESTS
+from protocol.octets import OCTET_PATHS
 from protocol.openapi import openapi
+from protocol.problems import STATUS
 from protocol.routes import ROUTES
 from protocol.schemas import reference, schemas_of
 from server.documents import ASYNCAPI, OPENAPI, write_documents
+from server.http import make_app, tus
+from server.uploads import refusals
+from server.uploads.refusals import Refused
+from tests.server.http.stack import Stack
 
 OPEN = msgspec.json.decode(OPENAPI)
 ASYNC = msgspec.json.decode(ASYNCAPI)
@@ -76,8 +82,30 @@ def test_the_http_document_has_every_route_and_no_other() -> None:
         for path, operations in OPEN["paths"].items()
         for method, operation in operations.items()
     }
-    assert written == {(route.method, route.path, route.name) for route in ROUTES}
-    assert len({name for _, _, name in written}) == len(ROUTES)
+    of_bytes = {one for one in written if one[1] in OCTET_PATHS}
+    assert written - of_bytes == {(route.method, route.path, route.name) for route in ROUTES}
+    assert len({name for _, _, name in written}) == len(ROUTES) + len(of_bytes)
+
+
+def test_the_http_document_has_what_is_served_of_uploads_and_pictures() -> None:
+    app = make_app(Stack().services)
+    served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
+    described = {(method.upper(), path) for path in OCTET_PATHS for method in OPEN["paths"][path]}
+    known = {(route.method, route.path) for route in ROUTES} | {("HEAD", route.path) for route in ROUTES}
+    # A picture's HEAD goes without saying, as that of each GET, and so does tus' POST in place of other methods.
+    implied = {("HEAD", "/v1/media/{id}/{variant}"), ("POST", "/v1/uploads/{id}")}
+    assert served - known - implied == described
+
+
+def test_every_refusal_of_an_upload_is_described() -> None:
+    told = {
+        one.status or STATUS[one.refusal.code].value
+        for module in (refusals, tus)
+        for one in vars(module).values()
+        if isinstance(one, Refused)
+    }
+    described = {int(status) for one in OPEN["paths"]["/v1/uploads/{id}"].values() for status in one["responses"]}
+    assert told <= described
 
 
 def test_a_route_says_who_may_what_it_takes_and_what_it_answers() -> None:

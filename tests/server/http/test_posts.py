@@ -246,6 +246,14 @@ async def test_who_was_tagged_and_blocks_somebody_is_not_shown_to_them(
     assert (await ada.call("GET", f"/v1/posts/{made['id']}"))["tags"] == [bob.user]
 
 
+async def test_who_was_tagged_takes_it_off(ada: Person, bob: Person, pictures: Gallery) -> None:
+    made = await post(ada, pictures, tags=[bob.user])
+    assert (await bob.call("GET", f"/v1/posts/{made['id']}"))["tags"] == [bob.user]
+    for _ in range(2):
+        assert "tags" not in await bob.call("DELETE", f"/v1/posts/{made['id']}/tag")
+    await bob.call("DELETE", "/v1/posts/99/tag", status=404)
+
+
 async def test_posts_are_listed_in_pages_the_newest_first(ada: Person, bob: Person, pictures: Gallery) -> None:
     made = [(await post(ada, pictures, cid=f"cid {n}"))["id"] for n in range(3)]
     first = await bob.call("GET", f"/v1/users/{ada.user}/posts?limit=2")

@@ -8,8 +8,9 @@ import pytest
 
 from persistence.pool import open_pool
 from tests.s3_server import SeaweedFS, s3_server
-from tests.server.http.stack import Person, sign_up
+from tests.server.http.stack import Client, Person, sign_up
 from tests.server.uploads.rig import PIECE, Rig, Uploader, id_of, picture
+from tidings_client import Login, Tokens, Uploads
 
 pytestmark = pytest.mark.verify
 
@@ -59,6 +60,13 @@ async def test_a_picture_is_put_to_its_url_and_completed(rig: Rig, ada_as_person
     assert (media["bytes"], media["type"], media["state"]) == (len(content), "image/jpeg", "processing")
     assert rig.told[-1][1].state == "received"
     assert await rig.stored(made["upload"]) == content
+
+
+async def test_the_python_client_puts_a_picture(rig: Rig, client: Client, ada_as_person: Person) -> None:
+    content = picture(PIECE + 3)
+    tokens = Tokens(ada_as_person.user, ada_as_person.token, "", 900)
+    media = await Uploads(Login(f"http://{client.host}:{client.port}", tokens)).upload_direct(content)
+    assert await rig.stored(media) == content
 
 
 async def test_what_was_put_is_looked_at(rig: Rig, ada_as_person: Person) -> None:

@@ -63,6 +63,7 @@ from .graph import Graph, People, Person, Relation, Suggested
 from .notifications import NotificationList
 from .pictures import picture
 from .posts import Media, Post, PostPage, Posts
+from .profiles import MyProfile, Profile, Profiles
 from .session import Session
 from .settings import Settings
 from .store import Change, FileStore, MemoryStore, Store, Stored, Unsent
@@ -98,6 +99,7 @@ __all__ = [
     "MemberChanged",
     "MemoryStore",
     "Message",
+    "MyProfile",
     "Notification",
     "NotificationGone",
     "NotificationList",
@@ -117,6 +119,8 @@ __all__ = [
     "PostRemoved",
     "Posts",
     "Presence",
+    "Profile",
+    "Profiles",
     "ProtocolFault",
     "QueueFull",
     "Read",

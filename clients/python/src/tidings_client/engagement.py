@@ -89,6 +89,14 @@ class Engagement:
         """A page of who likes a post, the newest first."""
         return read_people(await self._login.call("GET", path("posts", post, "likes", limit=limit, before=before)))
 
+    async def comment_likers(self, comment: str, before: str | None = None, limit: int = 50) -> People:
+        """A page of who likes a comment, the newest first."""
+        return read_people(await self._page(f"comments/{quote(comment, safe='')}/likes", limit, before=before))
+
+    async def get_comment(self, comment: str) -> Comment:
+        """One comment, such as a notification names."""
+        return _comment(await self._login.call("GET", f"/v1/comments/{quote(comment, safe='')}"))
+
     async def saved(self, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what I saved, the latest saved first."""
         return read_posts(await self._login.call("GET", path("me", "saved", limit=limit, before=before)))

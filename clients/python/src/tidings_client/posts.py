@@ -105,6 +105,10 @@ class Posts:
         """Delete a post of mine, for everybody and at once."""
         await self._login.call("DELETE", path("posts", post))
 
+    async def untag(self, post: str) -> Post:
+        """Take the tag of me off a post, for good; the post without it."""
+        return read_post(await self._login.call("DELETE", f"{_path(post)}/tag"))
+
     async def of(self, user: str, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what somebody has posted."""
         return read_posts(await self._login.call("GET", path("users", user, "posts", limit=limit, before=before)))

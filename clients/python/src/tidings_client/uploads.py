@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from .accounts import Login
+from .client import new_cid
 from .errors import Malformed, Refused
-from .http_calls import problem_of
+from .http_calls import problem_of, put
+from .reading import text_of
 
 CHUNK: Final = 4 << 20
 """Bytes sent by one request, and so held in memory."""
@@ -66,6 +68,23 @@ class Uploads:
             if started is not None:
                 started(upload)
             return await self._send(upload, source, 0, length, progress)
+
+    async def upload_direct(self, file: Path | bytes | BinaryIO, *, cid: str | None = None) -> str:
+        """Bring in a picture by one PUT to the S3 where the server keeps them; the id, as from `upload`.
+
+        It cannot be resumed, but whatever raised OSError may be said again, by the same `cid`. Raises Refused
+        (`conflict_state`) too: the server keeps them elsewhere, or S3 refused the file.
+        """
+        with _opened(file) as source:
+            length = source.seek(0, os.SEEK_END)
+            said = await self._login.call("POST", f"{PATH}/direct", {"cid": cid or new_cid(), "bytes": length})
+            source.seek(0)
+            status, answer = await put(text_of(said, "url"), source, length)
+        if status >= 500:
+            raise ConnectionError(f"S3 answers {status}")
+        if status >= 300:
+            raise Refused("conflict_state", f"S3 answers {status}: {answer[:200]!r}")
+        return text_of(await self._login.call("POST", f"{PATH}/{text_of(said, 'upload')}/complete"), "media")
 
     async def resume(self, upload: str, file: Path | bytes | BinaryIO, *, progress: Progress | None = None) -> str:
         """Go on with the same file; the id, as from `upload`."""
