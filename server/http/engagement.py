@@ -34,12 +34,12 @@ async def _likers(services: Services, caller: Caller, call: Call) -> Answer:
 
 async def _comment_likers(services: Services, caller: Caller, call: Call) -> Answer:
     query: PeopleQuery = call.query
-    pool, before = services.engagement.pool, _given(query.before)
+    pool, before = services.contents.engagement.pool, or_none(query.before)
     return await lists.comment_likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_COMMENT
 
 
 async def _get_comment(services: Services, caller: Caller, call: Call) -> Answer:
-    return await comments.get(services.engagement.pool, caller.user, call.place.id) or NO_SUCH_COMMENT
+    return await comments.get(services.contents.engagement.pool, caller.user, call.place.id) or NO_SUCH_COMMENT
 
 
 async def _comments(services: Services, caller: Caller, call: Call) -> Answer:

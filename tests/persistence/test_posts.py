@@ -207,11 +207,11 @@ async def test_an_edit_of_what_is_archived_is_told_when_it_is_shown_again(pool: 
 async def test_who_takes_their_tag_off_a_post_is_told_of_it_no_more_and_stays_untagged(pool: Pool) -> None:
     await put(pool, "8")
     id = await made(pool, new("8", tags=[BEN]))
-    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [(BEN,)]
+    assert [post.tags for post in await seen(pool, ADA, id)] == [(BEN,)]
     await untag(pool, ADA, id)
     await untag(pool, BEN, id)
     await untag(pool, BEN, id)
-    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [()]
+    assert [post.tags for post in await seen(pool, ADA, id)] == [UNSET]
     for archived in (True, False):
         assert await change(pool, ADA, id, PostPatch(archived=archived)) == "done"
     assert [(one.kind, one.recipient, one.undone) for one in await told(pool)] == [
@@ -225,7 +225,7 @@ async def test_a_tag_is_taken_off_only_by_who_may_see_the_post(pool: Pool) -> No
     id = await made(pool, new("8", tags=[BEN]))
     assert await change(pool, ADA, id, PostPatch(archived=True)) == "done"
     await untag(pool, BEN, id)
-    assert [post.tags for post in await read_posts(pool, ADA, [id])] == [(BEN,)]
+    assert [post.tags for post in await seen(pool, ADA, id)] == [(BEN,)]
 
 
 async def test_what_is_left_of_a_deleted_post_is_cleared_away_in_parts(pool: Pool) -> None:

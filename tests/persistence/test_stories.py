@@ -10,7 +10,8 @@ from persistence.pool import open_pool, transaction
 from persistence.stories.clearing import clear
 from persistence.stories.statements import CREATE, LIVE
 from protocol.errors import Refusal
-from protocol.graph import PeopleQuery
+from protocol.events import TrayChanged
+from protocol.graph import PeopleQuery, Relation, State
 from protocol.ids import Millis, UserId, shard_of
 from protocol.replies import Done
 from protocol.requests import SeeStory
@@ -19,8 +20,10 @@ from protocol.trays import StoryId
 from server.stories import telling
 from server.stories.answering import NO_SUCH_STORY
 from server.stories.ending import Ending
+from server.stories.relating import Relating
 from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
+from tests.until import until
 
 
 @pytest.fixture
@@ -346,6 +349,54 @@ async def test_of_what_happened_long_ago_close_friends_are_notified_and_nobody_i
     await ground.pool.execute("update story set deleted_at = now() - interval '61 seconds' where id = $1", int(friends))
     await ground.hear()
     assert (ground.heard, len(ground.added)) == ([], 4)
+
+
+async def test_of_an_author_whom_very_many_follow_close_friends_alone_are_told_live(ground: StoryGround) -> None:
+    ada, bob, eve = [await ground.person() for _ in range(3)]
+    for follower in (bob, eve):
+        await ground.follow(follower, ada)
+    await ground.relate(ada, "close_friend", eve)
+    ground.telling = telling.Telling(ground.moving, ground._deliver, ground._add, lambda: None, most=1)
+    everybody, friends = await ground.post(ada), await ground.post(ada, "close_friends")
+    await ground.hear()
+    assert ground.heard == [({ada}, "add", everybody), ({ada}, "add", friends), ({eve}, "add", friends)]
+
+
+async def test_of_a_beginning_that_is_heard_of_after_the_end_nobody_is_told(ground: StoryGround) -> None:
+    ada, eve = await ground.person(), await ground.person()
+    await ground.follow(eve, ada)
+    await ground.relate(ada, "close_friend", eve)
+    story = await ground.post(ada, "close_friends")
+    await ground.pool.execute("update story set expires_at = now() where id = $1", int(story))
+    await ground.hear()
+    assert (ground.heard, ground.added) == ([], [])
+
+
+async def test_whoever_neither_gains_nor_loses_a_story_by_a_deed_is_told_nothing_of_it(ground: StoryGround) -> None:
+    def stood(state: State, reverse: State) -> Relation:
+        return Relation(UserId("1"), state, reverse, blocked=False, muted=False, restricted=False, close_friend=False)
+
+    ada, bob, eve, muted = [await ground.person() for _ in range(4)]
+    await ground.follow(ada, muted)
+    await ground.relate(ada, "mute", muted)
+    for author in (ada, muted):
+        await ground.post(author)
+    await ground.post(bob, "close_friends")
+    relating = Relating(ground.store, ground.moving, lambda user, event: ground.told.append((frozenset([user]), event)))
+    relating.related("unfollow", ada, eve, stood("following", "following"))
+    relating.related("follow", ada, muted, None)
+    relating.related("unfriend", bob, ada, stood("none", "following"))
+    relating.related("remove", ada, bob, stood("following", "none"))
+    relating.related("unfollow", ada, bob, stood("none", "following"))
+    relating.related("block", ada, bob, stood("following", "following"))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(relating.run())
+        await until(lambda: len(ground.told) >= 2)
+        running.cancel()
+    assert ground.told == [
+        (frozenset([ada]), TrayChanged("remove", bob, ())),
+        (frozenset([bob]), TrayChanged("remove", ada, ())),
+    ]
 
 
 async def test_of_very_many_stories_at_once_is_told_live_what_there_is_time_for(

@@ -162,6 +162,8 @@ async def test_above_the_threshold_no_list_is_written_and_one_item_is_told(
     assert ([event.post for event in told.celebrities], told.users) == ([post], [])
     assert (await redis.dbsize(), fan_out.written) == (0, 0)
     assert await store.count(author, 100) == (THRESHOLD + 1, True)
+    await publish(fan_out, store, author, post)
+    assert [event.post for event in told.celebrities] == [post]
 
 
 async def test_who_was_a_celebrity_stays_one_until_a_tenth_of_the_threshold_is_gone(

@@ -67,6 +67,7 @@ async def test_a_post_is_told_to_followers_and_is_on_their_page_over_the_socket_
         found = await asyncio.to_thread(over_http, installation, fan, f"/v1/feed?mode={mode}&limit=5")
         assert [item["id"] for item in found["items"]] == [post]
     assert (await deaf.ok("feed.page"))["items"] == []
+    assert await heard(deaf) == []
     assert (await listening.err("feed.page", before="nonsense"))["code"] == "bad_request"
 
 

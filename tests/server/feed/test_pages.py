@@ -9,8 +9,9 @@ import pytest
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from persistence.feed.lists import FeedLists
-from persistence.feed.places import NEWEST
+from persistence.faults import UnavailableError
+from persistence.feed.lists import MOST, FeedLists
+from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import Features, FeedStore
 from persistence.pool import Pool, fetch, open_pool
 from persistence.posts.reading import PostReader
@@ -18,13 +19,16 @@ from protocol.errors import Refusal
 from protocol.ids import UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
+from server.feed import candidates as candidates_module
 from server.feed import celebrities
+from server.feed import pages as pages_module
 from server.feed.candidates import Candidates
 from server.feed.celebrities import CelebrityPosts
 from server.feed.pages import PAUSE_S, Pages
 from server.feed.ranking import Candidate
 from tests.server.feed.conftest import Clock, serving, url
 from tests.server.feed.stage import START, People, place
+from tests.until import until
 
 
 async def page(pages: Pages, user: UserId, **fields: object) -> Posts:
@@ -209,6 +213,76 @@ async def test_the_newest_of_a_celebrity_is_there_within_a_second(
     new = await people.post(star)
     clock.now += 1
     assert await ids(pages, me) == [new]
+
+
+async def test_a_page_is_cut_where_it_would_be_too_large_for_a_frame(
+    pages: Pages, people: People, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = await people.person()
+    made = await people.posts(me, 6, START, "x" * 1_000)
+    monkeypatch.setattr(pages_module, "PAGE_BYTES", 3_000)
+    first = await page(pages, me, mode=mode, limit=5)
+    assert len(first.items) == 2
+    assert sorted(await walk(pages, me, mode=mode, limit=5)) == made
+    monkeypatch.setattr(pages_module, "PAGE_BYTES", 1)
+    assert sorted(await walk(pages, me, mode=mode, limit=5)) == made
+
+
+async def test_after_more_rises_than_are_looked_at_a_list_is_rebuilt(
+    candidates: Candidates, store: FeedStore, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me, star, other = await people.people(3)
+    await people.follow(me, star, other)
+    await candidates.before(me, NEWEST, 10)
+    await store.judge(star, True)
+    await candidates.before(me, NEWEST, 10)
+    assert candidates.rebuilt == 1
+    monkeypatch.setattr(candidates_module, "CHANGES", 1)
+    await store.judge(other, True)
+    await candidates.before(me, NEWEST, 10)
+    assert candidates.rebuilt == 2
+
+
+async def test_for_whom_there_is_no_turn_to_rebuild_is_refused_for_now(
+    candidates: Candidates, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates_module, "TURN_WITHIN_S", 0.01)
+    me = await people.person()
+    for _ in range(candidates_module.REBUILDS):
+        await candidates._turns.acquire()
+    with pytest.raises(UnavailableError, match="too many feeds"):
+        await candidates.before(me, NEWEST, 10)
+    candidates._turns.release()
+    assert (await candidates.before(me, NEWEST, 10)).whole
+
+
+class Gated(FeedStore):
+    """A rebuilding that has read whom its user follows waits."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+
+    async def candidates(self, authors: Sequence[int], before: Place = NEWEST, count: int = MOST) -> list[Place]:
+        self.reached.set()
+        await self.open.wait()
+        return await super().candidates(authors, before, count)
+
+
+async def test_who_has_followed_somebody_while_their_list_is_rebuilt_is_not_content_with_it(
+    people: People, lists: FeedLists, pool: Pool, clock: Clock
+) -> None:
+    me, friend = await people.people(2)
+    post, store = await people.post(friend), Gated(pool)
+    candidates = Candidates(store, lists, clock)
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(candidates.before(me, NEWEST, 10))
+        await store.reached.wait()
+        await people.follow(me, friend)
+        second = group.create_task(candidates.before(me, NEWEST, 10))
+        await until(lambda: bool(getattr(candidates._flying[me], "_callbacks", None)))
+        store.open.set()
+    assert ([one.post for one in first.result().places], [one.post for one in second.result().places]) == ([], [post])
 
 
 async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_it(

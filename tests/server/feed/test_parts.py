@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
+import pytest
+
 from actors.effects import Address, user_address
 from actors.user import User
 from actors.user_commands import Delivered, Filled, PostGone, Related
@@ -12,6 +14,7 @@ from protocol.codec import Encoded
 from protocol.events import FeedNew, PostRemoved, Preview
 from protocol.ids import Millis, UserId
 from protocol.posts import PostId
+from server.feed import interests as module
 from server.feed.feed import Feed
 from server.feed.interests import KEPT_S, Interests
 from server.feed.merging import Source, merged
@@ -115,6 +118,21 @@ def test_what_is_old_is_forgotten_and_while_it_is_asked_about_nobody_who_follows
     interests.learned(STAR, audience)
     assert interests.pairs == 0
     assert set(interests.audience(STAR).connections) == {1, 2}
+
+
+def test_beyond_so_many_pairs_the_author_who_was_known_for_longest_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PAIRS", 2)
+    interests = Interests(Clock())
+    for user in (ADA, BEN):
+        interests.appear(user)
+    for star in (STAR, EVE):
+        audience = interests.audience(star)
+        interests.learn(star, audience.users, [ADA, BEN] if star == STAR else [ADA])
+        interests.learned(star, audience)
+    assert interests.pairs == 1
+    assert (interests.audience(EVE).users, set(interests.audience(STAR).users)) == ([ADA], {ADA, BEN})
 
 
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:

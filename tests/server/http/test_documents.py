@@ -22,7 +22,7 @@ from protocol.schemas import reference, schemas_of
 from server.documents import ASYNCAPI, OPENAPI, write_documents
 from server.http import make_app, tus
 from server.uploads import refusals
-from server.uploads.refusals import Refused
+from server.uploads.refusals import UploadRefusal
 from tests.server.http.stack import Stack
 
 OPEN = msgspec.json.decode(OPENAPI)
@@ -102,7 +102,7 @@ def test_every_refusal_of_an_upload_is_described() -> None:
         one.status or STATUS[one.refusal.code].value
         for module in (refusals, tus)
         for one in vars(module).values()
-        if isinstance(one, Refused)
+        if isinstance(one, UploadRefusal)
     }
     described = {int(status) for one in OPEN["paths"]["/v1/uploads/{id}"].values() for status in one["responses"]}
     assert told <= described

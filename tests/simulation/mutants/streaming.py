@@ -84,8 +84,8 @@ def devices_numbered_apart(patch: pytest.MonkeyPatch) -> None:
     """An event reaches only the first device of a user that takes it."""
     deliver = User._deliver
 
-    def mutated(self: User, encoded: Encoded, now: Millis) -> list[Effect]:
-        effects = deliver(self, encoded, now)
+    def mutated(self: User, encoded: Encoded, only: int, now: Millis) -> list[Effect]:
+        effects = deliver(self, encoded, only, now)
         return [
             Deliver(effect.audience[:1], effect.body) if isinstance(effect, Deliver) else effect for effect in effects
         ]

@@ -91,11 +91,13 @@ class Engagement:
 
     async def comment_likers(self, comment: str, before: str | None = None, limit: int = 50) -> People:
         """A page of who likes a comment, the newest first."""
-        return read_people(await self._page(f"comments/{quote(comment, safe='')}/likes", limit, before=before))
+        return read_people(
+            await self._login.call("GET", path("comments", comment, "likes", limit=limit, before=before))
+        )
 
     async def get_comment(self, comment: str) -> Comment:
         """One comment, such as a notification names."""
-        return _comment(await self._login.call("GET", f"/v1/comments/{quote(comment, safe='')}"))
+        return _comment(await self._login.call("GET", path("comments", comment)))
 
     async def saved(self, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what I saved, the latest saved first."""

@@ -60,7 +60,7 @@ async def put(url: str, file: BinaryIO, length: int) -> tuple[int, bytes]:
     """Give a file to an absolute URL, which needs no token: the status and the body of the answer. Raises OSError."""
     headers = {"Content-Length": str(length), "Content-Type": "application/octet-stream"}
     request = urllib.request.Request(url, file, headers, method="PUT")
-    status, _, answer = await asyncio.to_thread(_transferred, request)
+    status, _, answer = await asyncio.to_thread(_transferred, request, TRANSFER_S)
     return status, answer
 
 

@@ -107,7 +107,7 @@ class Posts:
 
     async def untag(self, post: str) -> Post:
         """Take the tag of me off a post, for good; the post without it."""
-        return read_post(await self._login.call("DELETE", f"{_path(post)}/tag"))
+        return read_post(await self._login.call("DELETE", path("posts", post, "tag")))
 
     async def of(self, user: str, before: str | None = None, limit: int = PAGE) -> PostPage:
         """A page of what somebody has posted."""
