@@ -253,14 +253,14 @@ async def test_for_whom_there_is_no_turn_to_rebuild_is_refused_for_now(
     with pytest.raises(UnavailableError, match="too many feeds"):
         await candidates.before(me, NEWEST, 10)
     candidates._turns.release()
-    assert (await candidates.before(me, NEWEST, 10)).whole
+    assert (await candidates.before(me, NEWEST, 10)).source.whole
 
 
 class Gated(FeedStore):
     """A rebuilding that has read whom its user follows waits."""
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+        super().__init__(pool, PostReader(pool, url))
         self.reached, self.open = asyncio.Event(), asyncio.Event()
 
     async def candidates(self, authors: Sequence[int], before: Place = NEWEST, count: int = MOST) -> list[Place]:
@@ -282,7 +282,8 @@ async def test_who_has_followed_somebody_while_their_list_is_rebuilt_is_not_cont
         second = group.create_task(candidates.before(me, NEWEST, 10))
         await until(lambda: bool(getattr(candidates._flying[me], "_callbacks", None)))
         store.open.set()
-    assert ([one.post for one in first.result().places], [one.post for one in second.result().places]) == ([], [post])
+    found = [[place.post for place in task.result().source.places] for task in (first, second)]
+    assert found == [[], [post]]
 
 
 async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_it(

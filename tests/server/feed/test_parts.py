@@ -125,14 +125,14 @@ def test_beyond_so_many_pairs_the_author_who_was_known_for_longest_is_forgotten(
 ) -> None:
     monkeypatch.setattr(module, "PAIRS", 2)
     interests = Interests(Clock())
-    for user in (ADA, BEN):
-        interests.appear(user)
+    for connection in (1, 2):
+        interests.appear(connection)
     for star in (STAR, EVE):
         audience = interests.audience(star)
-        interests.learn(star, audience.users, [ADA, BEN] if star == STAR else [ADA])
+        interests.learn(star, audience.connections, [] if star == STAR else [2])
         interests.learned(star, audience)
     assert interests.pairs == 1
-    assert (interests.audience(EVE).users, set(interests.audience(STAR).users)) == ([ADA], {ADA, BEN})
+    assert (interests.audience(EVE).connections, set(interests.audience(STAR).connections)) == ([1], {1, 2})
 
 
 def test_who_was_not_asked_about_as_the_database_was_away_is_asked_about_with_the_next_post() -> None:
