@@ -69,8 +69,9 @@ class Writer:
                     self._unsaid[unit.id].remove(known.cid)
 
 
-async def test_two_committers_on_the_same_conversations_leave_no_gap_and_no_repeat(database: str) -> None:
-    async with open_pool(database, 1) as one, open_pool(database, 1) as two:
+async def test_two_committers_on_the_same_conversations_leave_no_gap_and_no_repeat(durable_database: str) -> None:
+    """A commit that waits for the disk holds its conversations so long that the other one meets them held."""
+    async with open_pool(durable_database, 1) as one, open_pool(durable_database, 1) as two:
         stores = [PostgresConversations(pool) for pool in (one, two)]
         heads = {}
         for n in range(CONVERSATIONS):
@@ -82,7 +83,7 @@ async def test_two_committers_on_the_same_conversations_leave_no_gap_and_no_repe
                 group.create_task(writer.say_everything())
     outcomes = writers[0].outcomes + writers[1].outcomes
     assert outcomes.keys() == {"committed", "lost", "known", "skipped"}
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(durable_database)
     rows = await connection.fetch(
         """select k.last_c, count(*) as events, max(e.c) as highest, count(distinct e.cid) as cids
         from conversation k join event e on e.conversation = k.id group by k.id"""
