@@ -141,8 +141,8 @@ from (
 join post p on p.id = $1
 order by f.at, f.follower"""
 
-# Those of these users who follow the author, those who are not to be told, and whether the post is there: as three walks
-# along sets, since a look for each user costs twenty times as much. Who follows is known of a post that is gone too.
+# Those of these users who follow the author, those who are not to be told, and whether the post is there: three walks
+# along sets, as a look for each user costs twenty times as much. Who follows is known of a post that is gone too.
 AUDIENCE = f"""
 select
   array(select f.follower from (
