@@ -18,6 +18,7 @@ from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
 from protocol.events import FeedNew
 from protocol.ids import UserId
+from protocol.posts import PostId
 from server.feed.interests import Interests
 from server.outage import Outage
 
@@ -65,6 +66,8 @@ class Telling:
         self._ways = ways
         self._now = now
         self._handing = asyncio.Lock()
+        # The post that is being told, as long as it is there.
+        self._post = ""
         self._waiting: asyncio.Queue[Encoded] = asyncio.Queue(WAITING)
         self._outage = Outage("posts of celebrities are not told live")
 
@@ -74,6 +77,11 @@ class Telling:
             self._waiting.put_nowait(encoded)
         except asyncio.QueueFull:
             self.let_go += 1
+
+    def withdrawn(self, post: PostId) -> None:
+        """Nobody sees it any more: whoever has not heard of it does not."""
+        if post == self._post:
+            self._post = ""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -95,6 +103,7 @@ class Telling:
         if self._ways.sheds():
             self.let_go += 1
             return
+        self._post = event.post
         audience = self.interests.audience(event.author)
         changed = await self._tell_all(encoded, event, audience.connections)
         self.interests.learned(event.author, audience)
@@ -126,6 +135,8 @@ class Telling:
             those = [one for one, user in zip(here, users, strict=True) if user in told]
             async with self._handing:
                 for start in range(0, len(those), SLICE):
+                    if self._post != event.post:
+                        break
                     some = those[start : start + SLICE]
                     if late := self.interests.changed(asked, [one.number for one in some]):
                         changed += late

@@ -167,7 +167,7 @@ class Ways:
         follows: Callable[[UserId], None],
         withdrawn: Callable[[PostId], None],
     ) -> None:
-        self._follows = follows
+        self._follows, self.gone = follows, withdrawn
 
 
 class Quiet:
@@ -258,6 +258,18 @@ async def test_who_unfollows_or_is_blocked_after_the_database_was_asked_is_not_t
     await feed._telling.tell(Encoded(FeedNew(STAR, "7", Millis(0), Preview(1, 1))))
     assert (len(ada.written), len(ben.written)) == (0, 1)
     assert edges.asked == [[int(ADA), int(BEN)]] * 2
+
+
+async def test_a_post_that_is_gone_after_the_database_was_asked_is_told_to_nobody_more_and_the_next_one_is() -> None:
+    ada, ways, edges = Line(1, ADA), Ways(), Edges({int(ADA)}, set())
+    nothing: Any = None
+    feed = Feed(nothing, None, ways, Quiet(), Sockets(ada), nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    feed._telling._store = edges  # type: ignore[assignment]
+    feed.entered(ada.number)
+    edges.meanwhile = lambda: ways.gone(PostId("7"))  # type: ignore[method-assign]
+    for post in "78":
+        await feed._telling.tell(Encoded(FeedNew(STAR, post, Millis(0), Preview(1, 1))))
+    assert [encoded.event.post for encoded in ada.written] == ["8"]
 
 
 def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each_other() -> None:
