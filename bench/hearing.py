@@ -100,14 +100,14 @@ def _listen(clients: dict[int, Client], stopped: int, kept: Callable[[Client], A
     for descriptor, client in clients.items():
         client.transport = Raw(descriptor)  # type: ignore[assignment]
         client.crowd.faults = faults
-        poll.register(descriptor, select.EPOLLIN | select.EPOLLET)
+        poll.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
     poll.register(stopped, select.EPOLLIN)
     came: list[tuple[int, float, bytes]] = []
     while True:
         ready = poll.poll(QUIET_S, AT_ONCE)
-        for descriptor, _ in ready:
+        for descriptor, events in ready:
             if descriptor != stopped:
-                came += _read(descriptor)
+                came += _read(descriptor, ended=bool(events & select.EPOLLRDHUP))
         if any(descriptor != stopped for descriptor, _ in ready):
             sleep(GATHER_S)
             continue
@@ -122,13 +122,13 @@ def _listen(clients: dict[int, Client], stopped: int, kept: Callable[[Client], A
             return Heard([kept(one) for one in clients.values()], faults.lines(), generator_cpu_seconds() - begun)
 
 
-def _read(descriptor: int) -> Iterator[tuple[int, float, bytes]]:
-    """All that is there: it is told only once that there is something."""
+def _read(descriptor: int, *, ended: bool) -> Iterator[tuple[int, float, bytes]]:
+    """All that is there, the end too: it is told only once that there is something."""
     while True:
         try:
             data = os.read(descriptor, READ)
         except BlockingIOError:
             return
         yield descriptor, monotonic(), data
-        if len(data) < READ:
+        if not data or (len(data) < READ and not ended):
             return

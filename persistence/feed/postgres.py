@@ -175,9 +175,9 @@ class FeedStore:
 
     async def audience(self, post: int, author: UserId, users: Sequence[int]) -> tuple[set[int], set[int]]:
         """Those of these users who follow the author, and those of them who are to be told of the post."""
-        rows = await fetch(self._pool, WITHIN_S, statements.AUDIENCE, post, users, int(author))
-        following = {user for row in rows for user in row[0]}
-        return following, following.difference(*(row[1] for row in rows))
+        [row] = await fetch(self._pool, WITHIN_S, statements.AUDIENCE, post, users, int(author))
+        following, apart, is_there = row
+        return set(following), set(following).difference(apart) if is_there else set()
 
 
 def marker_of(followed: Followed, version: int) -> Marker:

@@ -5,6 +5,7 @@ from: a page says which versions it knows, and what is the viewer's own, the tot
 are read every time. Of a page of 50 that is known a third of the processor time is saved, and two thirds of the bytes.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -93,7 +94,8 @@ class PostReader:
     def __init__(self, pool: Pool, url: Url) -> None:
         self._pool = pool
         self._url = url
-        self._kept: dict[int, Content] = {}
+        # A plain one looks for its first among all that were dropped since it grew: 5 µs for each post that gives way.
+        self._kept = OrderedDict[int, Content]()
 
     async def read(self, viewer: UserId, ids: Iterable[PostId]) -> list[Post]:
         """Those that `viewer` may see now, in the order asked for; the others are left out.
@@ -151,7 +153,7 @@ class PostReader:
         self._kept.pop(id, None)
         self._kept[id] = content
         if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._kept.popitem(last=False)
 
 
 def _content(

@@ -76,7 +76,7 @@ class Feed:
         self._telling = Telling(store, _Here(ways, sockets, load), now)
         self._withdrawing = Withdrawing(users, ways.tell)
         self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested, ways.withdrawn)
-        ways.tell_feed(self._telling.interested, self._changed, self._withdrawing.gone)
+        ways.tell_feed(self._telling.interested, self._changed, self._gone)
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node does."""
@@ -109,6 +109,11 @@ class Feed:
         if actor := self._user(user):
             self._telling.interests.change(actor.connections)
             self._ways.tell(user_address(user), Related())
+
+    def _gone(self, post: PostId) -> None:
+        """Nobody here is to hear any more that it is new."""
+        self._telling.withdrawn(post)
+        self._withdrawing.gone(post)
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""

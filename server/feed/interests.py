@@ -45,6 +45,17 @@ class Interests:
     def pairs(self) -> int:
         return sum(len(author.followers) for author in self._authors.values())
 
+    @property
+    def upto(self) -> int:
+        """The number of the last who appeared, or changed."""
+        return self._numbers
+
+    def changed(self, upto: int, connections: Collection[int]) -> list[int]:
+        """Those of these who have appeared or changed after that number."""
+        if upto == self._numbers:
+            return []
+        return [one for one in connections if self._appeared.get(one, 0) > upto]
+
     def appear(self, connection: int) -> None:
         """Somebody is here, or may follow somebody whom they did not."""
         self._numbers += 1

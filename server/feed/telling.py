@@ -18,6 +18,7 @@ from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
 from protocol.events import FeedNew
 from protocol.ids import UserId
+from protocol.posts import PostId
 from server.feed.interests import Interests
 from server.outage import Outage
 
@@ -65,6 +66,8 @@ class Telling:
         self._ways = ways
         self._now = now
         self._handing = asyncio.Lock()
+        # The post that is being told, as long as it is there.
+        self._post = ""
         self._waiting: asyncio.Queue[Encoded] = asyncio.Queue(WAITING)
         self._outage = Outage("posts of celebrities are not told live")
 
@@ -74,6 +77,11 @@ class Telling:
             self._waiting.put_nowait(encoded)
         except asyncio.QueueFull:
             self.let_go += 1
+
+    def withdrawn(self, post: PostId) -> None:
+        """Nobody sees it any more: whoever has not heard of it does not."""
+        if post == self._post:
+            self._post = ""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -95,20 +103,31 @@ class Telling:
         if self._ways.sheds():
             self.let_go += 1
             return
+        self._post = event.post
         audience = self.interests.audience(event.author)
-        all = audience.connections
+        changed = await self._tell_all(encoded, event, audience.connections)
+        self.interests.learned(event.author, audience)
+        if changed:
+            await self._tell_all(encoded, event, changed)
+
+    async def _tell_all(self, encoded: Encoded, event: FeedNew, all: list[int]) -> list[int]:
+        """Those who may follow others than before, or be something else to them, since they were asked about: they are
+        not told on what was found then."""
         chunks = iter([all[start : start + ASKED_AT_ONCE] for start in range(0, len(all), ASKED_AT_ONCE)])
+        changed = list[int]()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(ASKING):
-                    group.create_task(self._tell_some(encoded, event, chunks))
+                    group.create_task(self._tell_some(encoded, event, chunks, changed))
         except* UnavailableError as faults:
             raise faults.exceptions[0] from None
-        self.interests.learned(event.author, audience)
+        return changed
 
-    async def _tell_some(self, encoded: Encoded, event: FeedNew, chunks: Iterator[list[int]]) -> None:
+    async def _tell_some(
+        self, encoded: Encoded, event: FeedNew, chunks: Iterator[list[int]], changed: list[int]
+    ) -> None:
         for numbers in chunks:
-            here = [one for number in numbers if (one := self._ways.find(number))]
+            here, asked = [one for number in numbers if (one := self._ways.find(number))], self.interests.upto
             users = [int(one.user or 0) for one in here]
             following, told = await self._store.audience(int(event.post), event.author, users)
             strangers = [one.number for one, user in zip(here, users, strict=True) if user not in following]
@@ -116,7 +135,13 @@ class Telling:
             those = [one for one, user in zip(here, users, strict=True) if user in told]
             async with self._handing:
                 for start in range(0, len(those), SLICE):
-                    self._hand(those[start : start + SLICE], encoded)
+                    if self._post != event.post:
+                        break
+                    some = those[start : start + SLICE]
+                    if late := self.interests.changed(asked, [one.number for one in some]):
+                        changed += late
+                        some = [one for one in some if one.number not in late]
+                    self._hand(some, encoded)
                     await self._give_way()
 
     async def _give_way(self) -> None:
@@ -133,8 +158,9 @@ class Telling:
         """One frame to the sockets that take more; for others their users keep it until they do."""
         taking = [one for one in connections if one.takes_live]
         self._ways.write(taking, encoded)
-        self.told += len(connections)
+        self.told += len(taking)
         if len(taking) < len(connections):
             for one in connections:
                 if one.user and not one.background and not one.takes_live:
+                    self.told += 1
                     self._ways.tell(user_address(one.user), Delivered(encoded, one.number))

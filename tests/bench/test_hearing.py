@@ -87,3 +87,14 @@ async def test_every_client_has_every_message_with_the_moment_when_it_was_read()
 async def test_a_socket_that_ends_is_a_fault() -> None:
     told = await heard(2, lambda server: server.writers[0].write_eof())
     assert told.faults == ["connection ended by the server x 1: connection lost"]
+
+
+async def test_a_socket_that_ends_with_its_last_message_is_a_fault_too() -> None:
+    def say(server: Server) -> None:
+        server.tell("1")
+        for writer in server.writers:
+            writer.write_eof()
+
+    told = await heard(50, say)
+    assert [[post for post, _ in posts] for posts in told.kept] == [["1"]] * 50
+    assert told.faults == ["connection ended by the server x 50: connection lost"]

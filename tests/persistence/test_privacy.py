@@ -138,7 +138,7 @@ async def test_whoever_is_told_of_a_post_is_a_follower_who_may_see_it_for_every_
                 due = {viewer} if seen and role in FOLLOWING else set()
                 due |= {OTHER} if post.state == "published" else set()
                 wrong += [(role, private, post, told)] if told != due else []
-        assert await store.audience(7, UserId(str(AUTHOR)), [OTHER]) == (set(), set())
+        assert await store.audience(7, UserId(str(AUTHOR)), [OTHER]) == ({OTHER}, set())
     await connection.close()
     assert wrong == []
 

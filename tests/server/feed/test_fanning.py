@@ -122,6 +122,21 @@ async def test_of_a_post_that_is_gone_all_nodes_hear_and_no_follower(
     assert (told.withdrawn, told.users, told.celebrities) == ([post], [], [])
 
 
+async def test_of_a_post_that_is_gone_nobody_is_to_be_told_and_who_follows_its_author_is_known_all_the_same(
+    people: People, store: FeedStore
+) -> None:
+    """What was found out of followers goes for the next posts too, which they are to hear of."""
+    author, fan, muting, stranger = await people.people(4)
+    for one in (fan, muting):
+        await people.follow(one, author)
+    await people.relate(muting, "mute", author)
+    post, fans, here = await people.post(author), {int(fan), int(muting)}, [int(fan), int(muting), int(stranger)]
+    assert await store.audience(int(post), author, here) == (fans, {int(fan)})
+    for state in ("archived", "deleted"):
+        await people.set_state(post, state)
+        assert await store.audience(int(post), author, here) == (fans, set())
+
+
 async def test_a_repeat_changes_and_tells_nothing(
     fan_out: Fanning, people: People, store: FeedStore, lists: FeedLists, candidates: Candidates, told: Told
 ) -> None:

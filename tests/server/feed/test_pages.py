@@ -233,7 +233,7 @@ async def test_after_more_rises_than_are_looked_at_a_list_is_rebuilt(
 ) -> None:
     me, star, other = await people.people(3)
     await people.follow(me, star, other)
-    await candidates.before(me, NEWEST, 10)
+    await candidates.before(me, NEWEST, 10, await store.standing(me))
     await store.judge(star, True)
     await candidates.before(me, NEWEST, 10, await store.standing(me))
     assert candidates.rebuilt == 1

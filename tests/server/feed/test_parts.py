@@ -167,7 +167,7 @@ class Ways:
         follows: Callable[[UserId], None],
         withdrawn: Callable[[PostId], None],
     ) -> None:
-        self._follows = follows
+        self._follows, self.gone = follows, withdrawn
 
 
 class Quiet:
@@ -207,7 +207,12 @@ class Edges:
     async def audience(self, post: int, author: UserId, users: Sequence[int]) -> tuple[set[int], set[int]]:
         self.asked.append([*users])
         following = self.follow.intersection(users)
-        return following, following - self.mute
+        found = following, following - self.mute
+        self.meanwhile()
+        return found
+
+    def meanwhile(self) -> None:
+        """What happens after the database has answered."""
 
 
 async def test_a_frame_goes_straight_to_sockets_that_take_it_and_through_their_actor_to_those_that_do_not() -> None:
@@ -224,8 +229,47 @@ async def test_a_frame_goes_straight_to_sockets_that_take_it_and_through_their_a
     await telling.tell(new)
     assert [len(line.written) for line in (phone, full, away, muting, stranger, gone)] == [1, 0, 0, 0, 0, 0]
     assert ways.told == [(user_address(ADA), Delivered(new, only=2))]
+    assert telling.told == 2
     await telling.tell(new)
     assert [len(asked) for asked in edges.asked] == [5, 4]
+
+
+async def test_who_unfollows_or_is_blocked_after_the_database_was_asked_is_not_told_on_what_it_said_then() -> None:
+    """They are asked about once more: who has only followed somebody else is told."""
+    ada, ben, ways = Line(1, ADA), Line(2, BEN), Ways()
+    here, edges = (
+        {line.user: User(line.user, "e", devices.POLICY) for line in (ada, ben)},
+        Edges({int(ADA), int(BEN)}, set()),
+    )
+    for line in (ada, ben):
+        here[line.user].handle(devices.attach(line.number), devices.NOW)
+    nothing: Any = None
+    feed = Feed(nothing, None, ways, Quiet(), Sockets(ada, ben), here.get, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    feed._telling._store = edges  # type: ignore[assignment]
+    for line in (ada, ben):
+        feed.entered(line.number)
+
+    def related() -> None:
+        edges.follow.discard(int(ADA))
+        edges.meanwhile = lambda: None  # type: ignore[method-assign]
+        feed.related(ADA, BEN)
+
+    edges.meanwhile = related  # type: ignore[method-assign]
+    await feed._telling.tell(Encoded(FeedNew(STAR, "7", Millis(0), Preview(1, 1))))
+    assert (len(ada.written), len(ben.written)) == (0, 1)
+    assert edges.asked == [[int(ADA), int(BEN)]] * 2
+
+
+async def test_a_post_that_is_gone_after_the_database_was_asked_is_told_to_nobody_more_and_the_next_one_is() -> None:
+    ada, ways, edges = Line(1, ADA), Ways(), Edges({int(ADA)}, set())
+    nothing: Any = None
+    feed = Feed(nothing, None, ways, Quiet(), Sockets(ada), nothing, nothing, 1, lambda: Millis(0), Clock())  # type: ignore[arg-type]
+    feed._telling._store = edges  # type: ignore[assignment]
+    feed.entered(ada.number)
+    edges.meanwhile = lambda: ways.gone(PostId("7"))  # type: ignore[method-assign]
+    for post in "78":
+        await feed._telling.tell(Encoded(FeedNew(STAR, post, Millis(0), Preview(1, 1))))
+    assert [encoded.event.post for encoded in ada.written] == ["8"]
 
 
 def test_whoever_is_here_hears_that_they_and_somebody_are_something_else_to_each_other() -> None:
