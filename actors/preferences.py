@@ -14,6 +14,9 @@ OffsetAt = Callable[[str, Millis], int]
 DAY = 1_440
 MINUTE_MS = 60_000
 BY_DEFAULT: dict[Channel, bool] = {"push": True, "in_app": True, "email": False}
+TOLD_BEFORE_AS: dict[Kind, Kind] = {"comment_like": "like", "reply": "comment"}
+"""Kinds that came later, with those as which the same was told before. What is not set for one is as for the other: who
+said no to it then need not say it again, and a client that does not know the kind cannot."""
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -45,7 +48,8 @@ def decide(
     """
     if not is_wanted(preferences, kind, actor, target, relation):
         return Decision(False, False, False, now)
-    wants = {**BY_DEFAULT, **preferences.channels.get(kind, {})}
+    channels = preferences.channels
+    wants = {**BY_DEFAULT, **channels.get(TOLD_BEFORE_AS.get(kind, kind), {}), **channels.get(kind, {})}
     paused = now < preferences.pause_until
     until = now if preferences.quiet is UNSET else quiet_until(preferences.quiet, now, offset_at)
     return Decision(wants["in_app"], wants["push"] and not paused, wants["email"] and not paused, until)
@@ -80,7 +84,7 @@ def is_wanted(
     muted = preferences.muted
     if relation.hidden or actor in muted.people or target in muted.threads:
         return False
-    audience = preferences.audience.get(kind, "everyone")
+    audience = preferences.audience.get(kind) or preferences.audience.get(TOLD_BEFORE_AS.get(kind, kind), "everyone")
     return audience == "everyone" or (audience == "following" and relation.follows)
 
 

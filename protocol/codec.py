@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from protocol.errors import Refusal
+from protocol.patterns import in_words
 from protocol.requests import AnyRequest, read_later
 
 Name = Literal["msgpack", "json"]
@@ -81,14 +82,14 @@ class Codec:
         id, op = envelope.id, envelope.op
         named = isinstance(op, str)
         if named and op in _WITHOUT_ID:
-            return Unreadable(0, Refusal("bad_request", f"{op}: {fault}"[:_REASON]))
+            return Unreadable(0, Refusal("bad_request", f"{op}: {in_words(fault)}"[:_REASON]))
         if type(id) is not int or not 1 <= id <= 2**31:
             return Unreadable(0, Refusal("bad_request", "id: an integer from 1 to 2^31 is needed"))
         if not named:
             return Unreadable(id, Refusal("bad_request", "op: the name of an operation is needed"))
         if op not in _OPS:
             return Unreadable(id, Refusal("unknown_op", f"op: there is no {op[:64]!r} here"))
-        return Unreadable(id, Refusal("bad_request", f"{op}: {fault}{self._place(message, fault)}"[:_REASON]))
+        return Unreadable(id, Refusal("bad_request", f"{op}: {in_words(fault)}{self._place(message, fault)}"[:_REASON]))
 
     def _place(self, message: bytes | bytearray | memoryview, fault: Exception) -> str:
         """The field that is at fault, where msgspec does not say it itself: bad UTF-8, a lone surrogate, NaN."""

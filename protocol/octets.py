@@ -91,7 +91,7 @@ OCTET_PATHS: dict[str, Any] = {
             "Announce an upload, and bring its first bytes if there is a body; the id in Location is the media's",
             201,
             _told("Location", "Upload-Offset", "Upload-Expires"),
-            *_WRITTEN,
+            *(status for status in _WRITTEN if status != 408),
             parameters=[
                 _header("Upload-Length", "how many bytes will come", True, pattern="^[0-9]{1,15}$"),
                 _header("Upload-Metadata", "kept, and told by HEAD", maxLength=4_096),

@@ -8,7 +8,7 @@ from protocol.ids import LoginId, Millis, UserId
 from protocol.requests import Device
 
 # ASCII, so that one name has one spelling but for its case.
-USERNAME_RULE = "1 to 30 letters, digits, periods and underscores"
+USERNAME_RULE = "1 to 30 letters from a to z, digits, periods and underscores"
 Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._]{1,30}$(?!\n)", description=USERNAME_RULE)]
 Password = Annotated[
     str,

@@ -1,6 +1,7 @@
 // The photos that somebody chose, in order: shown at once, uploaded one after the other while one writes.
 
 import { h, icon } from "./dom.js";
+import { sendAgain } from "./rules.js";
 import { upload } from "./uploads.js";
 import { inWords } from "./words.js";
 
@@ -66,7 +67,7 @@ export class Photos {
       if (signal.aborted) return;
       Object.assign(photo, { failed: true });
       photo.words.textContent = inWords(fault);
-      photo.again.hidden = fault.code !== "unreached";
+      photo.again.hidden = !sendAgain(fault.code, 0);
     }
     photo.bar.hidden = true;
     this.changed();

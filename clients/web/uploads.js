@@ -52,6 +52,8 @@ async function ask(api, method, path, headers = {}, body = undefined) {
     const response = await reach(path, { method, headers: { ...VERSION, ...authorization, ...headers }, body });
     if (response.ok) return response;
     const fault = refusalOf(response, await response.json().catch(() => ({})));
+    // It came too slowly: what came counts.
+    if (response.status === 408) fault.code = "unavailable";
     if (fault.code !== "unauthenticated" || !again) throw fault;
     await api.refresh();
   }

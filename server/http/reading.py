@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from protocol.errors import Refusal
+from protocol.patterns import in_words
 from protocol.requests import read_later
 from protocol.route import Route
 
@@ -76,5 +77,5 @@ def _convert(values: dict[str, str], type: type[Struct], part: str) -> Any:
 def _refusal(part: str, fault: Exception) -> Refusal:
     # The decoder's own words name the field and never quote its value; those of Python's errors may.
     if isinstance(fault, msgspec.MsgspecError):
-        return Refusal("bad_request", f"{part}: {fault}"[:DETAIL_CHARACTERS])
+        return Refusal("bad_request", f"{part}: {in_words(fault)}"[:DETAIL_CHARACTERS])
     return Refusal("bad_request", f"{part}: not JSON that can be read")

@@ -138,6 +138,9 @@ class Tus:
             return upload
         if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
             return upload
+        if written is SLOW:
+            # What came counts.
+            return await self._uploads.look(upload.id, user)
         return written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.notifier import Note, Notifier, Outcome
-from actors.preferences import OffsetAt
+from actors.preferences import TOLD_BEFORE_AS, OffsetAt
 from persistence.notifications.contract import NotificationStore, Touched
 from persistence.outbox.contract import Event
 from protocol.activity import Activity
@@ -31,7 +32,7 @@ class Folding:
     async def __call__(self, events: Sequence[Event]) -> None:
         """Raises `UnavailableError` when nothing of it was stored, or ValueError when one of them is no activity."""
         read = [(event.id, _read(event.body)) for event in sorted(events, key=lambda event: event.id)]
-        mine = [(id, done) for id, done in read if done.actor != done.recipient]
+        mine = [(id, deed) for id, done in read if done.actor != done.recipient for deed in _meant(done)]
         if not mine:
             return
         batch = _Batch(mine, self._offset_at)
@@ -69,6 +70,12 @@ class _Batch:
             [id for one in changes for id in one.gone],
             [noted for one in changes for noted in one.noted],
         )
+
+
+def _meant(done: Activity) -> list[Activity]:
+    """What is taken back may have been told by an older release, as another kind."""
+    before = TOLD_BEFORE_AS.get(done.kind) if done.undone else None
+    return [done, replace(done, kind=before)] if before else [done]
 
 
 def _touched(changes: Sequence[Changes], users: Collection[UserId]) -> dict[UserId, list[int]]:

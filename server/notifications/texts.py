@@ -196,6 +196,9 @@ def sentence(locale: str | None, kind: Kind, names: Sequence[str], actors: int, 
     words = language(locale)
     if kind == "system":
         return excerpt or words.plain
+    if kind not in words.one:
+        # A later release told it: it is not what keeps anybody from their list, or a window open.
+        return words.plain
     many = words.many.get(kind) if targets > 1 else None
     said = many.format(n=targets) if many else words.one[kind][actors > 1]
     text = f"{people(words, names, actors)} {said}"

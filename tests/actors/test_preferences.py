@@ -48,6 +48,19 @@ def test_who_has_set_nothing_is_pushed_and_shown_what_everyone_does_but_not_mail
     assert decide(DEFAULTS, "like", ADA, "post", Relation(), NOW, offset_at).not_before == NOW
 
 
+@pytest.mark.parametrize(("kind", "before"), [("comment_like", "like"), ("reply", "comment")])
+def test_what_was_told_as_another_kind_before_is_wanted_as_that_one_unless_it_is_named_itself(
+    kind: Kind, before: Kind
+) -> None:
+    unnamed = Preferences({before: {"push": False, "email": True}}, {before: "following"})
+    assert decided(unnamed, kind) == (False, False, False)
+    assert decided(unnamed, kind, Relation(follows=True)) == (True, False, True)
+    named = Preferences({**unnamed.channels, kind: {"push": True}}, {**unnamed.audience, kind: "everyone"})
+    assert decided(named, kind) == (True, True, True)
+    assert decided(named, before) == (False, False, False)
+    assert decided(Preferences({kind: {"push": False}}), before) == (True, True, False)
+
+
 @pytest.mark.parametrize(
     ("channels", "kind", "pushed"),
     [

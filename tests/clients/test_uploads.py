@@ -14,13 +14,15 @@ from tidings_client.uploads import TRIES
 
 
 class Server:
-    """Takes an upload; `faults` are what becomes of its next PATCH requests, and of every HEAD while it is `away`."""
+    """Takes an upload; `faults` are what becomes of its next PATCH requests, and of every HEAD while it is `away`. More
+    than `most` bytes break off."""
 
     def __init__(self) -> None:
         self.received = b""
         self.length = 0
         self.faults: list[int] = []
         self.away = False
+        self.most = 1 << 30
         self.asked: list[str] = []
         self.location = "/v1/uploads/7"
 
@@ -33,6 +35,8 @@ class Server:
         if self.away:
             return web.Response(status=503)
         if request.method == "PATCH":
+            if len(body) > self.most:
+                return web.json_response({"code": "bad_request", "detail": "it came too slowly"}, status=460)
             if self.faults and (status := self.faults.pop(0)):
                 return web.json_response({"code": "conflict_state", "detail": "no"}, status=status)
             assert request.headers["Upload-Offset"] == str(len(self.received))
@@ -65,11 +69,26 @@ async def test_after_trouble_it_goes_on_where_the_server_stands(server: Server, 
     assert server.asked.count("HEAD") == 6
 
 
+async def test_on_a_line_that_is_too_slow_for_large_chunks_smaller_ones_get_through(server: Server) -> None:
+    server.most = 20_000
+    async with served(server.handle) as login:
+        await Uploads(login, chunk=100_000, pause_s=0).upload(b"x" * 150_000)
+    assert server.received == b"x" * 150_000
+    assert server.asked.count("HEAD") == 3
+
+
 async def test_it_is_given_up_when_nothing_gets_through(server: Server, uploads: Uploads) -> None:
     server.away = True
     with pytest.raises(OSError, match="503"):
         await uploads.upload(b"x")
     assert server.asked.count("PATCH") == TRIES
+
+
+async def test_it_is_given_up_when_somebody_else_has_it_all_the_time(server: Server, uploads: Uploads) -> None:
+    server.most = 0
+    with pytest.raises(ConnectionError):
+        await uploads.upload(b"x")
+    assert server.asked.count("PATCH") == TRIES + 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 415])

@@ -340,3 +340,16 @@ async def test_sights_leave_out_what_is_gone_or_not_listed(
     assert ([sight.group.kind for sight in sights], locales) == (["like"], {me: None})
     assert (await ground.store.page(me, None, 20)).badge == 1
     assert await ground.store.open_windows() >= 2
+
+
+async def test_what_an_older_release_told_as_another_kind_is_taken_back_too(
+    ground: NotificationGround, desk: Desk, me: UserId, people: list[UserId]
+) -> None:
+    ada = people[0]
+    await desk.fold(event(deed(ada, me, "comment")), event(deed(ada, me, "post", "comment", name="answer")))
+    assert len((await ground.store.page(me, None, 20)).sights) == 2
+    await desk.fold(
+        event(deed(ada, me, "comment", "comment_like", undone=True)),
+        event(deed(ada, me, "post", "reply", name="answer", undone=True)),
+    )
+    assert not (await ground.store.page(me, None, 20)).sights

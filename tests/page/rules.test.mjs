@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Log, Stream, afterClose, sendAgain, totalOf } from "../../clients/web/rules.js";
 import { decode } from "../../clients/web/thumbhash.js";
+import { upload } from "../../clients/web/uploads.js";
 
 const half = () => 0.5;
 const event = (c) => ({ c, ev: "message", cid: `cid ${c}` });
@@ -100,4 +101,21 @@ test("a thumbhash becomes a small picture of its shape", () => {
   // Blue at the left, red at the right, as what it was made of; opaque.
   const [left, right] = [0, 31].map((x) => pixels.slice((11 * 32 + x) * 4, (11 * 32 + x) * 4 + 4));
   assert.ok(left[2] > left[0] && right[0] > left[0] && left[3] === 255);
+});
+
+test("an upload whose body came too slowly goes on from where it stands", async () => {
+  const had = { fetch: globalThis.fetch, location: globalThis.location };
+  const asked = [];
+  const answers = [
+    new Response(null, { status: 201, headers: { Location: "/v1/uploads/7" } }),
+    new Response(JSON.stringify({ code: "bad_request", detail: "the body came too slowly", retry_ms: 1 }), { status: 408 }),
+    new Response(null, { status: 200, headers: { "Upload-Offset": "4" } }),
+    new Response(null, { status: 204, headers: { "Upload-Offset": "9" } }),
+  ];
+  globalThis.location = { href: "https://tidings.example/" };
+  globalThis.fetch = async (path, { method, headers }) => { asked.push(`${method} ${headers["Upload-Offset"] ?? ""}`); return answers.shift(); };
+  try {
+    assert.equal(await upload({ token: async () => "token" }, Object.assign(new Blob(["123456789"]), { name: "x" }), () => undefined), "7");
+  } finally { Object.assign(globalThis, had); }
+  assert.deepEqual(asked, ["POST ", "PATCH 0", "HEAD ", "PATCH 4"]);
 });

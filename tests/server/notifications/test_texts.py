@@ -1,6 +1,6 @@
 """What notifications say, in each language."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -31,6 +31,11 @@ def test_people_are_named_and_the_others_counted(names: list[str], count: int, t
 def test_one_person_and_many_things_are_one_sentence() -> None:
     assert sentence("en", "like", [B], 1, 4) == "Bob liked 4 of your posts"
     assert sentence("de", "mention", [B], 1, 4) == "Bob hat dich 4-mal erwähnt"
+
+
+def test_what_a_later_release_told_is_said_without_what_it_is() -> None:
+    later: Any = "of a later release"
+    assert sentence("de", later, [A], 1, 4) == "Du hast eine neue Mitteilung"
 
 
 def test_verbs_agree_with_how_many_people_did_it() -> None:

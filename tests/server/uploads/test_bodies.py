@@ -11,13 +11,13 @@ LENGTH = 3_000
 
 @asynccontextmanager
 async def sending(
-    port: int, ada: Uploader, path: str, part: bytes, headers: Mapping[str, str]
+    port: int, ada: Uploader, path: str, part: bytes, headers: Mapping[str, str], method: str = "PATCH"
 ) -> AsyncIterator[asyncio.StreamReader]:
     """A connection that has sent so much of a body and then nothing more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = {**ada.headers, **headers, "Content-Type": BODY, "Upload-Offset": "0", "Content-Length": str(LENGTH)}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    writer.write(f"PATCH {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + part)
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + part)
     await writer.drain()
     try:
         yield reader
@@ -58,6 +58,16 @@ async def test_a_body_that_stalls_is_ended_and_what_came_counts(rig: Rig, ada: U
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Tus-Resumable: 1.0.0" in answer
     assert await ada.offset(path) == 700
+
+
+async def test_a_creation_whose_body_stalls_says_where_to_go_on(rig: Rig, ada: Uploader) -> None:
+    rig.grant(stall_ms=200)
+    part, announced = picture(LENGTH)[:700], {"Upload-Length": str(LENGTH)}
+    async with as_in_a_node(rig) as port, sending(port, ada, "/v1/uploads", part, announced, "POST") as reader:
+        answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert b"Location: http://x/v1/uploads/" in answer
+    assert b"Upload-Offset: 700\r\n" in answer
 
 
 async def test_there_are_so_many_places_and_so_many_of_one_person(rig: Rig, ada: Uploader, bob: Uploader) -> None:

@@ -20,7 +20,9 @@ from .http_calls import problem_of, put
 from .reading import text_of
 
 CHUNK: Final = 4 << 20
-"""Bytes sent by one request, and so held in memory."""
+"""Bytes sent by one request, and so held in memory. After each that did not get through it is half as many, since of
+one that broke off nothing counts: on a slow line to a node that is full a large one would never come to its end."""
+LEAST_CHUNK: Final = 16 << 10
 TRIES: Final = 8
 """How often in a row nothing may get through before it is given up."""
 PAUSE_S: Final = 0.25
@@ -120,7 +122,7 @@ class Uploads:
         return _offset_of(told)
 
     async def _send(self, upload: str, source: BinaryIO, offset: int, length: int, progress: Progress | None) -> str:
-        fruitless = 0
+        fruitless, size = 0, self._chunk
         while True:
             if progress is not None:
                 progress(offset, length)
@@ -128,25 +130,28 @@ class Uploads:
                 return upload
             before = offset
             try:
-                offset = await self._chunk_sent(upload, source, offset)
+                offset = await self._chunk_sent(upload, source, offset, size)
             except OSError:
                 if fruitless == TRIES:
                     raise
-            if offset > before:
-                fruitless = 0
-                continue
-            fruitless += 1
-            await asyncio.sleep(random.uniform(0.5, 1) * min(self._pause_s * 2 ** (fruitless - 1), LONGEST_PAUSE_S))
-            try:
-                offset = await self._offset(upload)
-            except OSError:
-                if fruitless == TRIES:
-                    raise
+            if offset == before:
+                fruitless += 1
+                if fruitless > TRIES:
+                    raise ConnectionError("nothing of it gets through")
+                size = max(size // 2, min(LEAST_CHUNK, self._chunk))
+                await asyncio.sleep(random.uniform(0.5, 1) * min(self._pause_s * 2 ** (fruitless - 1), LONGEST_PAUSE_S))
+                try:
+                    offset = await self._offset(upload)
+                except OSError:
+                    if fruitless == TRIES:
+                        raise
+            # Others, or a request whose answer was lost, may have brought something too.
+            fruitless = 0 if offset > before else fruitless
 
-    async def _chunk_sent(self, upload: str, source: BinaryIO, offset: int) -> int:
+    async def _chunk_sent(self, upload: str, source: BinaryIO, offset: int, size: int) -> int:
         """How far the upload is then; as far as before when it has to be asked."""
         source.seek(offset)
-        body = source.read(self._chunk)
+        body = source.read(size)
         digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode()
         headers = {
             **VERSION,
