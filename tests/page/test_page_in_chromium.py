@@ -252,6 +252,11 @@ async def test_a_feed_goes_on_where_a_whole_page_of_it_fits_on_the_screen(
         assert await gil.page.get_by_role("article").count() == 21
         # Elsewhere and back: the feed is where it was left.
         await gil.page.set_viewport_size({"width": 360, "height": 740})
+        names = [
+            await link.get_attribute("href")
+            for link in await gil.page.get_by_role("link", name="People", exact=True).all()
+        ]
+        assert names == ["#/people"]
         await gil.page.get_by_role("article").nth(15).scroll_into_view_if_needed()
         place = await gil.page.evaluate("scrollY")
         await gil.go("#/inbox")
