@@ -18,6 +18,7 @@ from protocol.engagement import CommentId, NewComment
 from protocol.ids import UserId
 from protocol.posts import PostId
 from tests.persistence.engaging import counted, people, post, relate, told
+from tests.persistence.locks import until_waiting
 
 FOLLOW = "insert into follow (follower, followee, requested) values ($1, $2, false)"
 ANSWERS = """
@@ -177,9 +178,7 @@ async def test_a_repeat_that_waits_while_its_thread_is_deleted_is_answered_with_
     async with slow.transaction():
         await slow.execute("select from comment where id = $1 for update", int(thread.comment.id))
         again = asyncio.create_task(make(pool, ben, id, answer))
-        async with asyncio.timeout(10):
-            while not await pool.fetchval("select exists (select from pg_locks where not granted)"):
-                pass
+        await until_waiting(pool)
         await slow.execute(
             """insert into comment (id, post, author, parent, cid, digest, text, told, mentioned)
             select $1::bigint + 1, post, $2, id, 'cid', $3, 'yes', '{}', '{}' from comment where id = $1""",
