@@ -10,6 +10,7 @@ from protocol.events import LiveEvent
 from protocol.ids import ConversationId, Millis
 
 Key = tuple[str, ...]
+"""By which a newer live event takes the place of an older one that waits (`LiveEvent.key`)."""
 
 MOST = 32
 GRACE_MS = 15_000
@@ -30,7 +31,7 @@ class Behind:
         # When the budget was passed or, later, the last slice was sent; None within the budget.
         self.stuck_since: Millis | None = None
         # Live events that wait for the socket, newest per key.
-        self.waiting: dict[object, Encoded] | None = None
+        self.waiting: dict[Key, Encoded] | None = None
 
     @property
     def held(self) -> int:
@@ -43,7 +44,7 @@ class Behind:
         if self.waiting and self.held * 4 > budget * 3:
             self.take_waiting()
 
-    def keep(self, key: object, encoded: Encoded, budget: int) -> None:
+    def keep(self, key: Key, encoded: Encoded, budget: int) -> None:
         """Hold a live event back in place of an older one of its key; past three quarters of `budget` drop both."""
         if self.waiting is None:
             self.waiting = {}
@@ -56,7 +57,7 @@ class Behind:
         waiting = self.waiting or {}
         self.waiting = {key: one for key, one in waiting.items() if not _is_sight(one.event)} or None
 
-    def forget(self, key: object) -> None:
+    def forget(self, key: Key) -> None:
         """Drop the live event of this key: it is not true any more."""
         if self.waiting:
             self.waiting.pop(key, None)
@@ -135,7 +136,7 @@ class Sessions(tuple[Session, ...]):
             if session.behind:
                 session.behind.forget_sights()
 
-    def forget(self, key: object) -> None:
+    def forget(self, key: Key) -> None:
         """Of what waits for sockets, keep nothing of this key."""
         for session in self:
             if session.behind:

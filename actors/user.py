@@ -331,7 +331,7 @@ class User:
             effects += self._shrink(self._policy.ring_bytes, now)
         return [Deliver(tuple(flowing), numbered), *effects] if flowing else effects
 
-    def _deliver_live(self, encoded: Encoded, key: object, sessions: Iterable[Session]) -> list[Effect]:
+    def _deliver_live(self, encoded: Encoded, key: Key, sessions: Iterable[Session]) -> list[Effect]:
         """To those in the foreground; where it has to wait it takes the place of an older one of its key."""
         flowing = []
         for session in sessions:

@@ -17,6 +17,7 @@ from persistence.media.postgres import PostgresMedia
 from persistence.objects.contract import Objects
 from persistence.objects.opening import open_objects
 from persistence.outbox.postgres import PostgresOutbox
+from persistence.pool import Pool
 from persistence.posts import clearing as posts
 from persistence.posts.reading import PostReader
 from persistence.stories.moving import PostgresMovingStories
@@ -68,44 +69,53 @@ class Content:
         monotonic: Callable[[], float],
     ) -> None:
         pool, router, load = pools.questions, cluster.router, gateway.load
-
-        def may_write() -> bool:
-            return cluster.membership.held
-
-        addresses = MediaAddresses(settings.tokens.secrets, clock)
-        media, likeness = PostgresMedia(pool, may_write), PostgresLikeness(pool)
-        objects, cold = _opened(settings.objects)
         self.hastened = asyncio.Event()
         hasten = self.hastened.set
-        progress = Progress(router.deliver, lambda: self._pipeline.wake())
-        may = BlockedPictures(likeness).may
-        processing = Processing(media, likeness, objects, cold, may, progress.tell, hasten)
-        confines = Confines(settings.media.memory_bytes)
-        self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
-        self.pictures = Pictures(addresses, media, objects)
-        self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
+        addresses = MediaAddresses(settings.tokens.secrets, clock)
+        self._make_pictures(settings, pool, cluster, addresses, monotonic)
+        self._make_clearings(settings, pool)
         reader = PostReader(pool, addresses.url)
         watching = Watching(pool, gateway.find, gateway.write, router.tell, lambda: load.sheds >= Sheds.PRESENCE)
         self.engagement = Engagement(pool, reader, watching)
         self.posting = Posting(pool, reader, hasten)
         self.sees = partial(seen_share, pool)
-        self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
-        self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
-        after_ms = 1_000 * settings.uploads.unused_s
-        self._unused = Clearing(partial(unused.clear, pool, after_ms), "pictures that nothing shows stay")
         lists = FeedLists(pools.redis) if pools.redis else None
         celebrated = settings.feed.fanout_followers
         store = FeedStore(pool, reader)
         self.feed = Feed(store, lists, router, load, gateway, user, users, celebrated, clock, monotonic)
-        moving, outbox = PostgresMovingStories(pool, may_write), PostgresOutbox(pools.outbox)
-        self.stories = Stories(
-            PostgresStories(pool), moving, outbox, addresses, router.deliver, open, hasten, celebrated
-        )
+        moving = PostgresMovingStories(pool, lambda: cluster.membership.held)
+        stories, outbox = PostgresStories(pool), PostgresOutbox(pools.outbox)
+        self.stories = Stories(stories, moving, outbox, addresses, router.deliver, open, hasten, celebrated)
         self.handlers: Mapping[str, tuple[str, Handler]] = {
             "feed": (POST, self.feed.fanning),
             "publishing": (MEDIA, Publishing(pool, hasten).settled),
             **self.stories.handlers,
         }
+
+    def _make_pictures(
+        self,
+        settings: Settings,
+        pool: Pool,
+        cluster: Cluster,
+        addresses: MediaAddresses,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """How files come in, what is made of them, and who is shown it."""
+        media, likeness = PostgresMedia(pool, lambda: cluster.membership.held), PostgresLikeness(pool)
+        objects, cold = _opened(settings.objects)
+        progress = Progress(cluster.router.deliver, lambda: self._pipeline.wake())
+        may = BlockedPictures(likeness).may
+        processing = Processing(media, likeness, objects, cold, may, progress.tell, self.hastened.set)
+        confines = Confines(settings.media.memory_bytes)
+        self._pipeline = Pipeline(media, processing, settings.media.workers, confines)
+        self.pictures = Pictures(addresses, media, objects)
+        self.uploads = Uploads(objects, PostgresUploads(pool), progress, settings.uploads, monotonic)
+
+    def _make_clearings(self, settings: Settings, pool: Pool) -> None:
+        self._posts = Clearing(partial(posts.clear, pool), "deleted posts are not cleared away")
+        self._comments = Clearing(partial(comments.clear, pool), "deleted comments are not cleared away")
+        after_ms = 1_000 * settings.uploads.unused_s
+        self._unused = Clearing(partial(unused.clear, pool, after_ms), "pictures that nothing shows stay")
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the node is a member."""

@@ -6,7 +6,7 @@ import asyncpg
 from msgspec import UNSET, Struct
 
 from persistence.engagement.statements import HELD, HIDE, MADE, MAKE, ONE
-from persistence.faults import UnavailableError
+from persistence.once import once
 from persistence.pool import Pool, fetch, transaction
 from protocol.engagement import MENTIONS, Comment, CommentId, NewComment
 from protocol.ids import Millis, UserId
@@ -17,7 +17,6 @@ from protocol.unset import or_unset
 WITHIN_S = 2.0
 AT_ONCE = 1_000
 """Answers that one transaction hides with their thread."""
-TRIES = 3
 
 Judged = Literal["deleted", "forbidden", "absent"]
 
@@ -37,17 +36,19 @@ async def make(pool: Pool, author: UserId, post: PostId, new: NewComment) -> Mad
     """
     parent = None if new.parent is UNSET else int(new.parent)
     names = mentioned(new.text, MENTIONS)
-    for _ in range(TRIES):
-        found = await fetch(
-            pool, WITHIN_S, MAKE, int(author), new.cid, int(post), parent, new.digest(post), new.text, names
-        )
+    arguments = int(author), new.cid, int(post), parent, new.digest(post), new.text, names
+
+    async def attempt() -> Made | Literal["absent"] | None:
+        found = await fetch(pool, WITHIN_S, MAKE, *arguments)
         if not found:
+            return "absent"
+        if found[0]["made"] is None:
             return None
-        # Neither found nor made: another request with this cid was under way. It is found now.
-        if found[0]["made"] is not None:
-            [row] = await fetch(pool, WITHIN_S, MADE, int(author), new.cid)
-            return Made(comment(row), row["digest"], again=found[0]["made"] is False)
-    raise UnavailableError("others were faster all the time")
+        [row] = await fetch(pool, WITHIN_S, MADE, int(author), new.cid)
+        return Made(comment(row), row["digest"], again=found[0]["made"] is False)
+
+    made = await once(attempt, str)
+    return made if isinstance(made, Made) else None
 
 
 async def get(pool: Pool, viewer: UserId, id: CommentId) -> Comment | None:

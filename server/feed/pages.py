@@ -29,6 +29,7 @@ from server.feed.candidates import Candidates
 from server.feed.merging import Source
 from server.feed.patience import Patience
 from server.feed.ranking import Candidate, Rank
+from server.refusals import NO_CURSOR
 
 WINDOW = 150
 """The newest candidates, which are ranked."""
@@ -40,8 +41,6 @@ ROUNDS = 8
 MORE = 2
 """Candidates that are read beyond those needed: mostly all are shown, now and then one is not."""
 PAGE_BYTES = 200 * 1024
-
-NO_CURSOR = Refusal("bad_request", "before: not a cursor of this feed")
 
 _RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-(.+)", re.ASCII)
 

@@ -18,6 +18,7 @@ from protocol.engagement import CommentId, NewComment
 from protocol.ids import UserId
 from protocol.posts import PostId
 from tests.persistence.engaging import counted, people, post, relate, told
+from tests.persistence.locks import until_waiting
 
 FOLLOW = "insert into follow (follower, followee, requested) values ($1, $2, false)"
 ANSWERS = """
@@ -164,6 +165,32 @@ async def test_an_answer_that_is_being_written_goes_with_the_thread_or_is_not_ma
     await slow.close()
     counts = await counted(pool, id)
     assert counts.comments == counts.remarks == 0
+
+
+async def test_a_repeat_that_waits_while_its_thread_is_deleted_is_answered_with_the_first(
+    pool: Pool, module_database: str
+) -> None:
+    ada, ben = await people(pool, 2)
+    id = await post(pool, ada)
+    thread = await say(pool, ada, id)
+    answer = NewComment("cid", "yes", thread.comment.id)
+    slow = await asyncpg.connect(module_database)
+    async with slow.transaction():
+        await slow.execute("select from comment where id = $1 for update", int(thread.comment.id))
+        again = asyncio.create_task(make(pool, ben, id, answer))
+        await until_waiting(pool)
+        await slow.execute(
+            """insert into comment (id, post, author, parent, cid, digest, text, told, mentioned)
+            select $1::bigint + 1, post, $2, id, 'cid', $3, 'yes', '{}', '{}' from comment where id = $1""",
+            int(thread.comment.id),
+            int(ben),
+            answer.digest(id),
+        )
+        await slow.execute(HIDE, int(thread.comment.id), 100)
+    await slow.close()
+    made = await again
+    assert made is not None
+    assert (made.again, made.digest) == (True, answer.digest(id))
 
 
 async def test_pages_follow_each_other_without_a_gap_or_a_repeat(pool: Pool) -> None:

@@ -25,6 +25,7 @@ from protocol.ids import UserId
 from protocol.media import MediaId
 from protocol.posting import NewPost, PostPatch
 from protocol.posts import Post, PostId, PostMoved
+from tests.persistence.locks import until_waiting
 from tests.pictures import brought
 
 ADA, BEN = UserId("1024"), UserId("2048")
@@ -65,13 +66,6 @@ async def seen(pool: Pool, viewer: UserId, post: PostId) -> list[Post]:
 async def told(pool: Pool) -> list[Activity]:
     rows = await pool.fetch("select body from outbox where topic = 'activity' order by id")
     return [msgspec.msgpack.decode(row[0], type=Activity) for row in rows]
-
-
-async def until_waiting(pool: Pool, count: int = 1) -> None:
-    """So many statements wait for a lock: the barrier of these tests."""
-    async with asyncio.timeout(10):
-        while await pool.fetchval("select count(*) from pg_locks where not granted") < count:
-            pass
 
 
 async def test_a_picture_that_becomes_ready_while_its_post_is_made_is_waited_for(database: str, pool: Pool) -> None:

@@ -21,6 +21,7 @@ from server.stories import telling
 from server.stories.answering import NO_SUCH_STORY
 from server.stories.ending import Ending
 from server.stories.relating import Relating
+from tests.persistence.locks import until_waiting
 from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
 from tests.until import until
@@ -103,9 +104,7 @@ async def test_whoever_is_first_neither_side_misses_the_other(ground: StoryGroun
         async with transaction(ground.pool, 5) as settling:
             await settling.execute("update media set state = 'ready' where id = $1", int(media))
             creating = asyncio.create_task(ground.posting.create(ada, new))
-            waiting = "select count(*) from pg_locks where not granted"
-            while not await ground.pool.fetchval(waiting):  # noqa: ASYNC110
-                await asyncio.sleep(0)
+            await until_waiting(ground.pool)
         made = await creating
     else:
         made = await ground.posting.create(ada, new)
@@ -136,15 +135,12 @@ async def test_a_retry_that_began_before_the_first_was_committed_is_told_of_it_w
 ) -> None:
     ada = await ground.person()
     new = NewStory("one", await ground.picture(ada, "processing"))
-    waiting = "select count(*) from pg_locks where not granted"
     async with asyncio.TaskGroup() as group, transaction(ground.pool, 10) as first:
         arguments = int(ada), new.cid, new.digest(), int(new.media), False, shard_of(ada)
         [(*_, id, _, _)] = await first.fetch(CREATE, *arguments)
         await first.execute("update media set state = 'rejected' where id = $1", int(new.media))
         retry = group.create_task(ground.posting.create(ada, new))
-        async with asyncio.timeout(5):
-            while not await first.fetchval(waiting):  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until_waiting(first)
     made = retry.result()
     assert isinstance(made, Story)
     assert (made.id, made.dup) == (str(id), True)

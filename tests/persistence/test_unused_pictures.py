@@ -14,6 +14,7 @@ from persistence.stories.postgres import PostgresStories
 from protocol.ids import UserId
 from protocol.media import MediaId
 from protocol.posting import NewPost
+from tests.persistence.locks import until_waiting
 from tests.pictures import brought
 
 ADA = UserId("1024")
@@ -34,12 +35,6 @@ async def state(pool: Pool, media: MediaId) -> str:
             "select state || case when unused_since is null then '' else '?' end from media where id = $1", int(media)
         )
     )
-
-
-async def until_waiting(pool: Pool) -> None:
-    async with asyncio.timeout(10):
-        while not await pool.fetchval("select count(*) from pg_locks where not granted"):
-            pass
 
 
 async def test_what_is_in_a_post_a_draft_or_a_story_stays_and_is_looked_at_once(pool: Pool) -> None:

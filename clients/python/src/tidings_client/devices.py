@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .accounts import Login
+from .paths import path
 from .reading import text_of
 
 
@@ -28,12 +29,12 @@ class Devices:
 
     async def vapid_key(self) -> str | None:
         """The `applicationServerKey` to subscribe with; None while the server sends no Web Push."""
-        key = (await self._login.call("GET", "/v1/devices")).get("vapid_key")
+        key = (await self._login.call("GET", path("devices"))).get("vapid_key")
         return key if isinstance(key, str) else None
 
     async def forget(self, device: str) -> None:
         """Push to it no more. Raises Refused with `not_found` when it is not there."""
-        await self._login.call("DELETE", f"/v1/devices/{device}")
+        await self._login.call("DELETE", path("devices", device))
 
     async def _register(self, body: dict[str, Any], app: str | None) -> str:
-        return text_of(await self._login.call("POST", "/v1/devices", body | ({"app": app} if app else {})), "id")
+        return text_of(await self._login.call("POST", path("devices"), body | ({"app": app} if app else {})), "id")

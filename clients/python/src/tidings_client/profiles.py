@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from .accounts import Login
+from .paths import path
 from .reading import Body, int_or_none, map_of, text_of, text_or_none
 
 
@@ -48,15 +48,15 @@ class Profiles:
 
     async def of(self, user: str) -> Profile:
         """Somebody by id."""
-        return _profile(await self._login.call("GET", f"/v1/users/{quote(user, safe='')}"))
+        return _profile(await self._login.call("GET", path("users", user)))
 
     async def named(self, username: str) -> Profile:
         """Somebody by name, in any case. Raises Refused (`bad_request`) too: nobody can be called that."""
-        return _profile(await self._login.call("GET", f"/v1/users/by-username/{quote(username, safe='')}"))
+        return _profile(await self._login.call("GET", path("users", "by-username", username)))
 
     async def mine(self) -> MyProfile:
         """My own."""
-        return _my_profile(await self._login.call("GET", "/v1/me"))
+        return _my_profile(await self._login.call("GET", path("me")))
 
     async def change(
         self,
@@ -70,7 +70,7 @@ class Profiles:
         follow me are accepted."""
         given = {"name": name, "email": email, "private": private, "settings": settings and dict(settings)}
         body = {key: value for key, value in given.items() if value is not None}
-        return _my_profile(await self._login.call("PATCH", "/v1/me", body))
+        return _my_profile(await self._login.call("PATCH", path("me"), body))
 
 
 def _profile(said: Body) -> Profile:

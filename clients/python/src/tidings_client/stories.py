@@ -68,7 +68,9 @@ class Stories:
 
     async def post(self, media: str, *, cid: str, audience: Literal["all", "close_friends"] = "all") -> Story:
         """A story of a picture of mine; repeating it with its `cid` never posts twice."""
-        return _story(await self._login.call("POST", "/v1/stories", {"cid": cid, "media": media, "audience": audience}))
+        return _story(
+            await self._login.call("POST", path("stories"), {"cid": cid, "media": media, "audience": audience})
+        )
 
     async def delete(self, story: str) -> None:
         """Delete one of mine; a repeat changes nothing."""
@@ -96,7 +98,7 @@ class Stories:
 
     async def tray(self) -> Tray:
         """Whose stories there are for me now."""
-        return read_tray(await self._login.call("GET", "/v1/stories/tray"))
+        return read_tray(await self._login.call("GET", path("stories", "tray")))
 
 
 class StoryTray:
