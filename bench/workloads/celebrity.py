@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections.abc import Sequence
 from statistics import median
 from time import monotonic
 from typing import Any, ClassVar
 
+import asyncpg
 import msgspec
 
 from bench.client import Client
@@ -24,7 +26,8 @@ from bench.wire import Frame, User
 from bench.workloads.control import Control, harm
 
 CONNECT_RATE = 1_000.0
-STALLED = 0.01
+STALLED = 100
+"""Of so many followers one."""
 BYSTANDERS = 20
 WRITES = "tidings_feed_writes_total"
 
@@ -90,56 +93,67 @@ class Celebrity(msgspec.Struct, frozen=True):
             async with Load(stage) as load:
                 bystanders = stage.users[self.online : self.online + BYSTANDERS]
                 control = await Control.gather(load, bystanders, self.talk, self.seed, progress)
+                # Held until the end, those who stall too: a transport that nobody holds closes its socket.
                 followers = [Follower(load.crowd, fan) for fan in fans]
                 progress(f"{len(followers)} connections")
                 await load.connect(followers, CONNECT_RATE)
-                stalled = followers[:: int(1 / STALLED)]
-                for one in stalled:
+                for one in followers[::STALLED]:
                     one.stall()
-                listening = [one for one in followers if one not in set(stalled)]
-                hearing = Hearing(listening, _heard)
-                progress("quiet")
-                meter = Meter(stage.nodes, stage.stores, stage.buses)
-                before = await control.talk("before", self.every_s * self.posts)
-                told_all = self.posts * len(listening)
-                without = meter.per("follower told", told_all)
-                writes, meter = await asyncio.to_thread(read_sums, stage), Meter(stage.nodes, stage.stores, stage.buses)
-                published = dict[str, float]()
-
-                async def post() -> None:
-                    pictures = [await picture(database, star) for _ in range(self.posts)]
-                    line = await Line.open(stage.host, stage.port)
-                    for media in pictures:
-                        begun = monotonic()
-                        published[await _posted(line, stage.users[-1].access_token, media)] = begun
-                        await asyncio.sleep(self.every_s)
-                    line.close()
-
-                progress("posts")
-                async with asyncio.TaskGroup() as group:
-                    posting = group.create_task(post())
-                    during = await control.talk("while posts are told", self.every_s * self.posts)
-                    await posting
-                figures = [
-                    msgspec.structs.replace(one, value=one.value - other.value)
-                    for one, other in zip(meter.per("follower told", told_all), without, strict=True)
-                ]
-                after = await asyncio.to_thread(read_sums, stage)
-                heard = await asyncio.to_thread(hearing.end)
-                if heard.faults:
-                    return Measured([], faults=[*load.faults.lines(), *heard.faults])
-                own = [
-                    Figure("CPU per follower told, of who reads for them", "µs", 1e6 * heard.cpu_s / told_all),
-                    Figure("writes for followers", "", after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)),
-                    harm(before, during),
-                ]
-                told = self._told(load, heard.kept, published)
-                measured = together([before, during, told, _apart(control.times, heard.kept, published)])
-                measured.figures = [*figures, *own, *measured.figures]
-                measured.faults = load.faults.lines()
-                return measured
+                listening = [one for number, one in enumerate(followers) if number % STALLED]
+                return await self._measure(load, stage, database, control, listening, progress)
         finally:
             await database.close()
+
+    async def _measure(
+        self,
+        load: Load,
+        stage: Stage,
+        database: asyncpg.Connection[asyncpg.Record],
+        control: Control,
+        listening: Sequence[Follower],
+        progress: Progress,
+    ) -> Measured:
+        hearing, told_all = Hearing(listening, _heard), self.posts * len(listening)
+        progress("quiet")
+        meter = Meter(stage.nodes, stage.stores, stage.buses)
+        before = await control.talk("before", self.every_s * self.posts)
+        without = meter.per("follower told", told_all)
+        writes, meter = await asyncio.to_thread(read_sums, stage), Meter(stage.nodes, stage.stores, stage.buses)
+        progress("posts")
+        async with asyncio.TaskGroup() as group:
+            posting = group.create_task(self._post(stage, database))
+            during = await control.talk("while posts are told", self.every_s * self.posts)
+            published = await posting
+        figures = [
+            msgspec.structs.replace(one, value=one.value - other.value)
+            for one, other in zip(meter.per("follower told", told_all), without, strict=True)
+        ]
+        after = await asyncio.to_thread(read_sums, stage)
+        heard = await asyncio.to_thread(hearing.end)
+        if heard.faults:
+            return Measured([], faults=[*load.faults.lines(), *heard.faults])
+        own = [
+            Figure("CPU per follower told, of who reads for them", "µs", 1e6 * heard.cpu_s / told_all),
+            Figure("writes for followers", "", after.get(WRITES, 0.0) - writes.get(WRITES, 0.0)),
+            harm(before, during),
+        ]
+        told = self._told(load, heard.kept, published)
+        measured = together([before, during, told, _apart(control.times, heard.kept, published)])
+        measured.figures = [*figures, *own, *measured.figures]
+        measured.faults = load.faults.lines()
+        return measured
+
+    async def _post(self, stage: Stage, database: asyncpg.Connection[asyncpg.Record]) -> dict[str, float]:
+        """The posts, each with the monotonic second from before it was stored."""
+        published = dict[str, float]()
+        pictures = [await picture(database, stage.users[-1].user) for _ in range(self.posts)]
+        line = await Line.open(stage.host, stage.port)
+        for media in pictures:
+            begun = monotonic()
+            published[await _posted(line, stage.users[-1].access_token, media)] = begun
+            await asyncio.sleep(self.every_s)
+        line.close()
+        return published
 
     def _told(self, load: Load, heard: list[dict[str, float]], published: dict[str, float]) -> Measured:
         if missing := sum(post not in one for one in heard for post in published):
