@@ -25,7 +25,9 @@ READ, AT_ONCE = 8_192, 4_096
 GATHER_S = 0.001
 """Between two looks for what has come, which is noted so much late at most. Who sleeps until a first socket has
 something is woken by each, on processors that the servers share: that is not what clients elsewhere cost a server."""
-QUIET_S = 0.25
+QUIET_S, LATEST_S = 0.25, 4.0
+"""What has come is judged, and pings answered, when nothing has come for so long, or after so long: of many nodes one
+always pings."""
 
 
 class Heard(msgspec.Struct):
@@ -103,21 +105,25 @@ def _listen(clients: dict[int, Client], stopped: int, kept: Callable[[Client], A
         poll.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
     poll.register(stopped, select.EPOLLIN)
     came: list[tuple[int, float, bytes]] = []
+    judged = monotonic()
     while True:
         ready = poll.poll(QUIET_S, AT_ONCE)
         for descriptor, events in ready:
             if descriptor != stopped:
                 came += _read(descriptor, ended=bool(events & select.EPOLLRDHUP))
-        if any(descriptor != stopped for descriptor, _ in ready):
+        comes = any(descriptor != stopped for descriptor, _ in ready)
+        if comes:
             sleep(GATHER_S)
-            continue
+            if monotonic() - judged < LATEST_S:
+                continue
         for descriptor, at, data in came:
             if data:
                 clients[descriptor].received(data, at)
             else:
                 clients[descriptor].end("connection lost")
         came.clear()
-        if ready:
+        judged = monotonic()
+        if ready and not comes:
             held.clear()
             return Heard([kept(one) for one in clients.values()], faults.lines(), generator_cpu_seconds() - begun)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from time import monotonic
 
 import msgspec
+import pytest
 
+from bench import hearing
 from bench.client import Client
 from bench.crowd import Crowd
 from bench.faults import Faults
@@ -28,6 +30,8 @@ class Listening(Client):
 
     def happened(self, frame: Frame) -> None:
         self.posts.append((frame.post, self.read_at))
+        if frame.post == "answer" and self.transport:
+            self.transport.write(b"!")
 
 
 def posts_of(client: Client) -> list[tuple[str, float]]:
@@ -39,9 +43,11 @@ class Server:
     """Accepts and says nothing by itself."""
 
     def __init__(self) -> None:
+        self.readers: list[asyncio.StreamReader] = []
         self.writers: list[asyncio.StreamWriter] = []
 
-    async def took(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def took(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.readers.append(reader)
         self.writers.append(writer)
 
     def tell(self, *posts: str) -> None:
@@ -51,7 +57,7 @@ class Server:
                 writer.write(bytes((0x82, len(payload))) + payload)
 
 
-async def heard(clients: int, say: Callable[[Server], None]) -> Heard:
+async def heard(clients: int, say: Callable[[Server], None], answers: bytes = b"") -> Heard:
     server = Server()
     loop = asyncio.get_running_loop()
     async with await asyncio.start_server(server.took, "127.0.0.1", 0) as listening:
@@ -62,11 +68,13 @@ async def heard(clients: int, say: Callable[[Server], None]) -> Heard:
             await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
             one.is_open = True
         await until(lambda: len(server.writers) == clients)
-        hearing = Hearing(listeners, posts_of)
+        process = Hearing(listeners, posts_of)
         say(server)
         for writer in server.writers:
             await writer.drain()
-        told = await asyncio.to_thread(hearing.end)
+        for reader in server.readers if answers else ():
+            await asyncio.wait_for(reader.readuntil(answers), 5)
+        told = await asyncio.to_thread(process.end)
         for one in listeners:
             one.abandon()
         for writer in server.writers:
@@ -98,3 +106,11 @@ async def test_a_socket_that_ends_with_its_last_message_is_a_fault_too() -> None
     told = await heard(50, say)
     assert [[post for post, _ in posts] for posts in told.kept] == [["1"]] * 50
     assert told.faults == ["connection ended by the server x 50: connection lost"]
+
+
+async def test_who_never_hears_nothing_is_judged_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pings that are not answered would end the connections."""
+    monkeypatch.setattr(hearing, "QUIET_S", 60.0)
+    monkeypatch.setattr(hearing, "LATEST_S", 0.0)
+    told = await heard(2, lambda server: server.tell("answer"), b"!")
+    assert ([[post for post, _ in posts] for posts in told.kept], told.faults) == ([["answer"]] * 2, [])
