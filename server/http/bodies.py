@@ -41,7 +41,7 @@ async def parts_of(request: web.Request, stall_s: float, crowded: Callable[[], b
             async with asyncio.timeout(pace.left_s):
                 part = await request.content.readany()
         except TimeoutError:
-            raise BodyEnded(slow=True) from None
+            raise BodyEnded(slow=True, crowded=crowded()) from None
         except (web.RequestPayloadError, ConnectionError):
             raise BodyEnded(slow=False) from None
         if not part:

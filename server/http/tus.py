@@ -18,7 +18,7 @@ from server.http.bodies import parts_of
 from server.http.rates import Verdict, rate_headers
 from server.http.reading import COMPRESSED
 from server.tokens import Caller
-from server.uploads.refusals import SLOW, UploadRefusal
+from server.uploads.refusals import CROWDED, SLOW, UploadRefusal
 from server.uploads.uploads import ALGORITHMS, Checksum, Uploads
 
 PATH = "/v1/uploads"
@@ -136,11 +136,11 @@ class Tus:
             written = await self._write(request, user, upload.id, 0)
         except UnavailableError:
             return upload
-        if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
-            return upload
-        if written is SLOW:
+        if written in (CROWDED, SLOW):
             # What came counts.
             return await self._uploads.look(upload.id, user)
+        if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
+            return upload
         return written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
@@ -182,7 +182,7 @@ async def _tell_version(request: web.Request, response: web.StreamResponse) -> N
 
 def _refused(told: UploadRefusal, headers: Mapping[str, str]) -> web.Response:
     response = refused(told.refusal, headers, told.status)
-    if told is SLOW:
+    if told in (CROWDED, SLOW):
         response.force_close()
     return response
 

@@ -18,7 +18,7 @@ from persistence.uploads.postgres import PostgresUploads, Upload
 from server.media.sniffing import HEAD_BYTES, sniffed, tells
 from server.uploads.assembling import piece_key
 from server.uploads.progress import Progress
-from server.uploads.refusals import ELSEWHERE, MISMATCH, NO_PICTURE, OVERRUN, SLOW, UploadRefusal
+from server.uploads.refusals import CROWDED, ELSEWHERE, MISMATCH, NO_PICTURE, OVERRUN, SLOW, UploadRefusal
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -32,10 +32,11 @@ SIGN_S = 1.0
 
 
 class BodyEnded(Exception):
-    """The body broke off, or was `slow`: what came of it counts."""
+    """The body broke off, or was `slow`; `crowded`: while others may have waited for its place. What came counts."""
 
-    def __init__(self, slow: bool) -> None:
+    def __init__(self, slow: bool, *, crowded: bool = False) -> None:
         self.slow = slow
+        self.crowded = crowded
 
 
 class Receiving:
@@ -97,7 +98,9 @@ class Receiving:
         if self._check and (ended or not hmac.compare_digest(self._check[0].digest(), self._check[1])):
             return MISMATCH
         refused = self._look_at_head() or await self._store_all()
-        return refused or (SLOW if ended and ended.slow else None)
+        if refused or not (ended and ended.slow):
+            return refused
+        return CROWDED if ended.crowded else SLOW
 
     async def _add(self, part: bytes) -> UploadRefusal | None:
         if self._stored + len(self._buffer) + len(part) > self.upload.length:

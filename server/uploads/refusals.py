@@ -23,6 +23,9 @@ MISMATCH = UploadRefusal(
     Refusal("bad_request", "Upload-Checksum: other bytes came than were sent: send them again"), 460
 )
 SLOW = UploadRefusal(Refusal("bad_request", "the body came too slowly: go on from where the upload stands"), 408)
+CROWDED = UploadRefusal(
+    Refusal("unavailable", "too many uploads at this time for one as slow: go on from where it stands", 1_000)
+)
 FINISHED = UploadRefusal(Refusal("conflict_state", "this upload is finished"))
 NODE_FULL = UploadRefusal(Refusal("unavailable", "too many uploads at this time: try again", 1_000))
 USER_FULL = UploadRefusal(

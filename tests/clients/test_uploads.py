@@ -70,10 +70,10 @@ async def test_after_trouble_it_goes_on_where_the_server_stands(server: Server, 
 
 
 async def test_on_a_line_that_is_too_slow_for_large_chunks_smaller_ones_get_through(server: Server) -> None:
-    server.most = 20_000
+    server.most = 70_000
     async with served(server.handle) as login:
-        await Uploads(login, chunk=100_000, pause_s=0).upload(b"x" * 150_000)
-    assert server.received == b"x" * 150_000
+        await Uploads(login, chunk=400_000, pause_s=0).upload(b"x" * 300_000)
+    assert server.received == b"x" * 300_000
     assert server.asked.count("HEAD") == 3
 
 

@@ -60,6 +60,17 @@ async def test_a_body_that_stalls_is_ended_and_what_came_counts(rig: Rig, ada: U
     assert await ada.offset(path) == 700
 
 
+async def test_while_others_find_no_place_it_is_told_to_go_on_later(rig: Rig, ada: Uploader) -> None:
+    """Clients of tus try 503 again by themselves, but not 408."""
+    rig.grant(stall_ms=200, at_once=1)
+    path = await ada.create(LENGTH)
+    async with as_in_a_node(rig) as port, sending(port, ada, path, picture(LENGTH)[:700], {}) as reader:
+        answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1\r\n" in answer
+    assert await ada.offset(path) == 700
+
+
 async def test_a_creation_whose_body_stalls_says_where_to_go_on(rig: Rig, ada: Uploader) -> None:
     rig.grant(stall_ms=200)
     part, announced = picture(LENGTH)[:700], {"Upload-Length": str(LENGTH)}

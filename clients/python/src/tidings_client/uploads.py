@@ -22,7 +22,8 @@ from .reading import text_of
 CHUNK: Final = 4 << 20
 """Bytes sent by one request, and so held in memory. After each that did not get through it is half as many, since of
 one that broke off nothing counts: on a slow line to a node that is full a large one would never come to its end."""
-LEAST_CHUNK: Final = 16 << 10
+LEAST_CHUNK: Final = 64 << 10
+"""The server ends what comes in more bodies than one for each 16 KiB."""
 TRIES: Final = 8
 """How often in a row nothing may get through before it is given up."""
 PAUSE_S: Final = 0.25
