@@ -15,8 +15,10 @@ returning m.id, m.owner, m.state, m.bytes, m.steps, m.claim, m.attempts, m.width
 RECORD = """
 update media set steps = steps || $3::jsonb, due_at = statement_timestamp() + $4 * interval '1 ms'
 where id = $1 and claim = $2 returning id"""
+# Its turn is then: what fails all the time, as while the store of originals is away, would else go before what is new.
 POSTPONE = """
 update media set due_at = statement_timestamp() + $3 * interval '1 ms', reason = coalesce($4, reason),
+  turn = greatest(turn, statement_timestamp() + $3 * interval '1 ms'),
   attempts = attempts - case when $4::text is null then 1 else 0 end
 where id = $1 and claim = $2 returning id"""
 SETTLE = """

@@ -40,3 +40,15 @@ async def test_a_picture_that_somebody_waits_for_goes_before_those_that_are_clea
         media = PostgresMedia(pool)
         claimed = [await media.claim(60_000) for _ in range(2)]
     assert [job and job.media for job in claimed] == [young, old]
+
+
+async def test_what_was_put_off_goes_after_what_came_meanwhile(database: str) -> None:
+    async with open_pool(database, 2) as pool:
+        uploads, media = PostgresUploads(pool), PostgresMedia(pool)
+        old = await bring(uploads, ADA)
+        failed = await media.claim(60_000)
+        young = await bring(uploads, BEN)
+        assert failed
+        await media.postpone(failed, 0, None)
+        claimed = [await media.claim(60_000) for _ in range(2)]
+    assert [job and job.media for job in claimed] == [young, old]
