@@ -148,7 +148,7 @@ def presence(connections: int, seconds: float, nodes: int, **shared: Any) -> Non
 
 @bench.command()
 @click.option("--readers", default=500, show_default=True, help="Users who read their feed, each following 100.")
-@click.option("--rate", default=50.0, show_default=True, help="Pages per second.")
+@click.option("--rate", default=150.0, show_default=True, help="Pages per second.")
 @click.option("--fans", default=9_999, show_default=True, help="Followers of the author whose posts are fanned out.")
 @NODES
 @_measuring

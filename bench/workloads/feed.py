@@ -47,7 +47,7 @@ class Feed(msgspec.Struct, frozen=True):
 
     readers: int = 500
     followed: int = 100
-    rate: float = 50.0
+    rate: float = 150.0
     window_s: float = 20.0
     fans: int = 9_999
     seed: int = 1
