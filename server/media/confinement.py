@@ -74,7 +74,8 @@ def die_with_parent() -> None:
 
 def confine(memory: int, cpu_s: int) -> None:
     """From now on and for good: so many bytes of memory beyond what is in use, so many seconds of computing."""
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    # The first limit ends it by a signal of its own, the second for who has that signal ignored.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What it has open it may use; it writes to nothing but pipes.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -27,8 +27,6 @@ MOST_RESULT = 64 << 20
 MOST_FAULT = 1_000
 UNFIT = frozenset({"not a picture", "broken", "too many pixels", "too large", "takes too long"})
 """Why nothing can be made of a picture."""
-NEARLY = 0.9
-"""Of the time that is allowed, as the kernel measures it in two ways."""
 _FOUND, _UNFIT, _FAULT = 0, 1, 2
 _SAID = struct.Struct(">BI")
 
@@ -105,8 +103,8 @@ def _in_child(work: Callable[[], Struct], job: Job) -> Outcome:
         os.close(reading)
         # It is our own child and not waited for yet: the number is its.
         os.kill(child, signal.SIGKILL)
-        _, status, used = os.wait4(child, 0)
-    return _judged(said, status, used.ru_utime + used.ru_stime > job.cpu_s * NEARLY)
+        _, status = os.waitpid(child, 0)
+    return _judged(said, status)
 
 
 def _work(work: Callable[[], Struct], writing: int) -> None:
@@ -151,14 +149,15 @@ def _read(reading: int, until: float) -> bytes | None:
     return None
 
 
-def _judged(said: bytes | None, status: int, spent: bool) -> Outcome:
-    """What a child has said, which may have been taken over. `spent`: it had computed for as long as it may."""
+def _judged(said: bytes | None, status: int) -> Outcome:
+    """What a child has said, which may have been taken over, or how it ended."""
     if said is None:
         return Outcome(fault="it took too long, or said too much")
     head, content = said[: _SAID.size], said[_SAID.size :]
     kind, size = _SAID.unpack(head) if len(head) == _SAID.size else (_FAULT, -1)
     if size != len(content):
         # It died. Computing for too long is the picture's own, and would be the same again.
+        spent = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
         return Outcome(unfit="takes too long") if spent else Outcome(fault=f"signal {os.WTERMSIG(status)}")
     if kind == _FOUND:
         return Outcome(found=content)
