@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.clients.once import saying
 from tidings_client import AuthenticationFailed, Login, Malformed, Refused, Tokens, log_in, refresh
 
 
@@ -99,15 +100,9 @@ async def test_a_login_gives_its_token_until_it_is_stale(accounts: Accounts) -> 
     ],
 )
 async def test_whatever_is_no_refusal_of_the_server_leaves_the_login_as_it_is(answer: bytes) -> None:
-    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+    async with saying(answer) as url:
         tokens = Tokens("1", "old", "spent", 900)
-        login = Login(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", tokens)
+        login = Login(url, tokens)
         with pytest.raises(OSError, match=r"\w"):
             await login("old")
         assert login.tokens == tokens

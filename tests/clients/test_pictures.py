@@ -1,9 +1,8 @@
 """Pictures as bytes, and what is raised in their place."""
 
-import asyncio
-
 import pytest
 
+from tests.clients.once import saying
 from tidings_client import Refused, picture
 
 SHORT = b'{"code":"not_found"}'
@@ -11,15 +10,8 @@ SHORT = b'{"code":"not_found"}'
 
 async def served(answer: bytes) -> bytes:
     """The picture that is got from a server that says this."""
-
-    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
-        return await picture(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/v1/media/1/640")
+    async with saying(answer) as url:
+        return await picture(url, "/v1/media/1/640")
 
 
 async def test_a_picture_is_the_bytes_of_its_answer() -> None:
