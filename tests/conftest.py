@@ -102,7 +102,8 @@ async def _create(postgres: EmbeddedPostgres, template: str) -> str:
 
 
 async def _drop(postgres: EmbeddedPostgres, name: str) -> None:
-    await _execute(postgres.url(), f"drop database {name} with (force)")
+    """By the superuser: a worker of autovacuum may be in it, which nobody else may end."""
+    await _execute(postgres.url("postgres", "postgres"), f"drop database {name} with (force)")
 
 
 async def _execute(url: str, statement: str) -> None:
