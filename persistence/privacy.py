@@ -22,10 +22,14 @@ PROFILE = f"(not {BLOCKS.format(one='{author}', other='{viewer}')})"
 _PRIVATE = "exists (select from account where id = {author} and private offset 0)"
 _FRIENDLY = f"not {BLOCKED.format(one='{viewer}', other='{author}')}"
 
-PERSON = f"""({{viewer}} = {{author}} or ({_FRIENDLY}
-    and ({FOLLOWS.format(one="{viewer}", other="{author}")} or not {_PRIVATE})))"""
+_FOLLOWED = FOLLOWS.format(one="{viewer}", other="{author}")
+
+PERSON = f"({{viewer}} = {{author}} or ({_FRIENDLY} and ({_FOLLOWED} or not {_PRIVATE})))"
 """`viewer` may see what `author` shows: nobody blocks, and who is private has let them follow. Mostly it is
 followers who look: they are asked about first."""
+
+FOLLOWER = f"({{viewer}} = {{author}} or ({_FRIENDLY} and {_FOLLOWED}))"
+"""`PERSON` for what only followers are shown, and the author: nothing else that it asks is left open then."""
 
 
 def _by(condition: str, author: str) -> str:
@@ -39,9 +43,13 @@ APART = """select b.target from relation b
     select b.user_id from relation b where b.target = {author} and b.kind = 'block' and b.user_id = any({viewers})"""
 """Those of the array `viewers` who follow `author` and may yet not see what they show: `PERSON` of many at once."""
 
-POST = f"""({_by(PERSON, "{post}.author")} and ({{post}}.state = 'published'
-    or {{post}}.author = {{viewer}} and {{post}}.state <> 'deleted'))"""
+_THERE = "({post}.state = 'published' or {post}.author = {viewer} and {post}.state <> 'deleted')"
+
+POST = f"({_by(PERSON, '{post}.author')} and {_THERE})"
 """`viewer` may see the row `post` of the table post."""
+
+FOLLOWED_POST = f"({_by(FOLLOWER, '{post}.author')} and {_THERE})"
+"""`viewer` may see it, and follows its author or is them."""
 
 COMMENT = f"""({{comment}}.deleted_at is null and {_by(_FRIENDLY, "{comment}.author")}
     and exists (select from post p where p.id = {{comment}}.post and {POST.replace("{post}", "p")}

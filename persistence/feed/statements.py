@@ -1,8 +1,8 @@
 """The SQL of feeds: every statement is a walk along keys, and planned as one (`persistence.pool`)."""
 
 from persistence.graph.predicates import FOLLOWS, MUTED
-from persistence.posts.reading import READ
-from persistence.privacy import APART, POST
+from persistence.posts.reading import ROWS
+from persistence.privacy import APART, FOLLOWED_POST, POST
 
 MICROS = "(extract(epoch from {}) * 1000000)::bigint"
 _AT = "timestamptz 'epoch' + {} * interval '1 microsecond'"
@@ -19,12 +19,11 @@ select {MICROS.format("n.at")},
 from (select (select f.at from follow f where f.follower = $1 and f.requested = false order by f.at desc limit 1) as at,
     (select version from celebrity_version) as version) n"""
 
-_SHOWN = READ[: READ.rindex("\norder by ")]
 FEED = f"""
-select standing.*, shown.* from ({STANDING}) standing left join lateral ({_SHOWN}
-  and (p.author = $1 or {FOLLOWS.format(one="$1::bigint", other="p.author")})
+select standing.*, shown.* from ({STANDING}) standing left join lateral ({ROWS}
+  where {FOLLOWED_POST.format(viewer="$1::bigint", post="p")}
   and not {MUTED.format(one="$1::bigint", other="p.author")}) shown on true"""
-"""`STANDING`, and beside it `READ` of those only that belong into my feed, in no order: what I do or others do takes
+"""`STANDING`, and beside it the rows of those only that belong into my feed, in no order: what I do or others do takes
 effect with the next reading. One row at least, which has no post when there is none to show.
 
 That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts

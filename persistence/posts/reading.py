@@ -29,7 +29,7 @@ Url = Callable[[UserId, MediaId], str]
 _MILLIS = "(extract(epoch from {}) * 1000)::bigint"
 
 # `xmin` is another with every change of a row. Pictures of a published post never change without it.
-READ = f"""
+ROWS = f"""
 select p.id, nullif(p.state, 'published'),
   (select total from tally where thing = p.id and kind = 'likes'),
   (select total from tally where thing = p.id and kind = 'comments'),
@@ -52,9 +52,10 @@ left join lateral (
     select array_agg(m.id order by x.n), array_agg(m.width order by x.n), array_agg(m.height order by x.n),
       array_agg(m.thumbhash order by x.n)
     from post_media x join media m on m.id = x.media where x.post = p.id and m.state = 'ready') pictures
-  where p.xmin <> w.version or a.xmin <> w.author_version offset 0) content on true
-where {POST.format(viewer="$1::bigint", post="p")}
-order by w.place"""
+  where p.xmin <> w.version or a.xmin <> w.author_version offset 0) content on true"""
+"""The rows of posts `p` that are asked for, whoever may see them."""
+
+READ = f"{ROWS}\nwhere {POST.format(viewer='$1::bigint', post='p')}\norder by w.place"
 
 
 class Content(Struct, frozen=True, gc=False):
@@ -83,7 +84,7 @@ class Asked(Struct, frozen=True):
 
     @property
     def arguments(self) -> tuple[list[int], list[int], list[int]]:
-        """What `READ` is given besides its viewer."""
+        """What `ROWS` is given besides its viewer."""
         known = [self.known.get(id, NOTHING) for id in self.ids]
         return self.ids, [one.version for one in known], [one.author_version for one in known]
 
@@ -107,7 +108,7 @@ class PostReader:
         return [self.post(viewer, asked, *row) for row in rows]
 
     def ask(self, ids: list[int]) -> Asked:
-        """What `READ`, or a statement made of it, is to be asked with."""
+        """What a statement made of `ROWS` is to be asked with."""
         kept = self._kept
         return Asked(ids, {id: kept[id] for id in ids if id in kept})
 
@@ -134,12 +135,14 @@ class PostReader:
             author=shown.author,
             at=shown.at,
             media=tuple(
-                Media(one, width, height, self._url(viewer, one), thumbhash or UNSET)
-                for one, width, height, thumbhash in shown.media
+                [
+                    Media(one, width, height, self._url(viewer, one), thumbhash or UNSET)
+                    for one, width, height, thumbhash in shown.media
+                ]
             ),
             caption=shown.caption or UNSET,
             place=shown.place or UNSET,
-            tags=tuple(UserId(str(tag)) for tag in tags) or UNSET,
+            tags=tuple([UserId(str(tag)) for tag in tags]) or UNSET,
             likes=likes or 0,
             comments=comments or 0,
             liked=liked,
@@ -171,7 +174,7 @@ def _content(
     heights: Sequence[int],
     thumbhashes: Sequence[bytes | None],
 ) -> Content:
-    """What a row of `READ` ends with."""
+    """What a row of `ROWS` ends with."""
     ids = [MediaId(str(one)) for one in media or ()]
     return Content(
         version,

@@ -6,7 +6,6 @@ Measured: 1.1 µs each, of it 0.5 the keyed hash, for which HMAC takes 1.5.
 """
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from hashlib import blake2s
 
@@ -45,16 +44,9 @@ class MediaAddresses:
     def holds(self, viewer: str, media: str, until: int, signature: str) -> bool:
         """Did we sign this? Says nothing of whether `until` is over, or whether the viewer may still see it."""
         given = signature.encode("ascii", "replace")
-        sign = _sign if len(given) == 2 * SIGNATURE_BYTES else _sign_before
-        return any(hmac.compare_digest(sign(key, viewer, media, until).encode(), given) for key in self._keys)
+        return any(hmac.compare_digest(_sign(key, viewer, media, until).encode(), given) for key in self._keys)
 
 
 def _sign(key: bytes, viewer: str, media: str, until: int) -> str:
     # Numbers with a sign between them: no two triples read alike.
     return blake2s(f"{viewer} {media} {until}".encode(), key=key, digest_size=SIGNATURE_BYTES).hexdigest()
-
-
-def _sign_before(key: bytes, viewer: str, media: str, until: int) -> str:
-    """As releases before signed: their addresses are good for as long as was promised."""
-    whole = hmac.digest(key, f"{viewer} {media} {until}".encode(), "sha256")
-    return urlsafe_b64encode(whole[:SIGNATURE_BYTES]).rstrip(b"=").decode()

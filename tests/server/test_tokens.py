@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.ids import LoginId, Millis, UserId
-from server.tokens import Caller, Expired, Invalid, Tokens
+from server.tokens import KNOWN, Caller, Expired, Invalid, Tokens
 
 ADA = UserId("497219430582059017")
 LOGIN = LoginId("497219430590449674")
@@ -26,6 +26,14 @@ def test_a_token_expires_with_its_second_and_without_leeway() -> None:
     end = NOW // 1_000 * 1_000 + 900_000
     assert ours.verify(token, Millis(end - 1)) == Caller(ADA, LOGIN)
     assert ours.verify(token, Millis(end)) == Expired()
+
+
+def test_a_token_is_good_after_as_many_others_as_are_remembered() -> None:
+    ours = tokens(NEW)
+    first, others = ours.issue(ADA, LOGIN), [ours.issue(ADA, LoginId(str(n))) for n in range(1, KNOWN + 2)]
+    assert all(ours.verify(token, NOW) == Caller(ADA, LoginId(str(n))) for n, token in enumerate(others, 1))
+    assert ours.verify(first, NOW) == Caller(ADA, LOGIN)
+    assert ours.verify(others[0], NOW) == Caller(ADA, LoginId("1"))
 
 
 def test_the_first_key_signs_and_every_key_is_accepted() -> None:

@@ -56,14 +56,6 @@ def test_an_address_holds_while_its_key_is_known_in_whatever_place() -> None:
     assert not addresses(keys=KEYS[:1]).holds(viewer, MEDIA, until, signature)
 
 
-def test_an_address_of_an_older_release_holds_for_as_long_as_it_promised() -> None:
-    until, signature = 1_800_000_000_017, "Xd3mq_UESBhHhjy7_Gi1og"
-    assert addresses().holds(VIEWER, MEDIA, until, signature)
-    assert not addresses().holds(VIEWER, MEDIA, until + 1, signature)
-    assert not addresses().holds(VIEWER, "8796093022211", until, signature)
-    assert not addresses(keys=KEYS[1:]).holds(VIEWER, MEDIA, until, signature)
-
-
 def test_addresses_without_a_key_are_refused() -> None:
     with pytest.raises(ValueError, match="need a key"):
         MediaAddresses([], lambda: NOW)
