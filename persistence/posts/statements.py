@@ -31,12 +31,13 @@ select count(*) from moved"""
 
 
 # Whoever settles one of the pictures waits until this is committed, and finds the post then; or this waits, and finds
-# the picture settled. Nothing comes back when somebody else is about to make the same.
+# the picture settled. Nothing comes back when somebody else is about to make the same. `+ 0`: pictures are looked for
+# by their ids, and not among all of their owner's.
 MAKE = f"""
 with first as materialized (select id, digest, state from post where author = $1::bigint and cid = $2::text),
 pictures as materialized (
   select w.n::int, m.id, m.state, m.reason from unnest($4::bigint[]) with ordinality w (id, n)
-  join media m on m.id = w.id and m.owner = $1 order by m.id for share of m),
+  join media m on m.id = w.id and m.owner + 0 = $1 order by m.id for share of m),
 made as (
   insert into post (id, author, cid, digest, state, caption, place)
   select next_id(($1 >> 10 & 8191)::int), $1, $2, $3::bytea, 'processing', $5::text, $6::text

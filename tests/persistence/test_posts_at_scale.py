@@ -111,7 +111,6 @@ async def fill(url: str, likes: int) -> None:
         from generate_series(0, {likes - 1}) n""",
         f"""insert into post_save (user_id, post) select {VIEWER} + n / {posts}, 1 + n % {posts}
         from generate_series(0, {likes - 1}) n""",
-        "analyze",
     ):
         await connection.execute(statement)
     await connection.close()

@@ -41,5 +41,4 @@ async def _fill(url: str) -> None:
             rows.append((CONVERSATIONS + conversation, FIRST + 5_000 + (conversation * 20 + place) % 2_000, "member"))
     connection = await asyncpg.connect(url)
     await connection.copy_records_to_table("member", columns=("conversation", "user_id", "role"), records=rows)
-    await connection.execute("analyze member")
     await connection.close()

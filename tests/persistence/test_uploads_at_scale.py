@@ -50,5 +50,4 @@ async def _fill(url: str) -> None:
         from generate_series(1, {UPLOADS}) n"""
     )
     await connection.execute("insert into media (id, owner, bytes) select id, owner, 100 from upload where media = id")
-    await connection.execute("analyze upload, media")
     await connection.close()
