@@ -170,7 +170,7 @@ def celebrity(online: int, followers: int, nodes: int, **shared: Any) -> None:
 @bench.command("all")
 @_measuring
 def all_workloads(**shared: Any) -> None:
-    """All four in their quick form, then the comparison with the baseline: within ten minutes."""
+    """idle, storm, dm and fanout in their quick form, then the comparison with the baseline: within ten minutes."""
     shapes = (Idle(), Storm(seed=shared["seed"]), Dm(seed=shared["seed"]), Fanout())
     void = [shape.name for shape in shapes if not _measured(shape, **shared | {"quick": True})]
     _print_comparison(shared["results"])
