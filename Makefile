@@ -30,7 +30,7 @@ help:
 	@echo "make test    the test suite"
 	@echo "make verify  what is too slow for every change, and that every branch of the pure rooms is tested"
 	@echo "make check   format, lint, strict types, import directions"
-	@echo "make bench   speed against the floor and the last recorded peers"
+	@echo "make bench   speed against the floor and the recorded baseline"
 	@echo "make docs    the API documents"
 	@echo "make lock    requirements.lock from pyproject.toml"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 Answered = Callable[[int, bytes], None]
 """Is told the status and the body; status 0: the connection was lost."""
+Get = Callable[[str, str], Awaitable[tuple[int, bytes]]]
+"""Of a path, for a token: status and body."""
 
 _END, _LENGTH = b"\r\n\r\n", b"content-length:"
 
@@ -69,6 +72,28 @@ class Line(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         for _, answered in waiting:
             answered(0, b"")
+
+
+@asynccontextmanager
+async def getting(host: str, port: int, connections: int) -> AsyncIterator[Get]:
+    """Questions without a body, each on whichever of so many connections is free. Raises OSError."""
+    idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
+    lines = [await Line.open(host, port) for _ in range(connections)]
+    for line in lines:
+        idle.put_nowait(line)
+
+    async def get(path: str, token: str) -> tuple[int, bytes]:
+        free = await idle.get()
+        try:
+            return await free.get(path, token)
+        finally:
+            idle.put_nowait(free)
+
+    try:
+        yield get
+    finally:
+        for line in lines:
+            line.close()
 
 
 def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:

@@ -46,13 +46,13 @@ def file_system(folder: Path) -> str:
     return next(mounts[at] for at in (resolved, *resolved.parents) if at in mounts)
 
 
-def fdatasync_ms(folder: Path, times: int = 50) -> float:
+def fdatasync_ms(folder: Path) -> float:
     """The median milliseconds of appending 8 KiB and making it durable in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / "fdatasync-probe"
     took = []
     with probe.open("wb", buffering=0) as file:
-        for _ in range(times):
+        for _ in range(50):
             file.write(bytes(8192))
             begun = time.monotonic()
             os.fdatasync(file.fileno())

@@ -103,40 +103,44 @@ async def open_pool(
             pool.terminate()
 
 
+@asynccontextmanager
+async def _asking(
+    pool: Pool, within_s: float, may: Callable[[], bool]
+) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
+    """A connection for what takes at most that time, the wait for it included. Raises `UnavailableError`.
+
+    One that does not answer in time is dropped: to cancel politely may hang. `may` is asked when there is a connection:
+    what it forbids then is not said on any that could outlive the reason.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            connection = await pool.acquire()
+            try:
+                if not may():
+                    raise UnavailableError("the lease of this node may have run out")
+                yield connection
+            except asyncio.CancelledError:
+                # What asyncpg says of one that has ended meanwhile must not take the place of the cancellation.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+                raise
+            finally:
+                with suppress(asyncpg.InterfaceError):
+                    await pool.release(connection)
+    except UNANSWERED as fault:
+        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
+
+
 async def fetch(
     pool: Pool, within_s: float, statement: str, *arguments: object, may: Callable[[], bool] = always
 ) -> list[asyncpg.Record]:
     """Run one statement within that time, the wait for a connection included. Raises `UnavailableError`.
 
-    A connection that does not answer in time is dropped: to cancel politely may hang. `may` is asked when there is a
-    connection: what it forbids then is not said on any that could outlive the reason.
+    `may` is asked when there is a connection: whether anything may be said on it.
     """
-    try:
-        async with asyncio.timeout(within_s):
-            return await _fetched(pool, may, statement, *arguments)
-    except UNANSWERED as fault:
-        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
-
-
-async def _fetched(pool: Pool, may: Callable[[], bool], statement: str, *arguments: object) -> list[asyncpg.Record]:
-    connection = await pool.acquire()
-    try:
-        _check(may)
+    async with _asking(pool, within_s, may) as connection:
         found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
-    except asyncio.CancelledError:
-        # What asyncpg says of a connection that has ended meanwhile must not take the place of the cancellation.
-        with suppress(asyncpg.InterfaceError):
-            connection.terminate()
-        raise
-    finally:
-        with suppress(asyncpg.InterfaceError):
-            await pool.release(connection)
-    return found
-
-
-def _check(may: Callable[[], bool]) -> None:
-    if not may():
-        raise UnavailableError("the lease of this node may have run out")
+        return found
 
 
 @asynccontextmanager
@@ -146,29 +150,15 @@ async def transaction(
     """Run several statements as one transaction within that time, the wait for a connection included.
 
     It is committed at the end of the block, and rolled back by an error. Raises `UnavailableError`: at the end of the
-    block too, and whether it was committed is then not known. A connection that does not answer in time is dropped.
-    `may` is asked when there is a connection, as by `fetch`.
+    block too, and whether it was committed is then not known. `may` is asked as by `fetch`.
     """
-    try:
-        async with asyncio.timeout(within_s):
-            connection = await pool.acquire()
-            try:
-                _check(may)
-                work = connection.transaction()
-                await work.start()
-                try:
-                    yield connection
-                except Exception:
-                    await work.rollback()
-                    raise
-                await work.commit()
-            except asyncio.CancelledError:
-                # Postgres rolls back when the connection ends; to ask for it would be to wait again.
-                with suppress(asyncpg.InterfaceError):
-                    connection.terminate()
-                raise
-            finally:
-                with suppress(asyncpg.InterfaceError):
-                    await pool.release(connection)
-    except UNANSWERED as fault:
-        raise UnavailableError(f"Postgres did not answer: {fault!r}") from fault
+    async with _asking(pool, within_s, may) as connection:
+        work = connection.transaction()
+        await work.start()
+        try:
+            yield connection
+        except Exception:
+            # After a cancellation Postgres rolls back as the connection ends; to ask for it would be to wait again.
+            await work.rollback()
+            raise
+        await work.commit()

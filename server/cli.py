@@ -99,10 +99,10 @@ def restart(rolling: bool, data: Path) -> None:
 @click.option("--url", default=None, help="A server that runs already, instead of starting one.")
 @data_option
 def demo(people: int, port: int, nodes: int, url: str | None, data: Path) -> None:
-    """Simulated people who talk, with a live table; starts a server of its own in --data."""
+    """Simulated people who talk and post, with a live table; starts a server of its own in --data."""
     from rich.console import Console
 
-    from server.chat import told
+    from server.chat.program import told
     from server.demo import run_demo
 
     with told(url or f"http://127.0.0.1:{port}"):
@@ -115,8 +115,8 @@ def demo(people: int, port: int, nodes: int, url: str | None, data: Path) -> Non
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server.")
 def chat(name: str, password: str, url: str) -> None:
     """Talk to people from this terminal."""
-    from server.chat import chat as talk
-    from server.chat import told
+    from server.chat.program import chat as talk
+    from server.chat.program import told
 
     with told(url):
         asyncio.run(talk(url, name, password))

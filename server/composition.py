@@ -1,15 +1,11 @@
 """The composition root of one life of a node, where concrete classes meet."""
 
 import asyncio
-import gc
 import secrets
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from random import SystemRandom
-from typing import Any
 
-import structlog
 from prometheus_client import generate_latest
 
 from actors.effects import user_address
@@ -35,9 +31,8 @@ from protocol.replies import Limits
 from server.admission import Admission
 from server.cluster.bus import NatsBus
 from server.cluster.cluster import Cluster
-from server.cluster.membership import Evicted
 from server.committer import Committer
-from server.connection import AFTER_HELLO, Connection
+from server.connection import AFTER_HELLO
 from server.content import Content
 from server.gateway import Gateway
 from server.host import Host
@@ -46,7 +41,6 @@ from server.http.page import Page
 from server.http.private import make_private_app
 from server.http.services import Accounts, Contents, Entry, PushTargets, Relations, Services
 from server.kinds import ConversationKind, UserKind
-from server.listeners import accepting, reserved
 from server.messages.pushing import MessagePushes
 from server.messages.sweep import PushSweep
 from server.notifications.notifications import Notifications
@@ -62,17 +56,10 @@ from server.push.courier import Courier
 from server.push.endpoints import EndpointRules, system_lookup
 from server.push.providers import make_providers, make_vapid
 from server.push.wishes import Wishes
-from server.reach import reaching_postgres
 from server.requests import Beside, Requests
 from server.revocations import Revocations
-from server.rings import keep_rings_within
 from server.tokens import Caller, Expired, Invalid, Tokens
 from server.web import Door, Web
-
-DRAIN_S = 8.0
-SETTLE_S = 5.0
-
-log = structlog.get_logger()
 
 
 def clock() -> Millis:
@@ -94,14 +81,13 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-class Node:
-    """One life of a node, wired together. `serve` runs it until `stop` is called, or its lease is gone."""
+class Parts:
+    """The parts of one life of a node, wired together; none of them runs. `stopping` is set when it begins to drain."""
 
     def __init__(self, settings: Settings, pools: Pools, node: Life, number: int) -> None:
-        self._settings = settings
-        self._number = number
-        self._stopping = asyncio.Event()
-        self._evicted = False
+        self.settings = settings
+        self.number = number
+        self.stopping = asyncio.Event()
         self.metrics = Metrics(name=node.name)
         self._people = PostgresPeople(pools.questions)
         self._graph = PostgresGraph(pools.questions)
@@ -133,7 +119,7 @@ class Node:
         self._make_presence(pools)
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
-        self._passwords = Passwords()
+        self.passwords = Passwords()
         private = make_private_app(self._ready, self._exposition())
         app = make_app(self._services())
         Page(socket_source(settings.node, number)).add_to(app)
@@ -145,16 +131,16 @@ class Node:
         self._devices_of = PostgresDevices(pools.questions)
         self._endpoints = EndpointRules(system_lookup())
         wishes = Wishes(clock, offset_at)
-        providers = make_providers(self._settings.push, self._endpoints, clock)
+        providers = make_providers(self.settings.push, self._endpoints, clock)
         self.courier = Courier(PostgresPush(pools.questions), providers, time.monotonic, SystemRandom(), wishes)
 
     def _make_gateway(self) -> None:
-        settings = self._settings
+        settings = self.settings
         self._tokens = Tokens(settings.tokens.secrets, settings.tokens.access_s, clock)
         self.gateway = Gateway(
             policy=policy_of(settings),
             admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
-            origins=own_origins(settings.node, self._number).union(settings.gateway.origins),
+            origins=own_origins(settings.node, self.number).union(settings.gateway.origins),
             max_connections=settings.gateway.max_connections,
             hello_ms=settings.gateway.hello_ms,
             typing_ms=settings.gateway.typing_ms,
@@ -176,7 +162,7 @@ class Node:
             "notifications": (ACTIVITY, self.notifications.folding),
             **self.content.handlers,
         }
-        url, hastened = str(self._settings.nats.url), self.content.hastened
+        url, hastened = str(self.settings.nats.url), self.content.hastened
         self.outbox = Outbox(PostgresOutbox(pools.outbox), handlers, url, node.incarnation, hastened)
 
     def _make_pushes(self, pools: Pools) -> None:
@@ -219,14 +205,14 @@ class Node:
         self.content.feed.related(a, b)
 
     def _services(self) -> Services:
-        settings = self._settings
+        settings = self.settings
         vapid = make_vapid(settings.push, clock)
         content, membership = self.content, self.cluster.membership
         return Services(
             accounts=Accounts(
                 people=self._people,
                 tokens=self._tokens,
-                passwords=self._passwords,
+                passwords=self.passwords,
                 revocations=self.revocations,
                 random=secrets.token_bytes,
                 refresh_s=settings.tokens.refresh_s,
@@ -282,7 +268,7 @@ class Node:
 
     async def _ready(self) -> str | None:
         """Why this node cannot do its job, if it cannot."""
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             return "draining"
         try:
             # A commit of nothing: what would fail for a message fails here too.
@@ -290,100 +276,3 @@ class Node:
         except UnavailableError:
             return "Postgres does not answer"
         return None
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    async def serve(self, ready: Callable[[], None]) -> bool:
-        """Serve until stopped, then drain; call `ready` when clients may come. False: the lease was lost.
-
-        To drain: take nobody in, finish commits, give up the lease, close sockets in slices.
-        """
-        with reaching_postgres():
-            await self.revocations.poll()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work) for work in self._works()]
-            async with AsyncExitStack() as stack:
-                stack.enter_context(self.metrics.watching_collections())
-                stack.callback(self._passwords.close)
-                private = self._settings.node.private
-                await stack.enter_async_context(self.web.serving(private.host, private.port))
-                async with AsyncExitStack() as doors:
-                    await self._open(doors)
-                    courier = group.create_task(self.courier.run())
-                    tasks += [courier, *map(group.create_task, self._works_of_a_member())]
-                    ready()
-                    await self._stopping.wait()
-                await self._drain()
-                # What a provider has is settled: else somebody else would send it once more.
-                await asyncio.wait([courier], timeout=SETTLE_S)
-            self.host.stop()
-            for task in tasks:
-                task.cancel()
-        return not self._evicted
-
-    def _works(self) -> list[Coroutine[Any, Any, None]]:
-        return [
-            self.committer.run(),
-            self.requests.run(),
-            self.gateway.wheel.run(),
-            self.revocations.run(),
-            self.gateway.load.run(),
-            self.host.population.let_rest(),
-            keep_rings_within(self.host, self._settings.gateway.node_ring_bytes),
-            self.bus.run(),
-            *self.cluster.works(),
-            *self.presence.works(),
-        ]
-
-    def _works_of_a_member(self) -> list[Coroutine[Any, Any, None]]:
-        """What asks and writes for others than the sockets here."""
-        return [
-            self._stay(),
-            self.message_pushes.run(),
-            self.push_sweep.run(),
-            *self.outbox.works(),
-            *self.notifications.works(),
-            *self.content.works(),
-        ]
-
-    async def _stay(self) -> None:
-        try:
-            await self.cluster.membership.run()
-        except Evicted:
-            if not self._stopping.is_set():
-                log.warning("the lease is gone: beginning anew")
-                self._evicted = True
-                self.stop()
-
-    async def _drain(self) -> None:
-        """Nobody can come in any more; whoever is here is sent away, by this node or, when it is evicted, unheard."""
-        self.courier.drain()
-        self.content.drain()
-        if self._evicted:
-            self.host.stop()
-            await self.gateway.drain()
-            self.gateway.abandon()
-            return
-        try:
-            async with asyncio.timeout(DRAIN_S):
-                await self.host.drain()
-        except TimeoutError:
-            log.warning("drain took too long: stopping all the same")
-        await self.message_pushes.drain()
-        await self.cluster.membership.leave()
-        await self.gateway.drain()
-
-    async def _open(self, doors: AsyncExitStack) -> None:
-        """Whoever is sent to this node while it joins waits for it; everybody else comes when it is a member."""
-        node = self._settings.node
-        ports = {node.own_port(self._number), node.listen.port}
-        sockets = [doors.enter_context(reserved(node.listen.host, port, "node.listen")) for port in sorted(ports)]
-        with reaching_postgres():
-            await self.cluster.membership.join()
-        for reservation in sockets:
-            await doors.enter_async_context(accepting(lambda: Connection(self.gateway), reservation))
-        # What lives now lives as long as the node: keep it out of every later collection, and collect rarely.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)

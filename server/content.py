@@ -138,10 +138,12 @@ class Content:
         """Have what it does be seen."""
         for part in (self.uploads, self.engagement, self.feed, self.stories):
             part.expose(metrics)
-        cleared = {"posts": self._posts, "comments": self._comments, "unused_pictures": self._unused}
-        for name, clearing in cleared.items():
-            said = f"Parts of what is left of {name.replace('_', ' ')} cleared away"
-            metrics.counters[f"tidings_{name}_cleared"] = (said, partial(getattr, clearing, "parts"))
+        posts, comments, pictures = self._posts, self._comments, self._unused
+        metrics.counters |= {
+            "tidings_posts_cleared": ("Parts of deleted posts cleared away", lambda: posts.parts),
+            "tidings_comments_cleared": ("Parts of deleted comments cleared away", lambda: comments.parts),
+            "tidings_unused_pictures_cleared": ("Parts of unused pictures cleared away", lambda: pictures.parts),
+        }
         metrics.families.append(self._pipeline.figures.collect)
 
 

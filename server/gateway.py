@@ -40,12 +40,6 @@ class Waiter(Protocol):
     def reply(self, id: int, result: Result) -> None: ...
 
 
-class HandOver(Protocol):
-    """Takes a transport whose first bytes are not for a socket."""
-
-    def __call__(self, transport: asyncio.Transport, head: bytes) -> None: ...
-
-
 class Gateway:
     """`verify` judges a token; `now` is monotonic seconds, `clock` milliseconds since 1970."""
 
@@ -91,12 +85,13 @@ class Gateway:
         host: Host,
         requests: Requests,
         home: Callable[[UserId], Life | None],
-        hand_over: HandOver,
+        hand_over: Callable[[asyncio.Transport, bytes], None],
         entered: Callable[[int], None] = lambda connection: None,
     ) -> None:
         """What connections speak to, and where a home is that is not here; called once, before the first of them.
 
-        `entered` hears of each whose hello was answered.
+        `hand_over` takes a transport whose first bytes are not for a socket; `entered` hears of each whose hello was
+        answered.
         """
         self.entered = entered
         self.host = host

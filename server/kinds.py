@@ -108,25 +108,25 @@ class ConversationKind:
         stored = await self._store.activate(ConversationId(str(address.key)), askers, cids, after)
         if stored is None:
             return None
-        actor = Conversation(
-            stored.id,
-            stored.last_c,
-            stored.at,
-            [
-                Membership(
-                    member.user,
-                    left_c=member.left_c,
-                    delivered_c=member.delivered_c,
-                    read_c=member.read_c,
-                    settings=member.settings,
-                )
-                for member in stored.members
-            ],
-            [(known.sender, known.cid, Answered(known.digest, known.c, known.at)) for known in stored.known],
-            direct=stored.direct,
-            blocked=stored.blocked,
+        unsaid = earlier.unsaid(stored) if earlier else ()
+        return Activated(_conversation(stored), ConversationTicket(stored), unsaid)
+
+
+def _conversation(stored: Stored) -> Conversation:
+    members = [
+        Membership(
+            member.user,
+            left_c=member.left_c,
+            delivered_c=member.delivered_c,
+            read_c=member.read_c,
+            settings=member.settings,
         )
-        return Activated(actor, ConversationTicket(stored), earlier.unsaid(stored) if earlier else ())
+        for member in stored.members
+    ]
+    known = [(known.sender, known.cid, Answered(known.digest, known.c, known.at)) for known in stored.known]
+    return Conversation(
+        stored.id, stored.last_c, stored.at, members, known, direct=stored.direct, blocked=stored.blocked
+    )
 
 
 class UserTicket:

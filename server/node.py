@@ -17,8 +17,9 @@ import uvloop
 from config.settings import SettingError, Settings, load
 from persistence.durability import DurabilityError
 from persistence.nodes.contract import Life
-from server.composition import Node
+from server.composition import Parts
 from server.descriptors import allow_as_many
+from server.life import Node
 from server.observe import start_logging
 from server.pools import connected
 
@@ -46,7 +47,7 @@ class Process:
         while lost and not self._stopping:
             life = joining(self._settings, self._number)
             async with connected(self._settings, life.incarnation) as pools:
-                self._node = Node(self._settings, pools, life, self._number)
+                self._node = Node(Parts(self._settings, pools, life, self._number))
                 if self._stopping:
                     self._node.stop()
                 lost = not await self._node.serve(self._ready)
@@ -68,7 +69,7 @@ class Process:
             asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
             self.stop()
         elif self._node:
-            self._node.cluster.membership.hasten()
+            self._node.hasten()
 
 
 def joining(settings: Settings, number: int) -> Life:

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from bench.client import Client
-from bench.http import Line
+from bench.http import getting
 from bench.load import Load
 from bench.measure import Figure, Measured, Meter, distribution, latency_figures, percentile_ms
 from bench.metrics import read_sums
@@ -118,53 +118,43 @@ class Feed(msgspec.Struct, frozen=True):
         )
 
     async def _over_http(self, load: Load, stage: Stage, random: Random, taken: array[float]) -> float:
-        idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
-        for _ in range(HTTP_CONNECTIONS):
-            idle.put_nowait(await Line.open(stage.host, stage.port))
-        async with asyncio.TaskGroup() as asking:
+        async with getting(stage.host, stage.port, HTTP_CONNECTIONS) as get, asyncio.TaskGroup() as asking:
 
-            async def get(due: float) -> None:
-                http = await idle.get()
+            async def read(due: float) -> None:
                 user = random.choice(stage.users[: self.readers])
-                status, body = await http.get(f"/v1/feed?limit={PAGE}", user.access_token)
+                status, body = await get(f"/v1/feed?limit={PAGE}", user.access_token)
                 taken.append(monotonic() - due)
-                idle.put_nowait(http)
                 if status != 200:
                     load.faults.add("page refused over HTTP", str(status))
                 else:
                     self._check(load, _read(body))
 
             def ask(_: int, due: float) -> None:
-                asking.create_task(get(due))
+                asking.create_task(read(due))
 
             pacer = Pacer(poisson(self.rate, self.window_s, random), ask)
             await pacer.run()
-        while not idle.empty():
-            idle.get_nowait().close()
         return percentile_ms(pacer.lags, 99)
 
     def _check(self, load: Load, page: Page) -> None:
         if len(page.items) != PAGE:
             load.faults.add("page not full", f"{len(page.items)} posts")
 
+    async def _make_lists(self, load: Load, stage: Stage, progress: Progress) -> None:
+        async with getting(stage.host, stage.port, HTTP_CONNECTIONS) as get:
+
+            async def read(token: str) -> None:
+                status, _ = await get("/v1/feed?limit=1", token)
+                if status != 200:
+                    load.faults.add("page refused over HTTP", str(status))
+
+            tokens = [user.access_token for user in stage.users[: self.fans]]
+            await for_each(tokens, read, progress, "every follower has a list", at_once=HTTP_CONNECTIONS)
+
     async def _fan_out(
         self, load: Load, stage: Stage, database: asyncpg.Connection, star: str, progress: Progress
     ) -> list[Figure]:
-        idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
-        for _ in range(HTTP_CONNECTIONS):
-            idle.put_nowait(await Line.open(stage.host, stage.port))
-
-        async def read(token: str) -> None:
-            http = await idle.get()
-            status, _ = await http.get("/v1/feed?limit=1", token)
-            idle.put_nowait(http)
-            if status != 200:
-                load.faults.add("page refused over HTTP", str(status))
-
-        tokens = [user.access_token for user in stage.users[: self.fans]]
-        await for_each(tokens, read, progress, "every follower has a list", at_once=HTTP_CONNECTIONS)
-        while not idle.empty():
-            idle.get_nowait().close()
+        await self._make_lists(load, stage, progress)
         before, took = await asyncio.to_thread(read_sums, stage), list[float]()
         for number in range(FANOUTS):
             progress(f"post {number + 1} of the author whom {self.fans} follow")

@@ -17,9 +17,6 @@ BLOCKED = f"({BLOCKS} or {_RELATION.format('block', '{other}', '{one}')})"
 FOLLOWS = _FOLLOW.format("{one}", "{other}")
 """`one` follows `other`; a request that waits is none."""
 
-MUTUAL = f"({FOLLOWS} and {_FOLLOW.format('{other}', '{one}')})"
-"""`one` and `other` follow each other."""
-
 MUTED = _RELATION.format("mute", "{one}", "{other}")
 """`one` does not want to hear of `other`."""
 

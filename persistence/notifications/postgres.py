@@ -40,10 +40,9 @@ _END = (2**62, 2**62)
 class PostgresNotifications:
     """`NotificationStore` on a pool of connections."""
 
-    def __init__(self, pool: Pool, within_s: float = WITHIN_S, may: Callable[[], bool] = always) -> None:
+    def __init__(self, pool: Pool, may: Callable[[], bool] = always) -> None:
         """`may`: whether this node may ask and write at all, asked before each transaction."""
         self._pool = pool
-        self._within_s = within_s
         self._may = may
 
     async def fold(self, events: Sequence[tuple[int, Activity]], decide: Callable[[Touched], Changes]) -> None:
@@ -125,7 +124,7 @@ class PostgresNotifications:
         return len(deeds) + len(groups) + len(undone)
 
     async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        return await fetch(self._pool, self._within_s, statement, *arguments, may=self._may)
+        return await fetch(self._pool, WITHIN_S, statement, *arguments, may=self._may)
 
 
 async def _hold(connection: Connection, users: list[int]) -> list[asyncpg.Record]:

@@ -91,19 +91,17 @@ class _Delivery(Struct):
 
 
 class MemoryPush:
-    """The memory twin of `PushStore`. `in_vain` says why nobody wants a push shown any more, if so."""
+    """The memory twin of `PushStore`."""
 
     def __init__(
         self,
         now: Callable[[], Millis],
         devices: MemoryDevices,
         email: Callable[[UserId], str | None] = lambda user: None,
-        in_vain: Callable[[Push], str | None] = lambda push: None,
     ) -> None:
         self._now = now
         self._devices = devices
         self._email = email
-        self._in_vain = in_vain
         self._jobs: dict[tuple[UserId, str], _Job] = {}
         self._deliveries: dict[int, _Delivery] = {}
         self._drawn = 0
@@ -134,7 +132,7 @@ class MemoryPush:
         return "expanded" if where else reason or "no device"
 
     def _reason(self, job: _Job) -> str | None:
-        return "expired" if job.expires_at <= self._now() else self._in_vain(job.push)
+        return "expired" if job.expires_at <= self._now() else None
 
     async def claim(
         self, provider: ProviderName, limit: int, lease_ms: int

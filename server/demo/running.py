@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from server.chat import enter
+from server.chat.program import enter
 from server.demo.figures import Figures, show
 from server.demo.people import NAMES
 from server.demo.person import FAULTS, SHOWS_S, Person

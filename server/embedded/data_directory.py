@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -83,6 +84,18 @@ async def make(cluster: Path, owner: Account, secret: str) -> None:
     # One call for all thousand files: to sync each of them takes seconds where the disk has other work.
     command += ["--sync-method", "syncfs", "--encoding", "UTF8", "--locale", "C"]
     command += ["--locale-provider", "builtin", "--builtin-locale", "PG_UNICODE_FAST"]
+    status, told = await _run(command)
+    if status:
+        reason = " ".join(told.decode(errors="replace").split("\n")[-4:]).strip()
+        raise EmbeddedError(f"initdb could not make {cluster}: {reason}")
+    owner.own(nest / "made")
+    (nest / "made").rename(cluster)
+    shutil.rmtree(nest)
+    sync_folder(cluster.parent)
+
+
+async def _run(command: Sequence[str]) -> tuple[int | None, bytes]:
+    """The exit status, and what was said."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd="/",
@@ -99,10 +112,4 @@ async def make(cluster: Path, owner: Account, secret: str) -> None:
         process.terminate()
         await process.wait()
         raise
-    if process.returncode:
-        reason = " ".join(told.decode(errors="replace").split("\n")[-4:]).strip()
-        raise EmbeddedError(f"initdb could not make {cluster}: {reason}")
-    owner.own(nest / "made")
-    (nest / "made").rename(cluster)
-    shutil.rmtree(nest)
-    sync_folder(cluster.parent)
+    return process.returncode, told

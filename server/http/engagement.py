@@ -1,14 +1,16 @@
 """Likes, saves and comments over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 from persistence.engagement import comments, lists
 from persistence.engagement.marks import Deed
-from protocol.engagement import Commented, CommentsQuery, NewComment, RepliesQuery
+from persistence.pool import Pool
+from protocol.engagement import Commented, Comments, CommentsQuery, NewComment, RepliesQuery
 from protocol.errors import ID_REUSED, Refusal
-from protocol.graph import PeopleQuery
+from protocol.graph import People
+from protocol.ids import UserId
 from protocol.posts import Posts
 from protocol.replies import Done
 from protocol.unset import or_none
@@ -21,31 +23,21 @@ NO_SUCH_COMMENT = Refusal("not_found", "there is no such comment")
 NOTHING_TO_COMMENT = Refusal("not_found", "there is no such post, or no such comment of it")
 NOT_YOURS = Refusal("forbidden", "this comment is for its author or the post's to delete")
 
+_Read = Callable[[Pool, UserId, Any, str | None, int], Awaitable[People | Comments | None]]
+"""The page of a list of one thing before a cursor; None: there is no such thing for whoever asks."""
+
 
 async def _mark(deed: Deed, absent: Refusal, services: Services, caller: Caller, call: Call) -> Answer:
     return await services.contents.engagement.mark(deed, caller.user, call.place.id) or absent
 
 
-async def _likers(services: Services, caller: Caller, call: Call) -> Answer:
-    query: PeopleQuery = call.query
-    pool, before = services.contents.engagement.pool, or_none(query.before)
-    return await lists.likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
-
-
-async def _comment_likers(services: Services, caller: Caller, call: Call) -> Answer:
-    query: PeopleQuery = call.query
-    pool, before = services.contents.engagement.pool, or_none(query.before)
-    return await lists.comment_likers(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_COMMENT
+async def _page(read: _Read, absent: Refusal, services: Services, caller: Caller, call: Call) -> Answer:
+    before, limit = or_none(call.query.before), call.query.limit
+    return await read(services.contents.engagement.pool, caller.user, call.place.id, before, limit) or absent
 
 
 async def _get_comment(services: Services, caller: Caller, call: Call) -> Answer:
     return await comments.get(services.contents.engagement.pool, caller.user, call.place.id) or NO_SUCH_COMMENT
-
-
-async def _comments(services: Services, caller: Caller, call: Call) -> Answer:
-    query: CommentsQuery = call.query
-    pool, before = services.contents.engagement.pool, or_none(query.before)
-    return await lists.threads(pool, caller.user, call.place.id, before, query.limit) or NO_SUCH_POST
 
 
 async def _replies(services: Services, caller: Caller, call: Call) -> Answer:
@@ -82,10 +74,10 @@ ENGAGEMENT_HANDLERS: Mapping[str, Handler] = {
         f"engagement.{deed}": partial(_mark, deed, NO_SUCH_COMMENT if deed.endswith("comment") else NO_SUCH_POST)
         for deed in _DEEDS
     },
-    "engagement.likers": _likers,
-    "engagement.comments": _comments,
+    "engagement.likers": partial(_page, lists.likers, NO_SUCH_POST),
+    "engagement.comments": partial(_page, lists.threads, NO_SUCH_POST),
     "engagement.replies": _replies,
-    "engagement.comment_likers": _comment_likers,
+    "engagement.comment_likers": partial(_page, lists.comment_likers, NO_SUCH_COMMENT),
     "engagement.get_comment": _get_comment,
     "engagement.saved": _saved,
     "engagement.comment": _comment,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from persistence.faults import UnavailableError
@@ -28,14 +28,12 @@ class Relay:
         consumers: Sequence[Consumer],
         stream: Stream,
         hastened: asyncio.Event,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.published = 0
         self._store = store
         self._consumers = {consumer.name: consumer for consumer in consumers}
         self._topics = sorted({consumer.topic for consumer in consumers})
         self._stream = stream
-        self._now = now
         self._looked = float("-inf")
         self._registered = False
         self._hastened = hastened
@@ -70,11 +68,11 @@ class Relay:
         return bool(messages)
 
     async def _due(self) -> list[Message]:
-        if self._now() < self._looked + DUE_S:
+        if time.monotonic() < self._looked + DUE_S:
             return []
         messages = await self._store.due(list(self._consumers))
         if not messages:
-            self._looked = self._now()
+            self._looked = time.monotonic()
         return messages
 
     async def _send(self, message: Message) -> None:

@@ -5,7 +5,6 @@
 
 import asyncio
 import hashlib
-import ssl
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -48,26 +47,20 @@ class _Granted(msgspec.Struct, frozen=True):
 
 
 class Fcm:
-    """`account` is a service account's key file. `tls` is for servers that the system does not trust."""
+    """`account` is a service account's key file."""
 
     name: ProviderName = "fcm"
 
-    def __init__(
-        self, url: str, account: Mapping[str, str], clock: Callable[[], Millis], tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, url: str, account: Mapping[str, str], clock: Callable[[], Millis]) -> None:
         self._url = f"{url}/v1/projects/{account['project_id']}/messages:send"
         self._account = account
         self._key = RSAKey.import_key(account["private_key"])
         self._clock = clock
-        self._tls = tls
         self._granting = asyncio.Lock()
         self._token, self._good_until = "", 0
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls or True),
-            timeout=aiohttp.ClientTimeout(TIMEOUT_S),
-        )
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(TIMEOUT_S))
         return self
 
     async def __aexit__(

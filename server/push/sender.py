@@ -47,7 +47,6 @@ class Sender:
         monotonic: Callable[[], float],
         random: Random,
         wishes: Wishes,
-        concurrency: int = CONCURRENCY,
     ) -> None:
         self.provider = provider
         self.breakers = Breakers(provider.name, monotonic)
@@ -56,7 +55,6 @@ class Sender:
         self._monotonic = monotonic
         self._random = random
         self._wishes = wishes
-        self._concurrency = concurrency
         self._sending = 0
         self._settled: list[Settled] = []
         self._poked = asyncio.Event()
@@ -100,7 +98,7 @@ class Sender:
             del self._settled[: len(settled)]
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
-        limit = self._concurrency - self._sending - len(self._settled)
+        limit = CONCURRENCY - self._sending - len(self._settled)
         if self.breakers.is_open(""):
             limit = 0 if self.breakers.wait_s("") else min(limit, 1)
         if limit <= 0:

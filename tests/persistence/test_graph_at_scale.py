@@ -61,7 +61,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     ),
     **{
         name: (_WHERE.format(getattr(predicates, name).format(one="w.n", other=str(FAMOUS))), ([FAN, STRANGER],), 12)
-        for name in ("BLOCKS", "BLOCKED", "FOLLOWS", "MUTUAL", "MUTED", "RESTRICTED", "CLOSE_FRIENDS")
+        for name in ("BLOCKS", "BLOCKED", "FOLLOWS", "MUTED", "RESTRICTED", "CLOSE_FRIENDS")
     },
 }
 

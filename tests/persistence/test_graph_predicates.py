@@ -12,7 +12,6 @@ TRUE = {
     "BLOCKS": {(ADA, EVE)},
     "BLOCKED": {(ADA, EVE), (EVE, ADA)},
     "FOLLOWS": {(ADA, BEN), (BEN, ADA), (ADA, DAN)},
-    "MUTUAL": {(ADA, BEN), (BEN, ADA)},
     "MUTED": {(BEN, ADA)},
     "RESTRICTED": {(DAN, ADA)},
     "CLOSE_FRIENDS": {(ADA, BEN)},

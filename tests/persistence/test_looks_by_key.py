@@ -10,7 +10,7 @@ from persistence.graph import predicates
 from persistence.pool import open_pool
 
 ME, FRIEND, STRANGER, MANY = 1, 5_000, 100_000, 10_000
-NAMES = ["BLOCKS", "BLOCKED", "FOLLOWS", "MUTUAL", "MUTED", "RESTRICTED", "SILENCED", "CLOSE_FRIENDS"]
+NAMES = ["BLOCKS", "BLOCKED", "FOLLOWS", "MUTED", "RESTRICTED", "SILENCED", "CLOSE_FRIENDS"]
 PAGES_A_LOOK = 5
 
 

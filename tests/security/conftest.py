@@ -1,10 +1,11 @@
-"""Two installations to be attacked: one as it comes, one that grants little."""
+"""What is attacked: an installation as it comes, one that grants little, and the HTTP interface by itself."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.security.watch import Watched
+from tests.server.http.stack import Client, Stack
 
 GRANTS_LITTLE = {
     "GATEWAY__HELLO_MS": 1_000,
@@ -27,3 +28,14 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     running = Watched(tmp_path_factory.mktemp("tight"), GRANTS_LITTLE, 20).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack()
+
+
+@pytest.fixture
+async def client(stack: Stack) -> AsyncIterator[Client]:
+    async with stack.served() as client:
+        yield client

@@ -1,6 +1,5 @@
 """Who may what over HTTP: generated from the table of routes, so that a new route is covered when it is written."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,17 +18,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "notification.seen": {"up_to": 1},
     "sync": {"heads": {}, "since": 0},
 }
-
-
-@pytest.fixture
-def stack() -> Stack:
-    return Stack()
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Client]:
-    async with stack.served() as client:
-        yield client
 
 
 async def status_of(client: Client, route: Route, headers: dict[str, str]) -> tuple[int, str]:

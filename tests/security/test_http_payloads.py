@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -52,12 +52,6 @@ FIELDS: dict[str, bytes] = {
     "a fraction": b"1.5",
     "true": b"true",
 }
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with Stack().served() as client:
-        yield client
 
 
 @pytest.fixture

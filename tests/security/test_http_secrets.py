@@ -1,7 +1,6 @@
 """What a client confides is in no log line and in no answer to anybody else."""
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,6 @@ from persistence.faults import UnavailableError
 from tests.server.http.stack import PASSWORD, Client, Stack, call, sign_up
 
 TEXT = "the text of a message"
-
-
-@pytest.fixture
-def stack() -> Stack:
-    return Stack()
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Client]:
-    async with stack.served() as client:
-        yield client
 
 
 async def test_a_fault_is_logged_by_place_and_kind_without_its_words(

@@ -95,11 +95,6 @@ async def server(authority: Authority) -> AsyncIterator[WebPushServer]:
 
 
 @pytest.fixture
-def stack() -> Stack:
-    return Stack()
-
-
-@pytest.fixture
 async def ada(stack: Stack) -> AsyncIterator[Person]:
     async with stack.served() as client:
         yield await sign_up(client, "ada")
@@ -244,9 +239,3 @@ async def test_a_foreign_device_is_not_there(client: Client) -> None:
     foreign = await eve.call("DELETE", f"/v1/devices/{id}", None, 404)
     assert foreign == await eve.call("DELETE", "/v1/devices/999", None, 404)
     assert len((await bob.call("GET", "/v1/devices"))["items"]) == 1
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Client]:
-    async with stack.served() as client:
-        yield client

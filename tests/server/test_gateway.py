@@ -1,18 +1,12 @@
 """What is corked leaves at the end of the turn, whatever becomes of one socket."""
 
 import asyncio
-import time
 from typing import Any
 
 from structlog.testing import capture_logs
 
-from protocol.ids import Millis
-from server.admission import Admission
 from server.connection import Connection
-from server.gateway import Gateway
-from server.observe import Metrics
-from server.tokens import Invalid
-from tests.actors.devices import POLICY
+from tests.server.bare_gateway import bare_gateway
 
 
 class Transport(asyncio.Transport):
@@ -35,18 +29,7 @@ class Transport(asyncio.Transport):
 
 
 async def test_a_write_that_fails_ends_its_connection_and_holds_up_no_other() -> None:
-    gateway = Gateway(
-        policy=POLICY,
-        admission=Admission(1, 1, time.monotonic),
-        origins=frozenset(),
-        max_connections=10,
-        hello_ms=10_000,
-        typing_ms=0,
-        verify=lambda _: Invalid(),
-        clock=lambda: Millis(0),
-        now=time.monotonic,
-        metrics=Metrics(),
-    )
+    gateway = bare_gateway()
     broken, sound = Transport(broken=True), Transport()
     with capture_logs() as lines:
         for transport in (broken, sound):

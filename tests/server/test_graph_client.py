@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from server.directory import Directory
-from server.relations import Relations
+from server.chat.directory import Directory
+from server.chat.relations import Relations
 from tests.server.running import Installation
 from tidings_client import Graph, Login, Refused, Tokens, sign_up
 

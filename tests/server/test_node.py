@@ -19,7 +19,8 @@ from config.settings import Settings, load
 from config.values import Network, Origin
 from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
-from server.composition import Node
+from server.composition import Parts
+from server.life import Node
 from server.node import Process, joining
 from server.pools import connected
 from server.scrape import scrape
@@ -94,7 +95,7 @@ async def test_a_node_that_stops_waits_for_nobody_who_dawdles_and_leaves_no_thre
     ready = asyncio.Event()
     life = joining(settings, 0)
     async with connected(settings, life.incarnation) as pools:
-        node = Node(settings, pools, life, 0)
+        node = Node(Parts(settings, pools, life, 0))
         serving = asyncio.create_task(node.serve(ready.set))
         await ready.wait()
         url = f"http://127.0.0.1:{port}"
@@ -118,7 +119,7 @@ async def test_a_node_that_drains_says_so_on_its_private_port_until_it_ends(data
     ready = asyncio.Event()
     life = joining(settings, 0)
     async with connected(settings, life.incarnation) as pools:
-        node = Node(settings, pools, life, 0)
+        node = Node(Parts(settings, pools, life, 0))
         serving = asyncio.create_task(node.serve(ready.set))
         async with asyncio.timeout(20):
             await ready.wait()

@@ -12,7 +12,7 @@ from protocol.errors import UNAVAILABLE
 from protocol.ids import Millis, UserId
 from protocol.replies import Conversations, Result
 from protocol.requests import ListConversations
-from server.questions import ANSWER_S, WAIT_S, WORKERS
+from server.questions import ANSWER_S, MOST, WAIT_S, WORKERS, Questions
 from server.requests import Requests
 from tests.simulation.loop import run
 
@@ -59,3 +59,17 @@ def test_with_more_questions_than_the_store_can_answer_none_is_given_up_half_ans
     assert outcomes[True] == turns * WORKERS
     assert all(result == UNAVAILABLE for _, result in answers if type(result) is not Conversations)
     assert max(at for at, _ in answers) <= WAIT_S + ANSWER_S
+
+
+async def test_when_as_many_wait_as_may_the_next_is_refused_at_once() -> None:
+    questions, refused = Questions(), list[Result]()
+
+    async def answer() -> None:
+        raise AssertionError("nobody serves")
+
+    for _ in range(MOST):
+        questions.put(refused.append, answer)
+    assert refused == []
+    questions.put(refused.append, answer)
+    questions.put(None, answer)
+    assert refused == [UNAVAILABLE]

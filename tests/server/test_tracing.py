@@ -1,7 +1,6 @@
 """Traces: what a request brings along is found in the log of the node where it is decided."""
 
 import asyncio
-import time
 from random import Random
 
 import pytest
@@ -16,19 +15,17 @@ from protocol.ids import ConversationId, LoginId, Millis, UserId
 from protocol.replies import Result, Sent
 from protocol.requests import SendMessage
 from server import tracing
-from server.admission import Admission
 from server.cluster.frames import Frame, ToConversation, decode, encode
 from server.committer import Committer
-from server.gateway import Gateway
 from server.host import Host
 from server.kinds import ConversationKind
 from server.observe import Metrics
 from server.population import Population
 from server.requests import Requests
-from server.tokens import Caller, Invalid
+from server.tokens import Caller
 from server.web import Door
-from tests.actors.devices import POLICY
 from tests.contracts.grounds import opened
+from tests.server.bare_gateway import bare_gateway
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -100,18 +97,7 @@ async def test_a_command_from_another_node_that_crashes_its_actor_is_logged_with
 
 async def test_what_an_http_request_brings_along_goes_with_its_op() -> None:
     told: list[Asked] = []
-    gateway = Gateway(
-        policy=POLICY,
-        admission=Admission(1, 1, time.monotonic),
-        origins=frozenset(),
-        max_connections=1,
-        hello_ms=10_000,
-        typing_ms=0,
-        verify=lambda _: Invalid(),
-        clock=lambda: Millis(0),
-        now=time.monotonic,
-        metrics=Metrics(),
-    )
+    gateway = bare_gateway()
 
     def tell(address: object, command: Mailed) -> None:
         assert isinstance(command, Send)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.directory import Directory
+from server.chat.directory import Directory
 from server.http.rates import Rate, Rates
 from tests.server.http.stack import LIFE_S, Client, Person, Stack, sign_up
 from tidings_client import AuthenticationFailed, Login, Tokens

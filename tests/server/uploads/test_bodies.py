@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.server.uploads.rig import BODY, Rig, Uploader, as_in_a_node, checksum, id_of, picture
 
 LENGTH = 3_000
@@ -50,24 +52,21 @@ async def test_of_a_body_that_breaks_off_what_came_counts(rig: Rig, ada: Uploade
             assert await rig.stored(id_of(path)) == content
 
 
-async def test_a_body_that_stalls_is_ended_and_what_came_counts(rig: Rig, ada: Uploader) -> None:
-    rig.grant(stall_ms=200)
+@pytest.mark.parametrize(
+    ("places", "status", "header"),
+    [(2, b"408", b"Tus-Resumable: 1.0.0"), (1, b"503", b"Retry-After: 1")],
+    ids=["with room for others", "while others find no place"],
+)
+async def test_a_body_that_stalls_is_ended_and_what_came_counts(
+    rig: Rig, ada: Uploader, places: int, status: bytes, header: bytes
+) -> None:
+    """Clients of tus try 503 again by themselves, but not 408: where others find no place it is told to go on later."""
+    rig.grant(stall_ms=200, at_once=places)
     path = await ada.create(LENGTH)
     async with as_in_a_node(rig) as port, sending(port, ada, path, picture(LENGTH)[:700], {}) as reader:
         answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"Tus-Resumable: 1.0.0" in answer
-    assert await ada.offset(path) == 700
-
-
-async def test_while_others_find_no_place_it_is_told_to_go_on_later(rig: Rig, ada: Uploader) -> None:
-    """Clients of tus try 503 again by themselves, but not 408."""
-    rig.grant(stall_ms=200, at_once=1)
-    path = await ada.create(LENGTH)
-    async with as_in_a_node(rig) as port, sending(port, ada, path, picture(LENGTH)[:700], {}) as reader:
-        answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"Retry-After: 1\r\n" in answer
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert header + b"\r\n" in answer
     assert await ada.offset(path) == 700
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -11,15 +10,12 @@ import msgpack
 
 from bench.subject import free_port
 from persistence.nodes.contract import Life
-from protocol.ids import LoginId, Millis, UserId
-from server.admission import Admission
+from protocol.ids import LoginId, UserId
 from server.connection import Connection
-from server.gateway import Gateway
 from server.listeners import listen
-from server.observe import Metrics
 from server.tokens import Caller
-from tests.actors.devices import POLICY
 from tests.security.raw import WITHIN_S
+from tests.server.bare_gateway import bare_gateway
 from tests.until import until
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -107,19 +103,8 @@ class RelayingNode:
 
     def __init__(self, address: str) -> None:
         self.home = Life("life", "there", "ws://there/v1/socket", address, "")
-        self.metrics = Metrics()
-        self.gateway = Gateway(
-            policy=POLICY,
-            admission=Admission(1_000, 1_000, time.monotonic),
-            origins=frozenset(),
-            max_connections=10,
-            hello_ms=10_000,
-            typing_ms=0,
-            verify=lambda _: Caller(USER, LoginId(str(LOGIN))),
-            clock=lambda: Millis(0),
-            now=time.monotonic,
-            metrics=self.metrics,
-        )
+        self.gateway = bare_gateway(lambda _: Caller(USER, LoginId(str(LOGIN))))
+        self.metrics = self.gateway.metrics
         nobody: Any = Deaf()
         self.gateway.join(nobody, nobody, lambda _: self.home, nobody)
         self.port = free_port()

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from server.directory import Directory
+from server.chat.directory import Directory
 from tidings_client import Graph, Relation
 
 HELP = """\
