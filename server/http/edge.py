@@ -22,6 +22,9 @@ ACCEPTED = (
     "Upload-Checksum, X-HTTP-Method-Override, X-Requested-With"
 )
 
+SERVER = "tidings"
+"""What answers call the server: aiohttp would name itself, Python, and their versions."""
+
 NO_SUCH_ROUTE = Refusal("not_found", "there is nothing at this path")
 NO_SUCH_METHOD = Refusal("unknown_op", "this path does not take this method")
 FOREIGN = Refusal("forbidden", "this origin is not on the allowlist")
@@ -42,6 +45,7 @@ def edged(origins: frozenset[str]) -> web.Application:
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
         """As an answer begins: one that is written in parts is on its way before its handler is done."""
         origin = request.headers.get(hdrs.ORIGIN)
+        response.headers[hdrs.SERVER] = SERVER
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Vary"] = ", ".join(["Origin", *response.headers.getall("Vary", [])])
         if origin in origins:
