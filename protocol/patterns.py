@@ -13,6 +13,7 @@ from protocol.people import USERNAME_RULE
 _ASKED: Mapping[str, str] = {
     str(ID.pattern): "an id",
     r"^[A-Za-z0-9._]{1,30}$(?!\n)": USERNAME_RULE,
+    r"^(?!\.*$)[A-Za-z0-9._]{1,30}$(?!\n)": USERNAME_RULE,
     r"^[^\u0000]*$(?!\n)": "text without NUL",
     r"^[^\u0000-\u001f]*$(?!\n)": "text without control characters",
     r"^[^\u0000-\u0020\u007f]*$(?!\n)": "text without spaces and control characters",

@@ -12,9 +12,10 @@ from protocol.codec import JSON, MSGPACK, Unreadable
 from protocol.devices import ApnsDevice, FcmDevice, WebDevice
 from protocol.openapi import openapi
 from protocol.patterns import in_words
-from protocol.people import SignUp
+from protocol.people import USERNAME_RULE, SignUp
 from protocol.preferences import PreferencesChange
 from protocol.requests import AnyRequest, Text
+from protocol.route import ByUsername
 from protocol.routes import ROUTES
 
 
@@ -37,8 +38,14 @@ def refused(value: Any, type: Any) -> str:
 
 def test_a_username_is_refused_in_words_that_say_what_is_allowed() -> None:
     assert refused({"username": "Jörg", "password": "long enough"}, SignUp) == (
-        "Expected 1 to 30 letters from a to z, digits, periods and underscores - at `$.username`"
+        f"Expected {USERNAME_RULE} - at `$.username`"
     )
+    for periods in (".", "..", "." * 30):
+        assert "not periods alone" in refused({"username": periods, "password": "long enough"}, SignUp)
+        # Some were called so before.
+        assert msgspec.convert({"name": periods}, ByUsername).name == periods
+    for username in (".a", "a..", "_", ".0."):
+        assert msgspec.convert({"username": username, "password": "long enough"}, SignUp).username == username
     assert refused("a\0", Text) == "Expected text without NUL"
     assert refused("", Text) == "Expected `str` of length >= 1"
 
