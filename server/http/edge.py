@@ -26,7 +26,6 @@ SERVER = "tidings"
 """What answers call the server: aiohttp would name itself, Python, and their versions."""
 
 NO_SUCH_ROUTE = Refusal("not_found", "there is nothing at this path")
-NO_SUCH_METHOD = Refusal("unknown_op", "this path does not take this method")
 FOREIGN = Refusal("forbidden", "this origin is not on the allowlist")
 
 log = structlog.get_logger()
@@ -63,7 +62,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPNotFound:
         return refused(NO_SUCH_ROUTE)
     except web.HTTPMethodNotAllowed as fault:
-        return refused(NO_SUCH_METHOD, {"Allow": ", ".join(sorted(fault.allowed_methods))})
+        allowed = ", ".join(sorted(fault.allowed_methods))
+        return refused(Refusal("unknown_op", f"this path does not take this method, but {allowed}"), {"Allow": allowed})
     except UnavailableError as fault:
         log.warning("store unavailable", path=_path(request), cause=type(fault.__cause__).__name__)
         return refused(UNAVAILABLE)

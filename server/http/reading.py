@@ -21,6 +21,7 @@ FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 TOO_LARGE = Refusal("too_large", f"the body may have {BODY_BYTES:,} bytes")
 TOO_SLOW = Refusal("bad_request", "the body did not arrive in time")
 COMPRESSED = Refusal("bad_request", "the body must not be compressed")
+NO_BODY = Refusal("bad_request", "body: there is none: send an object in JSON")
 BROKEN_OFF = Refusal("bad_request", "the body broke off")
 DETAIL_CHARACTERS = 400
 
@@ -41,6 +42,8 @@ async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
     except (web.RequestPayloadError, ConnectionError):
         # Nobody is left to read the answer.
         return BROKEN_OFF
+    if not octets:
+        return NO_BODY
     try:
         # The decoder does not look into what it skips.
         octets.decode()
