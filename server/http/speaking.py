@@ -15,6 +15,7 @@ from server.http.edge import SERVER
 
 UNREADABLE = Refusal("bad_request", "the request is not HTTP that can be read")
 LONG = Refusal("too_large", "a line of the request's head is too long: 8 KiB are the most, its target included")
+UNEXPECTED = Refusal("bad_request", "Expect: 100-continue is all that can be expected")
 
 log = structlog.get_logger()
 
@@ -45,6 +46,14 @@ class Speaking(web.RequestHandler):
         response.headers[hdrs.SERVER] = SERVER
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """`Expect` is refused before any middleware is asked."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = refused(UNEXPECTED, status=resp.status)
+        return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """A failure by its place and kind: aiohttp's words quote what was sent, with the tokens in there."""
