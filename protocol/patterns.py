@@ -72,5 +72,3 @@ def _known(kind: inspect.Type, path: str, key: bool) -> Iterator[str]:
             yield from _known(inner, rest, key)
         case inspect.LiteralType(values=values) if not path:
             yield from map(str, values)
-        case _:
-            pass

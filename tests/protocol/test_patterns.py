@@ -14,7 +14,7 @@ from protocol.openapi import openapi
 from protocol.patterns import in_words
 from protocol.people import USERNAME_RULE, SignUp
 from protocol.preferences import PreferencesChange
-from protocol.requests import AnyRequest, Text
+from protocol.requests import AnyRequest, GetFeed, Text, WatchPresence
 from protocol.route import ByUsername
 from protocol.routes import ROUTES
 
@@ -112,6 +112,12 @@ def test_an_unknown_value_is_refused_with_the_known_ones_over_the_socket_and_ove
     assert refused({"audience": {"like": "all"}}, PreferencesChange) == (
         "Expected one of everyone, following, nobody - at `$.audience[...]`"
     )
+
+
+def test_an_unknown_value_where_the_type_has_no_enumeration_is_told_as_the_decoder_says_it() -> None:
+    for path in ("$.nowhere", "$.mode.deeper", "$.users[0]"):
+        said = f"Invalid enum value 'x' - at `{path}`"
+        assert in_words(msgspec.ValidationError(said), GetFeed, WatchPresence) == said
 
 
 def test_an_unknown_platform_of_a_device_is_refused_with_the_known_ones() -> None:
