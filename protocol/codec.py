@@ -34,7 +34,7 @@ class _Envelope(Struct, frozen=True):
 
 # What msgspec lets through besides its own errors: too deep nesting, bad UTF-8, integers of thousands of digits.
 _FAULTS = (msgspec.MsgspecError, RecursionError, ValueError)
-_OPS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyRequest))
+_OPS = {kind.__struct_config__.tag: kind for kind in get_args(AnyRequest)}
 _WITHOUT_ID = frozenset(("typing", "ack"))
 _UNREADABLE = Refusal("bad_request", "the message is not one map of the agreed codec")
 _REASON = 400
@@ -82,14 +82,15 @@ class Codec:
         id, op = envelope.id, envelope.op
         named = isinstance(op, str)
         if named and op in _WITHOUT_ID:
-            return Unreadable(0, Refusal("bad_request", f"{op}: {in_words(fault)}"[:_REASON]))
+            return Unreadable(0, Refusal("bad_request", f"{op}: {in_words(fault, _OPS[op])}"[:_REASON]))
         if type(id) is not int or not 1 <= id <= 2**31:
             return Unreadable(0, Refusal("bad_request", "id: an integer from 1 to 2^31 is needed"))
         if not named:
             return Unreadable(id, Refusal("bad_request", "op: the name of an operation is needed"))
         if op not in _OPS:
             return Unreadable(id, Refusal("unknown_op", f"op: there is no {op[:64]!r} here"))
-        return Unreadable(id, Refusal("bad_request", f"{op}: {in_words(fault)}{self._place(message, fault)}"[:_REASON]))
+        said = f"{op}: {in_words(fault, _OPS[op])}{self._place(message, fault)}"
+        return Unreadable(id, Refusal("bad_request", said[:_REASON]))
 
     def _place(self, message: bytes | bytearray | memoryview, fault: Exception) -> str:
         """The field that is at fault, where msgspec does not say it itself: bad UTF-8, a lone surrogate, NaN."""

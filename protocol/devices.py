@@ -26,20 +26,22 @@ class Subscription(Struct, frozen=True, gc=False):
     keys: SubscriptionKeys
 
 
-class WebDevice(Struct, frozen=True, gc=False, kw_only=True):
+class WebDevice(Struct, frozen=True, gc=False, kw_only=True, tag_field="platform", tag="web"):
     """A browser."""
 
-    platform: Literal["web"]
     subscription: Subscription
     app: _Application | UnsetType = UNSET
 
 
-class TokenDevice(Struct, frozen=True, gc=False, kw_only=True):
-    """An app. The token of `apns` is in hexadecimal digits."""
+class FcmDevice(Struct, frozen=True, gc=False, kw_only=True, tag_field="platform", tag="fcm"):
+    """An app that is reached by Firebase."""
 
-    platform: Literal["apns", "fcm"]
     token: Annotated[str, Meta(min_length=8, max_length=1_024, pattern=r"^[\u0021-\u007e]+$(?!\n)")]
     app: _Application | UnsetType = UNSET
+
+
+class ApnsDevice(FcmDevice, frozen=True, gc=False, kw_only=True, tag="apns"):
+    """An app that is reached by Apple; the token is in hexadecimal digits."""
 
 
 class DeviceRegistered(Struct, frozen=True, gc=False):

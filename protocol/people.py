@@ -8,8 +8,10 @@ from protocol.ids import LoginId, Millis, UserId
 from protocol.requests import Device
 
 # ASCII, so that one name has one spelling but for its case.
-USERNAME_RULE = "1 to 30 letters from a to z, digits, periods and underscores"
+USERNAME_RULE = "1 to 30 letters from a to z, digits, periods and underscores, and not periods alone"
 Username = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._]{1,30}$(?!\n)", description=USERNAME_RULE)]
+# What is only periods is a step in a path (RFC 3986 §5.2.4), or looks like one; some are called so.
+NewUsername = Annotated[str, Meta(pattern=r"^(?!\.*$)[A-Za-z0-9._]{1,30}$(?!\n)", description=USERNAME_RULE)]
 Password = Annotated[
     str,
     Meta(
@@ -34,7 +36,7 @@ Setting = (
 class SignUp(Struct, frozen=True, gc=False):
     """Makes an account and signs in."""
 
-    username: Username
+    username: NewUsername
     password: Password
     name: DisplayName | UnsetType = UNSET
     email: Email | UnsetType = UNSET

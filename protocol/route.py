@@ -25,7 +25,8 @@ class ByUsername(Struct, frozen=True, gc=False):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`bodies` are alternatives: the first whose required keys are all there is meant, else the last.
+    """`bodies` are alternatives: the first whose required keys are all there is meant, else the last; where each has a
+    tag, its tag tells.
 
     `ops` go with `bodies` one to one, or stand alone when there is no body. `cached` answers carry an ETag.
     """

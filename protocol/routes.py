@@ -11,7 +11,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from protocol.counts import PostCounts
-from protocol.devices import DeviceRegistered, Devices, TokenDevice, WebDevice
+from protocol.devices import ApnsDevice, DeviceRegistered, Devices, FcmDevice, WebDevice
 from protocol.engagement import ENGAGEMENT_ROUTES
 from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
@@ -232,7 +232,7 @@ ROUTES: tuple[Route, ...] = (
         summary="Have pushes reach this device, as long as this login is not revoked",
         answer=DeviceRegistered,
         status=201,
-        bodies=(WebDevice, TokenDevice),
+        bodies=(WebDevice, ApnsDevice, FcmDevice),
     ),
     Route(
         name="device.list",

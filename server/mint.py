@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from persistence.people.contract import PeopleStore
 from protocol.ids import LoginId, UserId
-from protocol.people import USERNAME_RULE, Username
+from protocol.people import USERNAME_RULE, NewUsername
 from server.refreshing import new_token
 from server.tokens import Tokens
 
@@ -34,7 +34,7 @@ async def mint(
     for a name that belongs to somebody with a password; earlier batches stay. Measured: 10,000 in 0.9 s.
     """
     try:
-        msgspec.convert(f"{prefix}{count}", Username)
+        msgspec.convert(f"{prefix}{count}", NewUsername)
     except msgspec.ValidationError:
         raise ValueError(f"{prefix}{count} is no username: {USERNAME_RULE}") from None
     for first in range(1, count + 1, BATCH):

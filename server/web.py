@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NoReturn
 
 import structlog
 from aiohttp import web
@@ -21,6 +20,7 @@ from server.connection import Connection
 from server.gateway import Gateway
 from server.http import HANDLING
 from server.http.answers import refused
+from server.http.speaking import Speaking
 from server.requests import Requests
 from server.tokens import Caller
 from server.tracing import TRACE
@@ -29,7 +29,6 @@ WITHIN_S = 10.0
 DRAIN_S = 2.0
 """How long requests that are still under way may take when the node stops."""
 NO_UPGRADE = Refusal("bad_request", "a socket is opened by `GET /v1/socket`")
-UNREADABLE = Refusal("bad_request", "the request is not HTTP that can be read")
 
 log = structlog.get_logger()
 
@@ -72,25 +71,25 @@ class Web:
         self.gateway = gateway
         self._most = most
         self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_S, **HANDLING)
-        self._private = web.AppRunner(private, access_log=None, shutdown_timeout=DRAIN_S)
+        self._private = web.AppRunner(private, shutdown_timeout=DRAIN_S, **HANDLING)
         self.connections = 0
         app.router.add_get("/v1/socket", self._upgrade)
 
     @asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncIterator[None]:
         """Ready to take transports, and listening privately on `host:port`."""
-        await self._runner.setup()
-        await self._private.setup()
-        try:
-            await self._listen_privately(host, port)
+        async with AsyncExitStack() as stack:
+            for runner in (self._runner, self._private):
+                await runner.setup()
+                stack.push_async_callback(runner.cleanup)
+            stack.callback((await self._listen_privately(host, port)).close)
             yield
-        finally:
-            await self._private.cleanup()
-            await self._runner.cleanup()
 
-    async def _listen_privately(self, host: str, port: int) -> None:
+    async def _listen_privately(self, host: str, port: int) -> asyncio.Server:
+        server = self._private.server
+        assert server is not None
         try:
-            await web.TCPSite(self._private, host, port).start()
+            return await asyncio.get_running_loop().create_server(lambda: Speaking(server), host, port)
         except OSError as fault:
             reason = os.strerror(fault.errno) if fault.errno else fault
             raise SettingError(
@@ -121,13 +120,13 @@ class Web:
         return refused(NO_UPGRADE)
 
 
-class _Handler(web.RequestHandler):
-    """aiohttp's handler of one connection, counted against their budget, with our words for what it cannot read."""
+class _Handler(Speaking):
+    """One connection of the public port, counted against their budget, which may go on as a socket."""
 
     __slots__ = ("_owner", "_recent")
 
     def __init__(self, owner: Web, server: web.Server) -> None:
-        super().__init__(server, loop=asyncio.get_running_loop(), **HANDLING)
+        super().__init__(server)
         self._owner = owner
         # Enough of what came last to find the head in it that cannot be read.
         self._recent = b""
@@ -161,19 +160,8 @@ class _Handler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What cannot be read is answered as on a new connection if it is for a socket, else by a problem document."""
-        if not isinstance(exc, HttpProcessingError):
-            return super().handle_error(request, status, exc, message)
-        start = self._recent.find(ROUTE)
+        """What cannot be read is answered as on a new connection if it is for a socket."""
+        start = self._recent.find(ROUTE) if isinstance(exc, HttpProcessingError) else -1
         if start >= 0 and isinstance(parse(self._recent[start:], self._owner.gateway.origins), Refused):
             self.give_back(self._recent[start:])
-        log.info("http request unreadable", fault=type(exc).__name__)
-        response = refused(UNREADABLE)
-        response.force_close()
-        return response
-
-    def log_exception(self, *args: Any, **kw: Any) -> None:
-        """A failure by its place and kind: aiohttp's words quote what was sent, with the tokens in there."""
-        fault = kw.get("exc_info")
-        where = "".join(traceback.format_tb(fault.__traceback__)) if fault else ""
-        log.error("http connection failed", fault=type(fault).__name__, where=where)
+        return super().handle_error(request, status, exc, message)

@@ -84,10 +84,9 @@ class GraphStore(Protocol):
     async def profile_named(self, viewer: UserId, username: str) -> Profile | None:
         """The same by username, in whatever case it is written."""
 
-    async def set_private(self, me: UserId, private: bool) -> bool:
-        """Set whether I have to be asked. Who is no more private accepts all requests, ACCEPTED_AT_ONCE in one call.
-
-        False: others wait still; say it again.
+    async def set_private(self, me: UserId, private: bool) -> tuple[UserId, ...]:
+        """Set whether I have to be asked. Who is no more private accepts all requests: of these people, as many as
+        ACCEPTED_AT_ONCE in one call, after which others may wait still: say it again.
         """
 
 

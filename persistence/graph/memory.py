@@ -214,20 +214,20 @@ class MemoryGraph:
         named = (id for id, account in self._tables.accounts.items() if account.username.lower() == username.lower())
         return await self.profile(viewer, next(named, UserId("")))
 
-    async def set_private(self, me: UserId, private: bool) -> bool:
-        async def set_private(transaction: Transaction) -> bool:
+    async def set_private(self, me: UserId, private: bool) -> tuple[UserId, ...]:
+        async def set_private(transaction: Transaction) -> tuple[UserId, ...]:
             await transaction.lock([("graph", int(me))])
             now = self._database.now()
             transaction.write(self._put_private, me, private)
             if private:
-                return True
+                return ()
             waiting = sorted(self._tables.listed(me, "requests"))[:ACCEPTED_AT_ONCE]
             for _, them in waiting:
                 before = Relationship(back="requested")
                 transaction.write(self._tables.put_edge, them, me, "accepted", now)
                 told = activities(me, them, before, Relationship(back="accepted"), now)
                 transaction.write(self._tables.outbox.extend, told)
-            return len(waiting) < ACCEPTED_AT_ONCE
+            return tuple(them for _, them in waiting)
 
         return await self._database.run("set private", set_private)
 

@@ -87,16 +87,16 @@ class PostgresGraph:
         found = await fetch(self._pool, WITHIN_S, PROFILE_NAMED, int(viewer), username)
         return rows.profile(found[0]) if found else None
 
-    async def set_private(self, me: UserId, private: bool) -> bool:
+    async def set_private(self, me: UserId, private: bool) -> tuple[UserId, ...]:
         async with transaction(self._pool, WITHIN_S) as connection:
             await connection.execute(ALONE, int(me))
             await connection.execute(SET_PRIVATE, int(me), private)
             if private:
-                return True
+                return ()
             waiting = await connection.fetch(WAITING, int(me), ACCEPTED_AT_ONCE)
             if waiting:
                 await connection.execute(APPLY, *_acceptance(me, waiting))
-        return len(waiting) < ACCEPTED_AT_ONCE
+        return tuple(UserId(str(row["follower"])) for row in waiting)
 
 
 def _page(found: list[asyncpg.Record], limit: int) -> People:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import UNSET
 
 from persistence.push.devices import Target
-from protocol.devices import DeviceRegistered, Devices, DeviceShown, TokenDevice, WebDevice
+from protocol.devices import ApnsDevice, DeviceRegistered, Devices, DeviceShown, FcmDevice, WebDevice
 from protocol.errors import UNAVAILABLE, Refusal
 from protocol.replies import Done
 from protocol.unset import or_none
@@ -28,7 +28,7 @@ APNS_DIGITS = 200
 
 
 async def _register_device(services: Services, caller: Caller, call: Call) -> Answer:
-    asked: TokenDevice | WebDevice = call.body
+    asked: WebDevice | ApnsDevice | FcmDevice = call.body
     target = await _subscribed(services, asked) if isinstance(asked, WebDevice) else _token(asked)
     if isinstance(target, Refusal):
         return target
@@ -55,9 +55,9 @@ DEVICE_HANDLERS: Mapping[str, Handler] = {
 }
 
 
-def _token(asked: TokenDevice) -> Target | Refusal:
-    if asked.platform != "apns":
-        return Target(asked.platform, asked.token)
+def _token(asked: ApnsDevice | FcmDevice) -> Target | Refusal:
+    if not isinstance(asked, ApnsDevice):
+        return Target("fcm", asked.token)
     try:
         octets = bytes.fromhex(asked.token)
     except ValueError:

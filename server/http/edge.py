@@ -22,8 +22,10 @@ ACCEPTED = (
     "Upload-Checksum, X-HTTP-Method-Override, X-Requested-With"
 )
 
+SERVER = "tidings"
+"""What answers call the server: aiohttp would name itself, Python, and their versions."""
+
 NO_SUCH_ROUTE = Refusal("not_found", "there is nothing at this path")
-NO_SUCH_METHOD = Refusal("unknown_op", "this path does not take this method")
 FOREIGN = Refusal("forbidden", "this origin is not on the allowlist")
 
 log = structlog.get_logger()
@@ -42,6 +44,7 @@ def edged(origins: frozenset[str]) -> web.Application:
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
         """As an answer begins: one that is written in parts is on its way before its handler is done."""
         origin = request.headers.get(hdrs.ORIGIN)
+        response.headers[hdrs.SERVER] = SERVER
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Vary"] = ", ".join(["Origin", *response.headers.getall("Vary", [])])
         if origin in origins:
@@ -59,7 +62,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPNotFound:
         return refused(NO_SUCH_ROUTE)
     except web.HTTPMethodNotAllowed as fault:
-        return refused(NO_SUCH_METHOD, {"Allow": ", ".join(sorted(fault.allowed_methods))})
+        allowed = ", ".join(sorted(fault.allowed_methods))
+        return refused(Refusal("unknown_op", f"this path does not take this method, but {allowed}"), {"Allow": allowed})
     except UnavailableError as fault:
         log.warning("store unavailable", path=_path(request), cause=type(fault.__cause__).__name__)
         return refused(UNAVAILABLE)

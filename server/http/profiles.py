@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from persistence.graph.contract import ACCEPTED_AT_ONCE
 from persistence.people.contract import SETTINGS, Account, ProfileChange
 from protocol.errors import UNAVAILABLE, Refusal
 from protocol.people import MyProfile, ProfilePatch
@@ -41,10 +42,16 @@ async def _change_me(services: Services, caller: Caller, call: Call) -> Answer:
 async def _set_private(services: Services, caller: Caller, private: bool) -> bool:
     """False: so many wait that the rest are accepted when the request is repeated."""
     until = services.monotonic() + PUBLISH_S
-    while not await services.relations.graph.set_private(caller.user, private):
+    relations = services.relations
+    while True:
+        accepted = await relations.graph.set_private(caller.user, private)
+        for them in accepted:
+            relations.trays.related("accept", caller.user, them, None)
+            relations.changed(caller.user, them)
+        if len(accepted) < ACCEPTED_AT_ONCE:
+            return True
         if services.monotonic() > until:
             return False
-    return True
 
 
 async def _show_user(services: Services, caller: Caller, call: Call) -> Answer:

@@ -1,6 +1,8 @@
 """Reading a request: body, query and path become the route's structs, or a refusal that names the field."""
 
 import asyncio
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 TOO_LARGE = Refusal("too_large", f"the body may have {BODY_BYTES:,} bytes")
 TOO_SLOW = Refusal("bad_request", "the body did not arrive in time")
 COMPRESSED = Refusal("bad_request", "the body must not be compressed")
+NO_BODY = Refusal("bad_request", "body: there is none: send an object in JSON")
 BROKEN_OFF = Refusal("bad_request", "the body broke off")
 DETAIL_CHARACTERS = 400
 
@@ -39,12 +42,14 @@ async def read_body(request: web.Request, route: Route, within_s: float) -> Any:
     except (web.RequestPayloadError, ConnectionError):
         # Nobody is left to read the answer.
         return BROKEN_OFF
+    if not octets:
+        return NO_BODY
     try:
         # The decoder does not look into what it skips.
         octets.decode()
         return msgspec.json.decode(octets, type=_meant(octets, route.bodies), dec_hook=read_later)
     except FAULTS as fault:
-        return _refusal("body", fault)
+        return _refusal("body", fault, *route.bodies)
 
 
 def read_query(request: web.Request, route: Route) -> Any:
@@ -57,9 +62,9 @@ def read_place(request: web.Request, route: Route) -> Any:
     return None if route.place is None else _convert(dict(request.match_info), route.place, "path")
 
 
-def _meant(octets: bytes, bodies: tuple[type[Struct], ...]) -> type[Struct]:
-    if len(bodies) == 1:
-        return bodies[0]
+def _meant(octets: bytes, bodies: tuple[type[Struct], ...]) -> Any:
+    if len(bodies) == 1 or all(body.__struct_config__.tag for body in bodies):
+        return reduce(or_, bodies)
     given = msgspec.json.decode(octets, type=dict[str, msgspec.Raw]).keys()
     for body in bodies[:-1]:
         if all(field.name in given for field in msgspec.structs.fields(body) if field.required):
@@ -71,11 +76,11 @@ def _convert(values: dict[str, str], type: type[Struct], part: str) -> Any:
     try:
         return msgspec.convert(values, type, strict=False)
     except FAULTS as fault:
-        return _refusal(part, fault)
+        return _refusal(part, fault, type)
 
 
-def _refusal(part: str, fault: Exception) -> Refusal:
+def _refusal(part: str, fault: Exception, *read: type[Struct]) -> Refusal:
     # The decoder's own words name the field and never quote its value; those of Python's errors may.
     if isinstance(fault, msgspec.MsgspecError):
-        return Refusal("bad_request", f"{part}: {in_words(fault)}"[:DETAIL_CHARACTERS])
+        return Refusal("bad_request", f"{part}: {in_words(fault, *read)}"[:DETAIL_CHARACTERS])
     return Refusal("bad_request", f"{part}: not JSON that can be read")

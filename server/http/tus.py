@@ -18,7 +18,7 @@ from server.http.bodies import parts_of
 from server.http.rates import Verdict, rate_headers
 from server.http.reading import COMPRESSED
 from server.tokens import Caller
-from server.uploads.refusals import CROWDED, SLOW, UploadRefusal
+from server.uploads.refusals import CROWDED, MISMATCH, SLOW, UploadRefusal
 from server.uploads.uploads import ALGORITHMS, Checksum, Uploads
 
 PATH = "/v1/uploads"
@@ -136,11 +136,15 @@ class Tus:
             written = await self._write(request, user, upload.id, 0)
         except UnavailableError:
             return upload
-        if written in (CROWDED, SLOW):
-            # What came counts.
+        if not isinstance(written, UploadRefusal):
+            return written
+        if written in (CROWDED, SLOW, MISMATCH):
+            # What came counts, or after a wrong checksum nothing: the offset tells.
             return await self._uploads.look(upload.id, user)
-        if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
+        if written.refusal.code in ("unavailable", "rate_limited"):
             return upload
+        # It would stand there, unfinished, and nobody would know of it.
+        await self._uploads.end(upload.id, user)
         return written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:

@@ -144,15 +144,19 @@ class Uploads:
 
     async def complete(self, id: str, owner: UserId) -> Upload | UploadRefusal:
         """It was put to its URL: if it is what was announced, it is received. May be asked again."""
-        claimed = await self._claim(id, owner, 0, None)
-        if isinstance(claimed, UploadRefusal):
-            found = await self.look(id, owner)
-            return found if isinstance(found, Upload) and found.finished else claimed
+        found = await self.look(id, owner)
+        if isinstance(found, UploadRefusal) or found.finished:
+            return found
+        # Looked for before it is claimed: claims are counted, and asking again and again must not use them up.
         key = piece_key(id, 0, 0)
         size = await self._objects.size(key)
-        if size != claimed.length:
-            await self._uploads.release(claimed)
+        if size != found.length:
             return refusals.NOT_PUT if size is None else refusals.OTHER_SIZE
+        claimed = await self._claim(id, owner, 0, None)
+        if isinstance(claimed, UploadRefusal):
+            # Another one may have been quicker.
+            found = await self.look(id, owner)
+            return found if isinstance(found, Upload) and found.finished else claimed
         head = b"".join([part async for part in self._objects.read(key, 0, HEAD_BYTES)])
         receiving = self._receiving(claimed, None)
         refused = await receiving.adopt(head)

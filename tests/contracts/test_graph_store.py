@@ -90,7 +90,7 @@ async def test_an_activity_tells_when_it_was(ground: GraphGround, ada: UserId, b
 
 
 async def test_somebody_private_has_to_say_yes(ground: GraphGround, ada: UserId, ben: UserId) -> None:
-    assert await ground.store.set_private(ben, True)
+    assert await ground.store.set_private(ben, True) == ()
     assert (await do(ground, ada, "follow", ben)).state == "requested"
     assert await listed(ground, ben, "requests") == [ada]
     assert await listed(ground, ada, "following") == await listed(ground, ben, "followers") == []
@@ -341,12 +341,12 @@ async def test_who_is_no_more_private_accepts_all_that_wait(ground: GraphGround,
     await ground.store.set_private(ada, True)
     await do(ground, ben, "follow", ada)
     await do(ground, eve, "follow", ada)
-    assert await ground.store.set_private(ada, False)
+    assert sorted(await ground.store.set_private(ada, False)) == sorted([ben, eve])
     assert sorted(await listed(ground, ada, "followers")) == sorted([ben, eve])
     assert await listed(ground, ada, "requests") == []
     accepted = ["un follow_request 1>0", "follow 1>0", "follow_accepted 0>1"]
     assert (await told(ground, ada, ben))[1:] == (await told(ground, ada, eve))[1:] == accepted
-    assert await ground.store.set_private(ada, False)
+    assert await ground.store.set_private(ada, False) == ()
     assert len(await ground.told(ada, ben, eve)) == 8
 
 
@@ -354,9 +354,11 @@ async def test_more_requests_than_fit_are_accepted_call_by_call(ground: GraphGro
     await ground.store.set_private(ada, True)
     many = [UserId(str(int(ada) + n)) for n in range(1, ACCEPTED_AT_ONCE + 2)]
     await ground.request_many(many, ada)
-    assert not await ground.store.set_private(ada, False)
+    first = await ground.store.set_private(ada, False)
+    assert len(first) == ACCEPTED_AT_ONCE
     assert (await do(ground, ben, "follow", ada)).state == "following"
-    assert await ground.store.set_private(ada, False)
+    [last] = await ground.store.set_private(ada, False)
+    assert sorted([*first, last]) == sorted(many)
     assert await listed(ground, ada, "requests") == []
     assert len(await ground.told(ada, *many)) == 3 * len(many)
 

@@ -45,7 +45,7 @@ class Side:
             case (one, other), deed:
                 return self.plain(await self.ground.store.change(self.people[one], self.people[other], deed))
             case one, private:
-                return await self.ground.store.set_private(self.people[one], private)
+                return sorted(map(self.people.index, await self.ground.store.set_private(self.people[one], private)))
 
     async def whole(self) -> list[Any]:
         """All that can be asked about these people."""

@@ -7,7 +7,7 @@ from collections import Counter
 import asyncpg
 import msgspec
 
-from persistence.graph.contract import LIMITS, Deed
+from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Deed
 from persistence.graph.postgres import PostgresGraph
 from persistence.people.contract import NewAccount, Refresh
 from persistence.people.postgres import PostgresPeople
@@ -86,7 +86,7 @@ async def _act(graph: PostgresGraph, people: list[UserId], chance: random.Random
     for _ in range(DEEDS):
         me, them = chance.sample(people, 2)
         if chance.random() < 0.08:
-            while not await graph.set_private(me, chance.random() < 0.5):
+            while len(await graph.set_private(me, chance.random() < 0.5)) == ACCEPTED_AT_ONCE:
                 pass
         else:
             [deed] = chance.choices(list(CHANCES), list(CHANCES.values()))

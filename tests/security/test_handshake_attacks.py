@@ -284,9 +284,29 @@ async def test_what_is_no_http_gets_a_problem_document_and_one_line_in_the_log_w
             assert (await request(peer, "GET", "/health/ready"))[0] == 200
         await peer.send(NO_REQUESTS[attack])
         answer = await peer.answer()
-        assert (answer.status, answer.problem["code"]) == (400, "bad_request")
+        told = (431, "too_large") if attack.startswith("long") else (400, "bad_request")
+        assert (answer.status, answer.problem["code"]) == told
         assert b"secret" not in answer.body
+        assert answer.headers["server"] == "tidings"
         await peer.gone()
+
+
+ANY = (
+    b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /health/ready HTTP/1.1\r\nHost: x\r\nExpect: much\r\n\r\n",
+    b"?\r\n\r\n",
+)
+
+
+async def test_no_answer_tells_what_the_server_is_made_of(node: Watched) -> None:
+    for port in (node.port, node.port + 101):
+        for octets in ANY:
+            async with plain(port) as peer:
+                await peer.send(octets)
+                answer = await peer.answer()
+                assert answer.headers["server"] == "tidings"
+                assert answer.status == 200 or answer.problem
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from protocol.problems import STATUS
 from protocol.requests import AnyRequest
 from protocol.routes import ROUTES
 from server.documents import write_documents
@@ -24,3 +25,10 @@ def test_the_contract_says_what_this_version_serves() -> None:
     assert operations == {request.__struct_config__.tag for request in get_args(AnyRequest)}
     answered = {f"{route.method} {route.path}" for route in ROUTES} | {"GET /v1/socket"}
     assert routes - {"unknown_op"} == answered
+
+
+def test_the_contract_tells_the_status_of_every_code() -> None:
+    [told] = [part for part in (DOCS / "protocol.md").read_text().split("\n\n") if part.startswith("A problem is")]
+    for code, status in STATUS.items():
+        [said] = [part for part in told.split(";") if f"`{code}`" in part]
+        assert f"{status.value}:" in said

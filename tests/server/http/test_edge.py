@@ -38,9 +38,17 @@ async def test_an_unknown_method_names_those_that_are_known(client: Client) -> N
     async with client.put("/v1/me") as response:
         assert response.status == 405
         assert response.headers["Allow"] == "GET, HEAD, PATCH"
-        assert (await response.json())["code"] == "unknown_op"
+        problem = await response.json()
+        assert problem["code"] == "unknown_op"
+        assert problem["detail"].endswith("but GET, HEAD, PATCH")
     async with client.get("/v1/logins/refresh") as response:
         assert response.headers["Allow"] == "POST"
+
+
+async def test_a_body_that_is_not_there_is_missed_by_name(client: Client, ada: Person) -> None:
+    for method, path in (("POST", "/v1/accounts"), ("PATCH", "/v1/me"), ("POST", "/v1/conversations")):
+        async with client.request(method, path, headers=ada.headers) as response:
+            assert (await response.json())["detail"] == "body: there is none: send an object in JSON"
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.open], ids=lambda route: route.name)

@@ -83,6 +83,8 @@ async def test_who_is_no_more_private_has_accepted_everybody(stack: Stack, bob: 
         stack.tables.edges[user, UserId(bob.user)] = "requested", Millis(0)
     assert "private" not in await bob.call("PATCH", "/v1/me", {"private": False, "name": "Bob"})
     assert {edge for edge, _ in stack.tables.edges.values()} == {"accepted"}
+    # Each as by an acceptance of theirs alone: they follow whom they did not.
+    assert {them for me, them in stack.related if me == bob.user} == {*waiting, None}
 
 
 @pytest.mark.parametrize("word", DECISIONS)

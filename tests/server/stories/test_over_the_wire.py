@@ -209,3 +209,18 @@ async def test_the_end_comes_to_open_trays_within_a_few_milliseconds(
         assert 0 <= time.time() - ends_at < 0.25
         with pytest.raises(Refused):
             await bob.stories.story(story)
+
+
+async def test_whoever_asked_to_follow_has_the_stories_in_the_tray_once_their_author_is_no_more_private(
+    mint: Callable[[int, str], list[Somebody]],
+) -> None:
+    ada, bob = mint(2, "published")
+    await ada.login.call("PATCH", "/v1/me", {"private": True})
+    await bob.login.call("PUT", f"/v1/users/{ada.user}/follow")
+    story = await ada.post("first")
+    async with bob.socket() as (wire, snapshot):
+        assert await ids_of(snapshot["tray"]) == {}
+        await ada.login.call("PATCH", "/v1/me", {"private": False})
+        added = await wire.event("tray")
+        assert (added["change"], added["author"]) == ("add", ada.user)
+        assert [one["id"] for one in added["stories"]] == [story]

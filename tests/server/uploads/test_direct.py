@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from persistence.pool import open_pool
+from persistence.uploads.statements import MOST_CLAIMS
 from tests.s3_server import SeaweedFS, s3_server
 from tests.server.http.stack import Client, Person, sign_up
 from tests.server.uploads.rig import PIECE, Rig, Uploader, id_of, picture
@@ -59,6 +60,19 @@ async def test_a_picture_is_put_to_its_url_and_completed(rig: Rig, ada_as_person
     media = await rig.media(made["upload"])
     assert (media["bytes"], media["type"], media["state"]) == (len(content), "image/jpeg", "processing")
     assert rig.told[-1][1].state == "received"
+    assert await rig.stored(made["upload"]) == content
+
+
+async def test_asking_again_and_again_whether_it_was_put_does_not_end_an_upload(
+    rig: Rig, ada_as_person: Person
+) -> None:
+    content = picture(100)
+    made = await ada_as_person.call("POST", "/v1/uploads/direct", {"cid": "f" * 22, "bytes": len(content)}, 201)
+    complete = f"/v1/uploads/{made['upload']}/complete"
+    for _ in range(MOST_CLAIMS + 1):
+        await ada_as_person.call("POST", complete, None, 409)
+    await put(made["url"], content)
+    await ada_as_person.call("POST", complete)
     assert await rig.stored(made["upload"]) == content
 
 

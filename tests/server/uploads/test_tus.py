@@ -139,6 +139,25 @@ async def test_a_body_with_a_wrong_checksum_does_not_count(rig: Rig, ada: Upload
     assert await rig.stored(id_of(path)) == content
 
 
+async def test_a_creation_with_a_wrong_checksum_says_where_to_go_on(rig: Rig, ada: Uploader) -> None:
+    content = picture(2_000)
+    asked = {"Upload_Length": "2000", "Content_Type": BODY}
+    answer = await ada.ask("POST", "/v1/uploads", 201, content, **asked, **checksum(content + b"?"))
+    path = path_of(answer)
+    assert (answer["Upload-Offset"], await ada.offset(path)) == ("0", 0)
+    await ada.patch(path, 0, content, **checksum(content))
+    assert await rig.stored(id_of(path)) == content
+
+
+async def test_a_creation_that_is_refused_for_what_it_brings_leaves_nothing(rig: Rig, ada: Uploader) -> None:
+    asked = {"Upload_Length": "100", "Content_Type": BODY}
+    await ada.ask("POST", "/v1/uploads", 400, picture(100), **asked, Upload_Checksum="crc32 AAAAAA==")
+    await ada.ask("POST", "/v1/uploads", 400, picture(100), **asked, Content_Encoding="gzip")
+    await ada.ask("POST", "/v1/uploads", 413, picture(101), **asked)
+    await ada.ask("POST", "/v1/uploads", 415, b"x" * 100, **asked)
+    assert await rig.pool.fetchval("select count(*) from upload where expires_at > statement_timestamp()") == 0
+
+
 @pytest.mark.parametrize("said", ["sha1", "sha1 ", "sha1 !!!!", "sha1 AAAA", "crc32 AAAAAA==", "SHA1 x", " ", "sha1 é"])
 async def test_a_checksum_that_cannot_be_read_is_a_bad_request(ada: Uploader, said: str) -> None:
     path = await ada.create(100)
