@@ -25,11 +25,11 @@ export function postCard(app, given) {
       markButton(app, post, { mark: "liked", total: "likes", path: `${path}/like`, sign: "heart", label: "Like" }, show), likes, comments,
       h("button", { class: "quiet round", "aria-label": "Send to somebody", onclick: () => sharePost(app, post) }, icon("send")),
       h("span", { class: "gap" }),
+      mine && h("button", { class: "quiet round", "aria-label": "Edit caption", onclick: () => edit(app, post, told) }, icon("pencil")),
       mine && h("button", { class: "quiet round", "aria-label": "Delete post", onclick: () => remove(app, post.id) }, icon("bin")),
       markButton(app, post, { mark: "saved", path: `${path}/save`, sign: "save", label: "Save" }, show)),
     words);
-  const told = () => words.replaceChildren(...(post.caption ? [caption(post.caption)].flat() : []),
-    ...(mine ? [h("button", { class: "quiet more", onclick: () => edit(app, post, () => { told(); words.lastChild.focus(); }) }, post.caption ? "Edit caption" : "Add a caption")] : []));
+  const told = () => words.replaceChildren(...(post.caption ? [caption(post.caption)].flat() : []));
   told();
   card.count = (totals) => { take(post, totals); show(); };
   show();
