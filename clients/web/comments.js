@@ -7,7 +7,7 @@ import { count, inWords } from "./words.js";
 
 /** Show them over the page; `total(by)` is told by how many there are more or fewer of the post. */
 export function openComments(app, post, total) {
-  const list = h("ul", { class: "threads" }), status = h("p", { class: "faint", role: "status" });
+  const list = h("ul", { class: "threads", tabindex: -1, "aria-label": "Comments" }), status = h("p", { class: "faint", role: "status" });
   const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", dir: "auto", "aria-label": "Your comment", "aria-describedby": "comment-fault", placeholder: "Say something kind" });
   const whom = h("p", { class: "answering", hidden: true }), fault = h("p", { class: "alert", role: "alert", id: "comment-fault" }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Comment" }, icon("send")));
@@ -25,7 +25,7 @@ export function openComments(app, post, total) {
   };
   const put = (comment, first) => {
     if (threads.has(comment.id)) return;
-    const thread = threadOf(app, post, comment, { answer, gone: (lost) => { total(-lost); if (!list.children.length) empty(); } });
+    const thread = threadOf(app, post, comment, { answer, gone: (lost) => { total(-lost); if (!list.children.length) empty(); list.focus({ preventScroll: true }); } });
     threads.set(comment.id, thread);
     list[first ? "prepend" : "append"](thread.element);
   };

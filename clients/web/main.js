@@ -96,6 +96,7 @@ function connected(state) {
   line.hidden = state === "online";
   line.textContent = state === "offline" ? "Not connected. Trying again…" : state === "online" ? "" : closingWords(state);
   document.body.dataset.connection = state === "online" ? "online" : "offline";
+  if (state === "offline") app.emit("offline");
   if (state === 4303 || state === 4304) { app.api.forget(); end(closingWords(state)); }
 }
 

@@ -16,7 +16,7 @@ export function presenceOf(app, user, conversation) {
     else element.textContent = told.state === "idle" ? "away" : "";
   };
   const watch = () => app.request("presence.watch", { users: [user], conversation }).then(({ users }) => users.forEach(show), () => undefined);
-  const offs = [app.on("presence", (event) => event.user === user && show(event)), ...AGAIN.map((name) => app.on(name, watch))];
+  const offs = [app.on("offline", () => show({})), app.on("presence", (event) => event.user === user && show(event)), ...AGAIN.map((name) => app.on(name, watch))];
   watch();
   return { element, end: () => { for (const off of offs) off(); app.request("presence.watch", { users: [] }).catch(() => undefined); } };
 }

@@ -55,7 +55,7 @@ function privacy(app, on) {
     box.disabled = false;
     box.focus();
   });
-  return h("label", { class: "check" }, box, h("span", {}, "Private account", h("small", { class: "faint", id: "privacy" }, "Who wants to follow you asks first. No more private lets all in who wait.")));
+  return h("label", { class: "check" }, box, h("span", {}, "Private account", h("small", { class: "faint", id: "privacy" }, "People ask before they follow you. Turning this off lets in everybody who waits.")));
 }
 
 // Small squares of a list of posts, and a button when it goes on.
