@@ -106,8 +106,24 @@ export function conversationView(app, root, id) {
     const state = (them.read_c ?? 0) >= c ? "seen" : (them.delivered_c ?? 0) >= c ? "delivered" : "sent";
     last.querySelector(".state").textContent = ` · ${state}`;
   };
-  const older = async () => { try { earlier.hidden = !(await app.chats.older(chat)); } catch (refused) { fault.textContent = inWords(refused); } };
-  const decide = (op) => async () => { try { await app.request(op, { conversation: id }); await app.chats.fetch(id); } catch (refused) { toast(inWords(refused)); } };
+  // What one looks at stays where it is.
+  const older = async () => {
+    const below = scroll.scrollHeight - scroll.scrollTop;
+    try {
+      earlier.hidden = !(await app.chats.older(chat));
+      scroll.scrollTop = scroll.scrollHeight - below;
+    } catch (refused) { fault.textContent = inWords(refused); }
+  };
+  const decide = (op) => async () => {
+    for (const button of request.querySelectorAll("button")) button.disabled = true;
+    try {
+      await app.request(op, { conversation: id });
+      await app.chats.fetch(id);
+      if (left) return;
+      if (op === "conversation.decline") location.hash = "#/inbox"; else attend(text);
+    } catch (refused) { toast(inWords(refused)); }
+    for (const button of request.querySelectorAll("button")) button.disabled = false;
+  };
   request.append(h("p", {}, "Somebody whom you do not follow wants to write to you."),
     h("button", { onclick: decide("conversation.accept") }, "Accept"), h("button", { class: "quiet", onclick: decide("conversation.decline") }, "Decline"));
 
@@ -137,7 +153,7 @@ export function conversationView(app, root, id) {
       presence = presenceOf(app, other(app, chat), id);
       who.append(presence.element);
     }
-    if (!chat.log.events.length || chat.log.events.length < 20) await older();
+    if (chat.log.events.length < 20) await older(); else earlier.hidden = chat.log.events[0].c <= 1;
     show();
     scroll.scrollTop = scroll.scrollHeight;
     attend(text);

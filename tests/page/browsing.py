@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright
 
@@ -67,6 +68,18 @@ class Someone:
 
     async def press(self, name: str) -> None:
         await self.button(name).click()
+
+    async def me(self) -> str:
+        """Their user id."""
+        return str(await self.page.evaluate("JSON.parse(sessionStorage.getItem('tidings.login')).user"))
+
+    async def ask(self, method: str, url: str, **body: object) -> Any:
+        """A request beside the page, as who is signed in there."""
+        token = await self.page.evaluate("JSON.parse(sessionStorage.getItem('tidings.login')).access_token")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await self.page.request.fetch(url, method=method, headers=headers, data=body)
+        assert answer.ok, await answer.text()
+        return await answer.json()
 
     async def share(self, pictures: Sequence[Path], caption: str) -> None:
         """Upload photos and post them."""

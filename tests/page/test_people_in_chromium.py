@@ -9,6 +9,7 @@ from tests.page.browsing import DESKTOP, PASSWORD, PHONE, Someone, cut, someone
 from tests.page.conftest import INTRODUCED, LARGEST
 from tests.server.media.drawing import HEIC
 from tests.server.running import Installation
+from tidings_client import Client, Login, new_cid, sign_up
 
 pytestmark = pytest.mark.verify
 
@@ -112,6 +113,8 @@ async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_
         # One press, and there is something to see.
         await pia.press("Follow")
         await pia.page.get_by_role("article", name=f"Post by {INTRODUCED}").wait_for()
+        await overtaken(pia, host)
+        await declined(pia, installation.url)
         await files(pia, photo)
         await expired(pia)
 
@@ -128,6 +131,35 @@ async def taken(pia: Someone, url: str) -> None:
     await username.fill(pia.name)
     await pia.press("Sign up")
     await pia.online()
+
+
+async def overtaken(pia: Someone, host: Someone) -> None:
+    """Who was written to more than a page holds, before they looked, gets to the beginning of it."""
+    conversations = f"{pia.page.url.split('#')[0]}v1/conversations"
+    opened = await host.ask("POST", conversations, user=await pia.me())
+    place = f"{conversations}/{opened['conversation']['id']}/messages"
+    for number in range(30):
+        await host.ask("POST", place, cid=new_cid(), text=f"message {number} of 30")
+    await pia.go("#/inbox")
+    await (await pia.see("message 29 of 30")).click()
+    lines = pia.page.locator(".log li")
+    await lines.last.get_by_text("message 29 of 30").wait_for()
+    if await lines.count() < 30:
+        await pia.press("Earlier messages")
+    await expect(lines).to_have_count(30)
+
+
+async def declined(pia: Someone, url: str) -> None:
+    """A request of somebody whom one does not follow, once declined, is out of sight."""
+    lou = Login(url, await sign_up(url, "lou", PASSWORD))
+    async with Client(url, token_source=lou) as client:
+        await client.send((await client.open(await pia.me())).id, "you do not know me")
+    await pia.go("#/inbox")
+    await (await pia.see("you do not know me")).click()
+    await pia.button("Decline").dblclick()
+    await pia.page.get_by_role("heading", name="Messages").wait_for()
+    await pia.page.get_by_text("you do not know me").wait_for(state="detached")
+    await pia.go("#/")
 
 
 async def files(pia: Someone, photo: Path) -> None:
