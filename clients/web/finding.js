@@ -22,7 +22,7 @@ export function peopleView(app, root) {
 export function suggested(app) {
   const list = h("ul", { class: "list" }), status = h("p", { class: "faint", role: "status" });
   const row = ({ user, username, common }) => h("li", { class: "row" }, avatar(user, username),
-    h("span", { class: "two" }, h("a", { class: "name", href: `#/u/${user}` }, username), common ? h("span", { class: "faint" }, `${common} in common`) : ""), followButton(app, user));
+    h("span", { class: "two" }, h("a", { class: "name", href: `#/u/${user}` }, username), common ? h("span", { class: "faint" }, `${common} in common`) : ""), followButton(app, user, undefined, username));
   const show = async () => {
     let { items } = await app.people.suggestions(), words = items[0]?.common ? "People whom those you follow follow:" : "People to begin with:";
     if (!items.length) {

@@ -84,14 +84,15 @@ function square(post) {
   return h("a", { href: `#/p/${post.id}`, "aria-label": post.caption || `Photo by ${post.author.username}` }, thumbhash && placeholder(thumbhash), image, post.media.length > 1 && icon("photos"));
 }
 
-/** Follow, or follow no more; `then` is called when that has changed. `button.ask()` looks how it stands. */
-export function followButton(app, user, then = () => undefined) {
+/** Follow, or follow no more; `then` is called when that has changed, `whom` told to who does not see beside whom it stands. `button.ask()` looks how it stands. */
+export function followButton(app, user, then = () => undefined, whom = undefined) {
   const button = h("button", { disabled: true }, "Follow");
   const WORDS = { none: "Follow", following: "Following", requested: "Requested" };
   let state;
   const show = (relation) => {
     state = relation.state;
     button.textContent = WORDS[state] ?? state;
+    if (whom) button.setAttribute("aria-label", `${button.textContent} ${whom}`);
     button.classList.toggle("quiet", state !== "none");
     button.disabled = false;
     button.setAttribute("aria-pressed", String(state !== "none"));

@@ -111,7 +111,7 @@ async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_
         await pia.see("Your feed is empty")
         await pia.shoot("newcomer")
         # One press, and there is something to see.
-        await pia.press("Follow")
+        await pia.press(f"Follow {INTRODUCED}")
         await pia.page.get_by_role("article", name=f"Post by {INTRODUCED}").wait_for()
         await overtaken(pia, host)
         await declined(pia, installation.url)
@@ -166,8 +166,8 @@ async def files(pia: Someone, photo: Path) -> None:
     """Each file says what became of it; what was interrupted goes on when it is asked to."""
     empty, large, heic = (photo.with_name(name) for name in ("empty.jpg", "large.jpg", "phone.heic"))
     empty.touch()
-    with large.open("wb") as file:
-        file.truncate(LARGEST + 1)
+    with large.open("wb") as sparse:
+        sparse.truncate(LARGEST + 1)
     heic.write_bytes(HEIC)
     await pia.page.get_by_role("navigation").get_by_role("button").click()
     dialog = pia.page.get_by_role("dialog")
