@@ -10,7 +10,18 @@ from msgspec import Meta, Struct
 
 from config.objects import Media, Objects, Uploads
 from config.push import Push
-from config.values import Address, NatsUrl, Network, Origin, PeerAddress, PostgresUrl, RedisUrl, SigningKey, SocketUrl
+from config.values import (
+    Address,
+    NatsUrl,
+    Network,
+    Origin,
+    PeerAddress,
+    PostgresUrl,
+    RedisUrl,
+    SigningKey,
+    SocketUrl,
+    Username,
+)
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=4_096, le=1 << 40)]
@@ -107,9 +118,11 @@ class Actors(Struct, frozen=True, kw_only=True):
 
 
 class Feed(Struct, frozen=True, kw_only=True):
-    """Whose posts go into each follower's list: authors with no more followers than that."""
+    """Whose posts go into each follower's list: authors with no more followers than that; and whom newcomers are
+    suggested."""
 
     fanout_followers: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
+    introduce: tuple[Username, ...] = ()
 
 
 class Log(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ Every class takes the raw text and raises ValueError when it is not one of its k
 import base64
 import binascii
 import ipaddress
+import re
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -105,6 +106,18 @@ class Origin(Value, str):
         if parts.scheme not in ("http", "https") or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
             raise ValueError(cls.expects)
         return super().__new__(cls, text.lower())
+
+
+class Username(Value, str):
+    """Somebody's username, without the @."""
+
+    __slots__ = ()
+    expects: ClassVar[str] = "a username such as alice"
+
+    def __new__(cls, text: str) -> Self:
+        if not re.fullmatch(r"[A-Za-z0-9._]{1,30}", text):
+            raise ValueError(cls.expects)
+        return super().__new__(cls, text)
 
 
 class PostgresUrl(Value, str):

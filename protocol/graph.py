@@ -51,7 +51,7 @@ class Suggested(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Suggestions(Struct, frozen=True, gc=False):
-    """Those with most in common first."""
+    """Those with most in common first; without any, those whom newcomers are suggested, with nothing in common."""
 
     items: list[Suggested]
 

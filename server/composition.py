@@ -222,6 +222,7 @@ class Parts:
                 changed=self._related,
                 fenced=self.requests.fenced,
                 trays=content.stories.relating,
+                introduce=settings.feed.introduce,
             ),
             push=PushTargets(
                 devices=self._devices_of, endpoints=self._endpoints, vapid_key=vapid.public if vapid else ""

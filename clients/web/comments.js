@@ -7,9 +7,9 @@ import { count, inWords } from "./words.js";
 
 /** Show them over the page; `total(by)` is told by how many there are more or fewer of the post. */
 export function openComments(app, post, total) {
-  const list = h("ul", { class: "threads" }), status = h("p", { class: "faint", role: "status" });
-  const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", "aria-label": "Your comment", placeholder: "Say something kind" });
-  const whom = h("p", { class: "answering", hidden: true }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
+  const list = h("ul", { class: "threads", tabindex: -1, "aria-label": "Comments" }), status = h("p", { class: "faint", role: "status" });
+  const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", dir: "auto", "aria-label": "Your comment", "aria-describedby": "comment-fault", placeholder: "Say something kind" });
+  const whom = h("p", { class: "answering", hidden: true }), fault = h("p", { class: "alert", role: "alert", id: "comment-fault" }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Comment" }, icon("send")));
   const threads = new Map();
   let cid = newCid(), parent, next;
@@ -25,7 +25,7 @@ export function openComments(app, post, total) {
   };
   const put = (comment, first) => {
     if (threads.has(comment.id)) return;
-    const thread = threadOf(app, post, comment, { answer, gone: (lost) => { total(-lost); if (!list.children.length) empty(); } });
+    const thread = threadOf(app, post, comment, { answer, gone: (lost) => { total(-lost); if (!list.children.length) empty(); list.focus({ preventScroll: true }); } });
     threads.set(comment.id, thread);
     list[first ? "prepend" : "append"](thread.element);
   };
@@ -49,7 +49,9 @@ export function openComments(app, post, total) {
     const said = text.value.trim();
     if (!said) return;
     const body = { cid, text: said, ...(parent && { parent }) };
+    if (form.lastChild.disabled) return;
     form.lastChild.disabled = true;
+    fault.textContent = "";
     try {
       const { comment } = await app.api.call("POST", `/v1/posts/${post.id}/comments`, body);
       form.reset();
@@ -58,10 +60,10 @@ export function openComments(app, post, total) {
       answer();
       total(1);
       cid = newCid();
-    } catch (fault) { status.textContent = inWords(fault); cid = fault.code === "id_reused" ? newCid() : cid; }
+    } catch (refused) { fault.textContent = inWords(refused); cid = refused.code === "id_reused" ? newCid() : cid; }
     form.lastChild.disabled = false;
   });
-  dialog("Comments", "sheet", h("h2", {}, "Comments"), h("div", { class: "scroll" }, status, list, more), whom, form);
+  dialog("Comments", "sheet", h("h2", {}, "Comments"), h("div", { class: "scroll" }, status, list, more), whom, fault, form);
   attend(text);
   page();
 }

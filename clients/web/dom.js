@@ -1,6 +1,6 @@
 // Making elements. Text only ever becomes text: nothing here parses HTML.
 
-import { ago } from "./words.js";
+import { ago, inWords } from "./words.js";
 
 /** An element: `on…` are listeners, `class` and `aria-…` attributes, booleans properties. */
 export function h(tag, props = {}, ...children) {
@@ -32,6 +32,8 @@ const PATHS = {
   close: "M6 6l12 12M18 6 6 18",
   send: "M4 12 20 4.5 15 20l-3.5-6.5z",
   search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13M15.5 15.5 20.5 20.5",
+  pencil: "M4.5 19.5l1-4.5L16 4.5l3.5 3.5L9 18.5zM13.5 7l3.5 3.5",
+  lock: "M6.5 11h11v9h-11zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   out: "M14 4H5v16h9M10 12h10M16.5 8.5 20 12l-3.5 3.5",
 };
 
@@ -63,6 +65,12 @@ export function when(at) {
 /** Time goes on in what is on screen. */
 export function refreshTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) time.textContent = ago(Date.parse(time.dateTime));
+}
+
+/** Say in `status` what failed; what only the moment did is shown again when the server is back (main.js). */
+export function failed(status, fault) {
+  status.textContent = inWords(fault);
+  if (fault.passes) status.dataset.failed = "";
 }
 
 /** Where a list would be: that there is nothing yet, and what to do. */

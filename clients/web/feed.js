@@ -1,6 +1,7 @@
 // The feed: pages of posts, a button when there are new ones, live totals of those on screen.
 
 import { choice, h, nothing } from "./dom.js";
+import { suggested } from "./finding.js";
 import { postCard } from "./post.js";
 import { storyTray } from "./tray.js";
 import { inWords } from "./words.js";
@@ -10,11 +11,11 @@ const MODES = { latest: "Latest", ranked: "For you" };
 
 export function feedView(app, root) {
   const list = h("div", { class: "posts" }), end = h("div", { class: "end" }), status = h("p", { class: "faint", role: "status" });
-  const fresh = h("button", { class: "fresh", hidden: true, onclick: () => reload(true) });
+  const fresh = h("button", { class: "fresh", hidden: true, onclick: () => reload(true) }), near = h("div");
   const tray = storyTray(app);
   let mode = sessionStorage.getItem(MODE) in MODES ? sessionStorage.getItem(MODE) : "latest";
   const modes = choice("Order of the feed", MODES, mode, (other) => { sessionStorage.setItem(MODE, (mode = other)); reload(true); });
-  root.append(h("h1", { class: "unseen" }, "Feed"), tray.element, modes, fresh, list, status, end);
+  root.append(h("h1", { class: "unseen" }, "Feed"), tray.element, modes, h("div", { class: "news", role: "status" }, fresh), list, status, near, end);
   const cards = new Map(), waiting = new Set(), screen = watching(app);
   let next, loading = false, over = false, life = 0;
 
@@ -31,6 +32,8 @@ export function feedView(app, root) {
       next = answer.next;
       over = !next;
       status.replaceChildren(...(cards.size || !over ? [over ? "That is all there is." : ""] : empty()));
+      // Who sees so little is shown whom else they could follow.
+      if (over && cards.size < PAGE && !near.children.length) near.append(suggested(app));
     } catch (fault) {
       if (mine !== life) return;
       status.replaceChildren(inWords(fault), " ", h("button", { class: "quiet", onclick: () => { over = false; page(); } }, "Try again"));
@@ -74,6 +77,7 @@ export function feedView(app, root) {
   const removed = ({ post }) => { cards.get(post)?.remove(); cards.delete(post); };
   const offs = [
     app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("returned", missed),
+    app.on("followed", () => cards.size || reload(false)),
     app.on("post.count", ({ post, likes, comments }) => cards.get(post)?.count({ likes, comments })), app.on("post.removed", removed),
   ];
   const sentinel = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page(), { rootMargin: "600px" });
@@ -84,8 +88,8 @@ export function feedView(app, root) {
 }
 
 function empty() {
-  return [nothing("photos", h("strong", {}, "Your feed is empty."), " Follow somebody and their posts appear here: ",
-    h("a", { href: "#/people" }, "find people"), ", or share a photo of your own.")];
+  return [nothing("photos", h("strong", {}, "Your feed is empty."), " Follow somebody and their posts appear here: begin below, ",
+    h("a", { href: "#/people" }, "find people"), " by their names, or share a photo of your own.")];
 }
 
 /** Tells the server which posts are on screen, so that it tells their totals. */

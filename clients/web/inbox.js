@@ -1,6 +1,8 @@
 // The inbox and one conversation: live messages, typing, how far it was read.
 
-import { arrange, attend, avatar, h, icon, nothing, toast, when } from "./dom.js";
+import { arrange, attend, avatar, failed, h, icon, nothing, toast, when } from "./dom.js";
+import { presenceOf } from "./presence.js";
+import { quote } from "./quotes.js";
 import { inWords } from "./words.js";
 
 const TYPING_MS = 3_000;
@@ -23,10 +25,11 @@ function said(event) {
   return event.text ? `${what}: ${event.text}` : what;
 }
 
-// The same, with the way to what was shared.
-function shared(event) {
+// The same, with a picture of what was shared and the way to it.
+function shared(app, event) {
   const place = { post: "#/p/", profile: "#/u/" }[event.share?.kind];
-  return place ? h("a", { href: place + event.share.id }, said(event)) : said(event);
+  const words = [event.share && quote(app, event.share), said(event)].filter(Boolean);
+  return place ? [h("a", { href: place + event.share.id }, words)] : words;
 }
 
 export function inboxView(app, root) {
@@ -67,15 +70,16 @@ export function inboxView(app, root) {
 
 export function conversationView(app, root, id) {
   const log = h("ol", { class: "log", role: "log", "aria-label": "Messages" }), status = h("p", { class: "faint typing-line", role: "status" });
-  const text = h("input", { name: "text", maxlength: 4000, autocomplete: "off", required: true, dir: "auto", "aria-label": "Message", placeholder: "Message" });
+  const fault = h("p", { class: "alert", role: "alert", id: "message-fault" });
+  const text = h("input", { name: "text", maxlength: 4000, autocomplete: "off", required: true, dir: "auto", "aria-label": "Message", "aria-describedby": "message-fault", placeholder: "Message" });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Send" }, icon("send")));
-  const heading = h("h1", {}), request = h("div", { class: "request", hidden: true });
+  const heading = h("h1", {}), who = h("div", { class: "two" }, heading), request = h("div", { class: "request", hidden: true });
   const earlier = h("button", { class: "quiet", hidden: true, onclick: () => older() }, "Earlier messages");
   root.classList.add("chatting");
-  root.append(h("header", { class: "chat-head" }, h("a", { href: "#/inbox", class: "round quiet", "aria-label": "Back to messages" }, icon("back")), heading), request,
-    h("div", { class: "scroll" }, earlier, log), status, form);
+  root.append(h("header", { class: "chat-head" }, h("a", { href: "#/inbox", class: "round quiet", "aria-label": "Back to messages" }, icon("back")), who), request,
+    h("div", { class: "scroll" }, earlier, log), status, fault, form);
   const scroll = log.parentElement;
-  let chat = app.chats.get(id), typed = 0;
+  let chat = app.chats.get(id), typed = 0, presence, left = false;
 
   const show = () => {
     chat = app.chats.get(id);
@@ -92,7 +96,7 @@ export function conversationView(app, root, id) {
   const lines = new Map();
   const kept = (key, make) => { if (!lines.has(key)) lines.set(key, make()); return lines.get(key); };
   const line = (event) => kept(event.c, () => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
-    h("p", { dir: "auto" }, event.erased ? "(taken back)" : shared(event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
+    h("p", { dir: "auto" }, event.erased ? "(taken back)" : shared(app, event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
   const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, said({ ev: "message", ...send })), h("span", { class: "faint" }, "sending…")));
   const marks = () => {
     const mine = [...log.querySelectorAll(".mine[data-c]")], last = mine.at(-1), them = chat.members.find((member) => member.user === other(app, chat));
@@ -102,8 +106,24 @@ export function conversationView(app, root, id) {
     const state = (them.read_c ?? 0) >= c ? "seen" : (them.delivered_c ?? 0) >= c ? "delivered" : "sent";
     last.querySelector(".state").textContent = ` · ${state}`;
   };
-  const older = async () => { try { earlier.hidden = !(await app.chats.older(chat)); } catch (fault) { status.textContent = inWords(fault); } };
-  const decide = (op) => async () => { try { await app.request(op, { conversation: id }); await app.chats.fetch(id); } catch (fault) { toast(inWords(fault)); } };
+  // What one looks at stays where it is.
+  const older = async () => {
+    const below = scroll.scrollHeight - scroll.scrollTop;
+    try {
+      earlier.hidden = !(await app.chats.older(chat));
+      scroll.scrollTop = scroll.scrollHeight - below;
+    } catch (refused) { fault.textContent = inWords(refused); }
+  };
+  const decide = (op) => async () => {
+    for (const button of request.querySelectorAll("button")) button.disabled = true;
+    try {
+      await app.request(op, { conversation: id });
+      await app.chats.fetch(id);
+      if (left) return;
+      if (op === "conversation.decline") location.hash = "#/inbox"; else attend(text);
+    } catch (refused) { toast(inWords(refused)); }
+    for (const button of request.querySelectorAll("button")) button.disabled = false;
+  };
   request.append(h("p", {}, "Somebody whom you do not follow wants to write to you."),
     h("button", { onclick: decide("conversation.accept") }, "Accept"), h("button", { class: "quiet", onclick: decide("conversation.decline") }, "Decline"));
 
@@ -113,8 +133,9 @@ export function conversationView(app, root, id) {
     if (!said || !chat) return;
     form.reset();
     typed = 0;
+    fault.textContent = "";
     scroll.scrollTop = scroll.scrollHeight;
-    try { await app.chats.send(chat, said); } catch (fault) { toast(inWords(fault)); if (!text.value) text.value = said; }
+    try { await app.chats.send(chat, said); } catch (refused) { fault.textContent = inWords(refused); text.value ||= said; }
   });
   text.addEventListener("input", () => {
     if (Date.now() - typed < TYPING_MS) return;
@@ -126,12 +147,17 @@ export function conversationView(app, root, id) {
   const off = app.on("chats", (changed) => (changed === undefined || changed === id) && show());
   const begin = async () => {
     chat ??= await app.chats.fetch(id);
+    if (left) return;
     title(app, chat, heading);
-    if (!chat.log.events.length || chat.log.events.length < 20) await older();
+    if (other(app, chat)) {
+      presence = presenceOf(app, other(app, chat), id);
+      who.append(presence.element);
+    }
+    if (chat.log.events.length < 20) await older(); else earlier.hidden = chat.log.events[0].c <= 1;
     show();
     scroll.scrollTop = scroll.scrollHeight;
     attend(text);
   };
-  begin().catch((fault) => { status.textContent = inWords(fault); form.hidden = !chat; });
-  return () => { off(); document.removeEventListener("visibilitychange", seen); root.classList.remove("chatting"); };
+  begin().catch((refused) => { failed(status, refused); form.hidden = !chat; });
+  return () => { left = true; presence?.end(); off(); document.removeEventListener("visibilitychange", seen); root.classList.remove("chatting"); };
 }

@@ -33,7 +33,13 @@ const app = {
   say: (op, fields) => connection.say(op, fields),
   compose: (kind) => compose(app, kind),
   shared, refreshTray,
-  logOut: async () => { connection.end(); await app.api.logOut(); end(""); },
+  logOut: async () => {
+    connection.end();
+    await app.api.logOut();
+    // Whoever comes next begins at the beginning.
+    history.replaceState(null, "", "#/");
+    end("");
+  },
   begin,
 };
 
@@ -57,6 +63,8 @@ function tell(event) {
     if (event.tray) app.tray.replace(event.tray);
   } else if (event.ev === "lost") recover();
   else if (event.ev === "returned") refreshTray();
+  // What could not be shown while the server was away.
+  else if (event.ev === "welcome" && document.querySelector("#view [data-failed]")) route(app);
   else if (OF_CONVERSATIONS.has(event.ev)) app.chats.take(event).catch(() => undefined);
   else if (event.ev.startsWith("notification")) app.notices.take(event);
   else if (event.ev === "tray") app.tray.take(event);
@@ -88,6 +96,7 @@ function connected(state) {
   line.hidden = state === "online";
   line.textContent = state === "offline" ? "Not connected. Trying again…" : state === "online" ? "" : closingWords(state);
   document.body.dataset.connection = state === "online" ? "online" : "offline";
+  if (state === "offline") app.emit("offline");
   if (state === 4303 || state === 4304) { app.api.forget(); end(closingWords(state)); }
 }
 

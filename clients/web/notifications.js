@@ -1,12 +1,14 @@
 // The list of notifications, live while it is open; opening it has seen them.
 
 import { avatar, h, nothing, when } from "./dom.js";
+import { followRequests } from "./requests.js";
 
 const SEEN_MS = 1_000;
 
 export function notificationsView(app, root) {
   const list = h("ul", { class: "list" }), status = h("p", { class: "faint", role: "status" });
-  root.append(h("h1", {}, "Notifications"), status, list);
+  const requests = followRequests(app);
+  root.append(h("h1", {}, "Notifications"), requests.element, status, list);
   let timer;
   const show = () => {
     list.replaceChildren(...app.notices.list.map((item) => line(app, item)));
@@ -16,7 +18,7 @@ export function notificationsView(app, root) {
   };
   const off = app.on("notices", show);
   show();
-  return () => { off(); clearTimeout(timer); };
+  return () => { off(); requests.end(); clearTimeout(timer); };
 }
 
 function line(app, item) {
@@ -30,6 +32,7 @@ function line(app, item) {
 const ON_POSTS = new Set(["like", "comment", "reply", "mention", "tag"]);
 
 function place(item) {
+  if (item.kind === "follow_request") return "#/notifications";
   if (item.kind === "message" || item.kind === "message_request") return "#/inbox";
   if (ON_POSTS.has(item.kind) && item.targets.length === 1) return `#/p/${item.targets[0]}`;
   return item.actors[0] ? `#/u/${item.actors[0]}` : "#/notifications";

@@ -24,6 +24,9 @@ export class People {
   called(name) { return this.api.call("GET", `/v1/users/by-username/${encodeURIComponent(name)}`); }
   relation(id) { return this.api.call("GET", `/v1/users/${id}/relation`); }
   follow(id, on) { return this.api.call(on ? "PUT" : "DELETE", `/v1/users/${id}/follow`); }
+  requests() { return this.api.call("GET", "/v1/me/follow-requests?limit=100"); }
+  answer(id, on) { return this.api.call(on ? "PUT" : "DELETE", `/v1/me/follow-requests/${id}`); }
+  setPrivate(on) { return this.api.call("PATCH", "/v1/me", { private: on }); }
   followers() { return this.api.call("GET", "/v1/me/followers"); }
   suggestions() { return this.api.call("GET", "/v1/me/suggestions"); }
 }

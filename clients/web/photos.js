@@ -37,7 +37,7 @@ export class Photos {
   end() { for (const photo of this.#all) this.#forget(photo); }
 
   #take(file) {
-    const photo = { file, url: URL.createObjectURL(file), gone: new AbortController(), bar: h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` }), words: h("p", { class: "faint", role: "status" }, "Waiting…") };
+    const photo = { file, begun: {}, url: URL.createObjectURL(file), gone: new AbortController(), bar: h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` }), words: h("p", { class: "faint", role: "status" }, "Waiting…") };
     const image = h("img", { src: photo.url, alt: file.name });
     image.addEventListener("error", () => image.replaceWith(h("span", { class: "file" }, file.name)));
     const again = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#send(photo) }, "Try again");
@@ -50,6 +50,7 @@ export class Photos {
 
   #send(photo) {
     Object.assign(photo, { failed: false });
+    photo.words.classList.remove("alert");
     photo.again.hidden = true;
     photo.bar.hidden = false;
     this.#turn = this.#turn.then(() => this.#upload(photo));
@@ -61,12 +62,13 @@ export class Photos {
     const progress = (part) => { photo.bar.value = part; photo.words.textContent = `Uploading… ${Math.round(part * 100)} %`; };
     progress(0);
     try {
-      photo.media = await upload(this.api, photo.file, progress, signal);
+      photo.media = await upload(this.api, photo.file, progress, signal, photo.begun);
       this.#reached(photo, this.#states.get(photo.media) ?? "received");
     } catch (fault) {
       if (signal.aborted) return;
       Object.assign(photo, { failed: true });
       photo.words.textContent = inWords(fault);
+      photo.words.classList.add("alert");
       photo.again.hidden = !sendAgain(fault.code, 0);
     }
     photo.bar.hidden = true;

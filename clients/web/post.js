@@ -1,7 +1,7 @@
 // One post on screen: pictures, like, save, comments, live totals; and one alone on the page.
 
 import { openComments } from "./comments.js";
-import { byline, dialog, h, icon, toast } from "./dom.js";
+import { byline, dialog, failed, h, icon, toast } from "./dom.js";
 import { change, markButton, take } from "./marks.js";
 import { pictures } from "./pictures.js";
 import { sharePost } from "./sharing.js";
@@ -10,8 +10,8 @@ import { count, inWords } from "./words.js";
 const LONG = 220, LINES = 4;
 
 /** The article of a post. `article.count({likes, comments})` shows totals that were told. */
-export function postCard(app, told) {
-  const post = { likes: 0, comments: 0, ...told }, { username } = post.author, path = `/v1/posts/${post.id}`;
+export function postCard(app, given) {
+  const post = { likes: 0, comments: 0, ...given }, { username } = post.author, path = `/v1/posts/${post.id}`, mine = post.author.user === app.me(), words = h("div");
   const likes = h("span", { class: "likes" }), comments = h("button", { class: "quiet", onclick: () => openComments(app, post, (by) => { change(post, "comments", by); show(); }) });
   const show = () => {
     likes.textContent = count(post.likes, "like");
@@ -25,9 +25,12 @@ export function postCard(app, told) {
       markButton(app, post, { mark: "liked", total: "likes", path: `${path}/like`, sign: "heart", label: "Like" }, show), likes, comments,
       h("button", { class: "quiet round", "aria-label": "Send to somebody", onclick: () => sharePost(app, post) }, icon("send")),
       h("span", { class: "gap" }),
-      post.author.user === app.me() && h("button", { class: "quiet round", "aria-label": "Delete post", onclick: () => remove(app, post.id) }, icon("bin")),
+      mine && h("button", { class: "quiet round", "aria-label": "Edit caption", onclick: () => edit(app, post, told) }, icon("pencil")),
+      mine && h("button", { class: "quiet round", "aria-label": "Delete post", onclick: () => remove(app, post.id) }, icon("bin")),
       markButton(app, post, { mark: "saved", path: `${path}/save`, sign: "save", label: "Save" }, show)),
-    post.caption && caption(post.caption));
+    words);
+  const told = () => words.replaceChildren(...(post.caption ? [caption(post.caption)].flat() : []));
+  told();
   card.count = (totals) => { take(post, totals); show(); };
   show();
   return card;
@@ -40,6 +43,24 @@ function caption(text) {
   words.classList.add("cut");
   const more = h("button", { class: "quiet more", onclick: () => { words.classList.remove("cut"); more.remove(); } }, "Show all");
   return [words, more];
+}
+
+// Other words under it, or none.
+function edit(app, post, then) {
+  const text = h("textarea", { name: "caption", maxlength: 2200, rows: 5, dir: "auto", "aria-label": "Caption", "aria-describedby": "caption-fault", value: post.caption ?? "" });
+  const fault = h("p", { class: "alert", role: "alert", id: "caption-fault" }), save = h("button", { class: "primary" }, "Save caption");
+  const form = h("form", { class: "compose" }, text, fault, save);
+  const element = dialog("Edit caption", "sheet kept", h("h2", {}, "Edit caption"), form);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    save.disabled = true;
+    try {
+      post.caption = (await app.api.call("PATCH", `/v1/posts/${post.id}`, { caption: text.value.trim() })).caption;
+      element.close();
+      then();
+    } catch (refused) { fault.textContent = inWords(refused); save.disabled = false; }
+  });
+  text.focus();
 }
 
 function remove(app, id) {
@@ -60,7 +81,7 @@ export function postView(app, root, id) {
     card = postCard(app, post);
     status.replaceWith(card);
     app.request("post.watch", { posts: [id] }).catch(() => undefined);
-  }, (fault) => { status.textContent = inWords(fault); });
+  }, (fault) => failed(status, fault));
   const offs = [
     app.on("post.count", (event) => event.post === id && card?.count({ likes: event.likes, comments: event.comments })),
     app.on("post.removed", (event) => event.post === id && card?.replaceWith(h("p", { class: "faint" }, "This post is gone."))),

@@ -1,6 +1,6 @@
 // A person with what they posted; of mine, what I saved too.
 
-import { avatar, choice, h, icon, nothing } from "./dom.js";
+import { avatar, choice, failed, h, icon, nothing } from "./dom.js";
 import { address } from "./pictures.js";
 import { placeholder } from "./thumbhash.js";
 import { count, inWords } from "./words.js";
@@ -12,19 +12,50 @@ export function profileView(app, root, id) {
   const head = h("header", { class: "profile" }), shelf = h("div");
   const sets = mine && choice("What to show", SETS, "posts", (other) => put(other));
   root.append(head, status, ...(sets ? [sets] : []), shelf);
+  const numbers = h("p", { class: "faint" });
+  let hidden, follow;
+  // What has the focus keeps it: the numbers alone change.
   const show = (person) => {
     app.people.learn(person);
-    head.replaceChildren(avatar(person.id, person.username),
-      h("div", {}, h("h1", {}, person.username), person.name ? h("p", { dir: "auto" }, person.name) : "",
-        h("p", { class: "faint" }, [count(person.posts ?? 0, "post"), count(person.followers ?? 0, "follower"), `${person.following ?? 0} following`].join(" · ")),
-        h("div", { class: "deeds" }, mine ? h("button", { class: "quiet", onclick: app.logOut }, icon("out"), "Log out") : [followButton(app, person.id, refresh), write(app, person.id, status)])));
+    hidden = person.private && !mine;
+    numbers.textContent = [count(person.posts ?? 0, "post"), count(person.followers ?? 0, "follower"), `${person.following ?? 0} following`].join(" · ");
+    if (head.children.length) return;
+    if (!mine) follow = followButton(app, id, begin);
+    const deeds = mine ? [h("button", { class: "quiet", onclick: app.logOut }, icon("out"), "Log out"), privacy(app, person.private)] : [follow, write(app, id, status)];
+    head.append(avatar(id, person.username), h("div", {}, h("h1", {}, person.username), person.name && h("p", { dir: "auto" }, person.name),
+      hidden && h("p", { class: "faint" }, icon("lock"), " Private account"), numbers, h("div", { class: "deeds" }, deeds)));
   };
-  const refresh = () => app.people.profile(id).then(show, (fault) => { status.textContent = inWords(fault); throw fault; });
+  const refresh = async () => show(await app.people.profile(id));
   const put = (set) => shelf.replaceChildren(...(set === "saved"
     ? grid(app, "/v1/me/saved", "Nothing saved yet. The ribbon under a post keeps it here, for you alone.")
     : grid(app, `/v1/users/${id}/posts`, mine ? "Nothing here yet. Share your first photo." : "No posts yet.")));
-  refresh().then(() => put("posts"), () => undefined);
-  return app.on("posted", () => { refresh().catch(() => undefined); if (sets?.firstChild.ariaPressed !== "false") put("posts"); });
+  const begin = async () => {
+    try {
+      await refresh();
+      if (hidden && (await app.people.relation(id)).state !== "following") shelf.replaceChildren(nothing("lock", "Their posts are for those who follow them."));
+      else put("posts");
+    } catch (fault) { failed(status, fault); }
+  };
+  begin();
+  const offs = [
+    app.on("posted", () => { refresh().catch(() => undefined); if (sets?.firstChild.ariaPressed !== "false") put("posts"); }),
+    // What I asked for was answered.
+    app.on("notification", ({ kind, actors }) => { if (kind === "follow_accepted" && actors.includes(id)) { follow?.ask(); begin(); } }),
+  ];
+  return () => { for (const off of offs) off(); };
+}
+
+// Whether I am asked who may follow me.
+function privacy(app, on) {
+  const box = h("input", { type: "checkbox", checked: Boolean(on), "aria-describedby": "privacy" });
+  box.addEventListener("change", async () => {
+    const wanted = box.checked;
+    box.disabled = true;
+    try { await app.people.setPrivate(wanted); } catch (fault) { box.checked = !wanted; app.toast(inWords(fault)); }
+    box.disabled = false;
+    box.focus();
+  });
+  return h("label", { class: "check" }, box, h("span", {}, "Private account", h("small", { class: "faint", id: "privacy" }, "People ask before they follow you. Turning this off lets in everybody who waits.")));
 }
 
 // Small squares of a list of posts, and a button when it goes on.
@@ -38,7 +69,7 @@ function grid(app, path, none) {
       squares.append(...told.items.filter((post) => post.media.length).map(square));
       next = told.next;
       status.replaceChildren(...(squares.children.length || next ? [] : [nothing("photos", none)]));
-    } catch (fault) { status.textContent = inWords(fault); }
+    } catch (fault) { failed(status, fault); }
     more.hidden = !next;
     more.disabled = false;
   };
@@ -53,14 +84,15 @@ function square(post) {
   return h("a", { href: `#/p/${post.id}`, "aria-label": post.caption || `Photo by ${post.author.username}` }, thumbhash && placeholder(thumbhash), image, post.media.length > 1 && icon("photos"));
 }
 
-/** Follow, or follow no more; `then` is called when that has changed. */
-export function followButton(app, user, then = () => undefined) {
+/** Follow, or follow no more; `then` is called when that has changed, `whom` told to who does not see beside whom it stands. `button.ask()` looks how it stands. */
+export function followButton(app, user, then = () => undefined, whom = undefined) {
   const button = h("button", { disabled: true }, "Follow");
   const WORDS = { none: "Follow", following: "Following", requested: "Requested" };
   let state;
   const show = (relation) => {
     state = relation.state;
     button.textContent = WORDS[state] ?? state;
+    if (whom) button.setAttribute("aria-label", `${button.textContent} ${whom}`);
     button.classList.toggle("quiet", state !== "none");
     button.disabled = false;
     button.setAttribute("aria-pressed", String(state !== "none"));
@@ -69,7 +101,8 @@ export function followButton(app, user, then = () => undefined) {
     button.disabled = true;
     try { show(await app.people.follow(user, state === "none")); app.emit("followed"); then(); } catch (fault) { button.disabled = false; app.toast(inWords(fault)); }
   });
-  app.people.relation(user).then(show, (fault) => { button.title = inWords(fault); });
+  button.ask = () => app.people.relation(user).then(show, (fault) => { button.title = inWords(fault); });
+  button.ask();
   return button;
 }
 
@@ -84,6 +117,7 @@ export function namedView(app, root, name) {
   const status = h("p", { class: "faint", role: "status" }, "Looking…");
   root.append(status);
   let end = () => undefined;
-  app.people.called(name).then((person) => { status.remove(); end = profileView(app, root, person.id); }, (fault) => { status.textContent = inWords(fault); });
-  return () => end();
+  let left = false;
+  app.people.called(name).then((person) => { if (left) return; status.remove(); end = profileView(app, root, person.id); }, (fault) => failed(status, fault));
+  return () => { left = true; end(); };
 }

@@ -78,13 +78,15 @@ function reply(app, { author, username }, story) {
 }
 
 function reaction(app, story, emoji) {
-  const cid = newCid();
+  let cid = newCid();
   const button = h("button", { class: "quiet emoji", "aria-label": `React with ${emoji}`, "aria-pressed": String(story.reaction === emoji) }, emoji);
   button.addEventListener("click", async () => {
+    if (story.reaction === emoji) return;
     try {
       await app.request("story.react", { story: story.id, emoji, cid });
       story.reaction = emoji;
-      for (const other of button.parentElement?.children ?? []) other.setAttribute("aria-pressed", String(other === button));
+      cid = newCid();
+      for (const other of button.parentElement?.querySelectorAll(".emoji") ?? []) other.setAttribute("aria-pressed", String(other === button));
     } catch (fault) { toast(inWords(fault)); }
   });
   return button;

@@ -6,14 +6,15 @@ import { Refusal } from "./words.js";
 const PIECE = 512 * 1024, TRIES = 6;
 const VERSION = { "Tus-Resumable": "1.0.0" };
 
-/** Upload `file`; `progress(share)` is told 0…1. Answers the id under which it is a media. Raises Refusal; once `aborted`, its reason. */
-export async function upload(api, file, progress, aborted) {
-  const created = await ask(api, "POST", "/v1/uploads", {
-    "Upload-Length": String(file.size),
-    "Upload-Metadata": `filename ${base64(file.name)},filetype ${base64(file.type || "application/octet-stream")},cid ${base64(newCid())}`,
-  });
-  const path = new URL(created.headers.get("Location"), location.href).pathname;
-  let offset = 0, tries = 0;
+/**
+ * Upload `file`; `progress(share)` is told 0…1. Answers the id under which it is a media. Raises Refusal; once `aborted`, its reason.
+ * `begun.path` is where it was created: given again, the upload goes on from where the server has got.
+ */
+export async function upload(api, file, progress, aborted, begun = {}) {
+  if (!file.size) throw new Refusal("bad_request", "This file is empty.");
+  let offset = begun.path ? await reached(api, begun.path, 0) : 0, tries = 0;
+  begun.path ??= await create(api, file);
+  const { path } = begun;
   while (offset < file.size) {
     if (aborted?.aborted) {
       ask(api, "DELETE", path).catch(() => undefined);
@@ -34,6 +35,14 @@ export async function upload(api, file, progress, aborted) {
     progress(offset / file.size);
   }
   return path.split("/").pop();
+}
+
+async function create(api, file) {
+  const created = await ask(api, "POST", "/v1/uploads", {
+    "Upload-Length": String(file.size),
+    "Upload-Metadata": `filename ${base64(file.name)},filetype ${base64(file.type || "application/octet-stream")},cid ${base64(newCid())}`,
+  });
+  return new URL(created.headers.get("Location"), location.href).pathname;
 }
 
 // Where the server has got: a lost answer, or another offset than we thought, is mended by asking.

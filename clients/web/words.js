@@ -3,10 +3,17 @@
 /** A request that was refused: `code` is one of docs/protocol.md §2, or "unreached". */
 export class Refusal extends Error {
   constructor(code, message, retryMs) { super(message); this.code = code; this.retryMs = retryMs; }
+
+  /** What it is about, where the message names it: "username: …", or "… at `$.username`". */
+  get field() { return (/at `\$\.(\w+)`/.exec(this.message) ?? /^([\w-]+): /.exec(this.message))?.[1]; }
+
+  /** Whether the server could not be asked, or could not answer: another time it may. */
+  get passes() { return ["unreached", "unavailable", "internal", "unknown_outcome"].includes(this.code); }
 }
 
 const BY_CODE = {
   rate_limited: "That was too much at once. Wait a moment and try again.",
+  too_large: "This is larger than may be sent.",
   unreached: "The server cannot be reached. Is your connection up?",
   unavailable: "The server cannot do this now. Try again in a moment.",
   unknown_outcome: "It is not known whether this was done. Look, and try again if not.",

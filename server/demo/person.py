@@ -145,6 +145,9 @@ class Person:
         """Follow back, once, say hello, and show something: it comes while they look."""
         self._known.add(newcomer)
         with suppress(*FAULTS):
+            # They are named again with whoever comes after them, also to a demo that was started since.
+            if (await self._graph.relation(newcomer)).state != "none":
+                return
             await self._graph.follow(newcomer)
             conversation = await client.open(newcomer)
             await self._say(client, conversation.id, random.choice(GREETINGS))

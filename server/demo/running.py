@@ -24,6 +24,8 @@ from server.supervisor.supervisor import Supervisor
 from tidings_client import Login, Refused
 
 FRIENDS = 6
+INTRODUCED = 8
+"""How many of them a newcomer is suggested."""
 PAST_POSTS, PAST_STORIES = 10, 4
 """What people have shown when the demo is started for the first time, so that nobody looks at an empty page."""
 
@@ -42,7 +44,12 @@ async def run_demo(url: str | None, port: int, people: int, data: Path, console:
 
 
 async def _with_server(port: int, people: int, data: Path, console: Console, nodes: int) -> None:
-    settings = load_for(data, None, {"node.listen": f"127.0.0.1:{port}", "log.level": "warning"}, nodes)
+    said: dict[str, object] = {
+        "node.listen": f"127.0.0.1:{port}",
+        "log.level": "warning",
+        "feed.introduce": NAMES[:people][:INTRODUCED],
+    }
+    settings = load_for(data, None, said, nodes)
     start_logging(settings.log.level)
     supervisor = Supervisor(settings, data, None, console.print, nodes)
     supervisor.heed_signals()

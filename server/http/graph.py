@@ -6,10 +6,11 @@ from typing import get_args
 
 from persistence.graph.contract import LIMITS, Deed, GraphRefusal, Names, Others
 from protocol.errors import Refusal
-from protocol.graph import PeopleQuery, Suggestions
+from protocol.graph import PeopleQuery, Relation, Suggested, Suggestions
+from protocol.ids import UserId
 from protocol.unset import or_none
 from server.http.handling import Answer, Call, Handler
-from server.http.services import Services
+from server.http.services import Relations, Services
 from server.refusals import NO_SUCH_USER
 from server.stories.relating import ENDS
 from server.tokens import Caller
@@ -79,7 +80,26 @@ async def _list_of(names: Others, services: Services, caller: Caller, call: Call
 
 
 async def _suggest(services: Services, caller: Caller, call: Call) -> Answer:
-    return Suggestions(await services.relations.graph.suggestions(caller.user, call.query.limit))
+    relations, limit = services.relations, call.query.limit
+    found = await relations.graph.suggestions(caller.user, limit)
+    return Suggestions(found or await _introduced(relations, caller.user, limit))
+
+
+async def _introduced(relations: Relations, me: UserId, limit: int) -> list[Suggested]:
+    found: list[Suggested] = []
+    for name in relations.introduce:
+        them = await relations.graph.profile_named(me, name)
+        stands = await relations.graph.relation(me, them.id) if them and them.id != me else None
+        if them and stands and _is_new(stands):
+            found.append(Suggested(them.id, them.username, 0, (), them.name))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _is_new(stands: Relation) -> bool:
+    """Whether I have decided nothing about them yet."""
+    return stands.state == "none" and not (stands.blocked or stands.muted or stands.restricted)
 
 
 _DEEDS: tuple[Deed, ...] = get_args(Deed)

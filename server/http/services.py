@@ -1,6 +1,6 @@
 """What the HTTP interface needs from the node, a group for each capability."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from msgspec import Struct
 
@@ -49,12 +49,14 @@ class Accounts(Struct, frozen=True, kw_only=True):
 
 class Relations(Struct, frozen=True, kw_only=True):
     """`changed` is told that two people, or one and anybody, have become something else to each other, `fenced` which
-    conversations have to learn of a block, `trays` what that makes of who sees whose stories."""
+    conversations have to learn of a block, `trays` what that makes of who sees whose stories. Who has nobody else to be
+    suggested is suggested those called `introduce`."""
 
     graph: GraphStore
     changed: Callable[[UserId, UserId | None], None]
     fenced: Callable[[Collection[ConversationId]], None]
     trays: Relating
+    introduce: Sequence[str] = ()
 
 
 class PushTargets(Struct, frozen=True, kw_only=True):

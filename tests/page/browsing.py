@@ -4,8 +4,9 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PHONE, DESKTOP = (390, 844), (1280, 900)
@@ -57,6 +58,29 @@ class Someone:
     async def go(self, where: str) -> None:
         await self.page.get_by_role("navigation").locator(f"[data-to='{where}']").click()
 
+    async def visit(self, name: str) -> None:
+        """Open somebody's profile as a link does."""
+        await self.page.evaluate("name => { location.hash = `#/@${name}`; }", name)
+        await self.page.get_by_role("heading", name=name).wait_for()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def press(self, name: str) -> None:
+        await self.button(name).click()
+
+    async def me(self) -> str:
+        """Their user id."""
+        return str(await self.page.evaluate("JSON.parse(sessionStorage.getItem('tidings.login')).user"))
+
+    async def ask(self, method: str, url: str, **body: object) -> Any:
+        """A request beside the page, as who is signed in there."""
+        token = await self.page.evaluate("JSON.parse(sessionStorage.getItem('tidings.login')).access_token")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await self.page.request.fetch(url, method=method, headers=headers, data=body)
+        assert answer.ok, await answer.text()
+        return await answer.json()
+
     async def share(self, pictures: Sequence[Path], caption: str) -> None:
         """Upload photos and post them."""
         await self.page.get_by_role("navigation").get_by_role("button").click()
@@ -89,6 +113,11 @@ class Someone:
         await self.page.screenshot(path=self._shots / f"{self.name}-{what}.png")
         wide = await self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{what} is {wide} px wider than the screen"
+
+
+async def cut(route: Route) -> None:
+    """As if nobody were there."""
+    await route.abort()
 
 
 @asynccontextmanager

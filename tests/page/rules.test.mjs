@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Log, Stream, afterClose, sendAgain, totalOf } from "../../clients/web/rules.js";
 import { decode } from "../../clients/web/thumbhash.js";
 import { upload } from "../../clients/web/uploads.js";
+import { Refusal } from "../../clients/web/words.js";
 
 const half = () => 0.5;
 const event = (c) => ({ c, ev: "message", cid: `cid ${c}` });
@@ -118,4 +119,24 @@ test("an upload whose body came too slowly goes on from where it stands", async 
     assert.equal(await upload({ token: async () => "token" }, Object.assign(new Blob(["123456789"]), { name: "x" }), () => undefined), "7");
   } finally { Object.assign(globalThis, had); }
   assert.deepEqual(asked, ["POST ", "PATCH 0", "HEAD ", "PATCH 4"]);
+});
+
+test("an upload that is tried again goes on from where the server has got, and an empty file is none", async () => {
+  const had = { fetch: globalThis.fetch, location: globalThis.location };
+  const asked = [];
+  const answers = [new Response(null, { status: 200, headers: { "Upload-Offset": "4" } }), new Response(null, { status: 204, headers: { "Upload-Offset": "9" } })];
+  globalThis.location = { href: "https://tidings.example/" };
+  globalThis.fetch = async (path, { method, headers }) => { asked.push(`${method} ${path} ${headers["Upload-Offset"] ?? ""}`); return answers.shift(); };
+  const send = (text, begun) => upload({ token: async () => "token" }, Object.assign(new Blob([text]), { name: "x" }), () => undefined, undefined, begun);
+  try {
+    assert.equal(await send("123456789", { path: "/v1/uploads/7" }), "7");
+    await assert.rejects(send(""), /empty/);
+  } finally { Object.assign(globalThis, had); }
+  assert.deepEqual(asked, ["HEAD /v1/uploads/7 ", "PATCH /v1/uploads/7 4"]);
+});
+
+test("a refusal names the field that it is about", () => {
+  assert.equal(new Refusal("conflict_state", "username: this one is taken").field, "username");
+  assert.equal(new Refusal("bad_request", "body: Expected `str` of length >= 8 - at `$.password`").field, "password");
+  assert.equal(new Refusal("not_found", "there is no such user").field, undefined);
 });

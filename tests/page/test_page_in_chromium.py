@@ -1,48 +1,20 @@
 """The web page as people have it: two of them in a real browser, against a real installation of two nodes."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
-import numpy as np
 import pytest
-import pyvips  # type: ignore[import-untyped]  # it ships no types
 from playwright.async_api import Locator
 
 from config.settings import load
 from protocol.ids import UserId
-from tests.page.browsing import DESKTOP, PHONE, Someone, chromium, someone
+from tests.page.browsing import DESKTOP, PHONE, Someone, chromium, cut, someone
 from tests.server.feed.stage import People
 from tests.server.running import Installation
 
 pytestmark = pytest.mark.verify
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installed = Installation(tmp_path_factory.mktemp("page"), nodes=2).start()
-    yield installed
-    installed.stop()
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """Large enough that it goes in several pieces."""
-    y, x = np.mgrid[0:1500, 0:2000]
-    noise = np.random.default_rng(5).integers(0, 60, x.shape)
-    pixels = np.dstack([x // 10 + noise, y // 10 + noise, 200 - x // 16 + noise]).clip(0, 255).astype(np.uint8)
-    path = tmp_path / "harbour.jpg"
-    pyvips.Image.new_from_array(pixels).jpegsave(str(path), Q=92)
-    return path
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    return folder
 
 
 async def test_two_people_follow_post_like_write_and_tell_stories_and_the_other_sees_it_live(
@@ -293,6 +265,8 @@ async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_i
         await eve.say("before")
         await finn.go("#/inbox")
         await (await finn.see("before")).click()
+        gus = await stack.enter_async_context(someone(browser, shots, "gus", PHONE, dark=True))
+        await left_alone(gus, installation.url)
         for number in (1, 2):
             killed = installation.node_pid(number)
             installation.kill_node(number)
@@ -302,6 +276,8 @@ async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_i
             await (await finn.see(f"said without node {number}")).wait_for()
             await eve.online()
             await finn.online()
+        # What could not be shown while nobody answered is shown when somebody does.
+        await gus.page.get_by_role("heading", name="eve").wait_for()
         await finn.page.get_by_role("button", name="Accept").click()
         await finn.say("all of it")
         await eve.see("all of it")
@@ -310,3 +286,12 @@ async def test_pages_come_back_by_themselves_when_nodes_are_killed_and_nothing_i
         for who in (eve, finn):
             assert await who.page.locator(".log li p").all_text_contents() == said
         await finn.shoot("after-kills")
+
+
+async def left_alone(gus: Someone, url: str) -> None:
+    """At a page of somebody that nobody answers for."""
+    await gus.sign_up(url)
+    await gus.page.route("**/v1/users/**", cut)
+    await gus.page.evaluate("location.hash = '#/@eve'")
+    await gus.see("The server cannot be reached.")
+    await gus.page.unroute("**/v1/users/**")

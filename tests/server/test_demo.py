@@ -10,10 +10,13 @@ import pytest
 import pyvips  # type: ignore[import-untyped]  # it ships no types
 
 from server.demo.figures import HEADS, Figures
+from server.demo.person import Person
 from server.demo.pictures import draw
 from tests.server.running import Installation
+from tidings_client import Client, Graph, Login, Message, sign_up
 
 SMALL = (120, 160)
+PASSWORD = "correct horse"
 
 
 def pixels(jpeg: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
@@ -58,3 +61,25 @@ async def test_people_follow_post_and_like_on_a_running_server(installation: Ins
         demo.terminate()
         await demo.wait()
     assert not wanted
+
+
+@pytest.mark.verify
+async def test_a_newcomer_is_greeted_once_however_often_the_demo_is_started(installation: Installation) -> None:
+    url = installation.url
+    mae, friend, first, second = [Login(url, await sign_up(url, f"demo.{n}", PASSWORD)) for n in range(4)]
+    greeted: list[int] = []
+    for newcomer in (first, second):
+        person = Person(url, "mae", mae, [friend.tokens.user], [friend.tokens.user], Figures())
+        living = asyncio.create_task(person.live(3_600))
+        async with Client(url, token_source=newcomer) as client:
+            await Graph(newcomer).follow(mae.tokens.user)
+            async with asyncio.timeout(20):
+                async for event in client.events():
+                    if isinstance(event, Message):
+                        break
+        living.cancel()
+        await asyncio.wait([living])
+        async with Client(url, token_source=first) as client:
+            conversation = await client.open(mae.tokens.user)
+            greeted.append(conversation.last_c)
+    assert greeted == [1, 1]

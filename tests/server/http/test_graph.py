@@ -1,6 +1,7 @@
 """The graph over HTTP."""
 
 import pytest
+from msgspec.structs import replace
 
 from persistence.graph.contract import ACCEPTED_AT_ONCE, LIMITS, Kind
 from protocol.ids import Millis, UserId
@@ -53,6 +54,24 @@ async def test_following_answers_where_i_stand(ada: Person, bob: Person) -> None
     assert await users(bob, "followers") == ["ada"]
     assert await ada.call("DELETE", f"/v1/users/{bob.user}/follow") == {**NONE, "user": bob.user}
     assert await users(bob, "followers") == []
+
+
+async def test_who_has_nobody_to_be_suggested_is_introduced_to_some(stack: Stack) -> None:
+    relations = replace(stack.services.relations, introduce=("ada", "nobody", "bob", "eve"))
+    stack.services = replace(stack.services, relations=relations)
+    async with stack.served() as client:
+        ada, bob, eve = [await sign_up(client, name) for name in ("ada", "bob", "eve")]
+        assert await users(ada, "suggestions") == ["bob", "eve"]
+        assert await users(ada, "suggestions?limit=1") == ["bob"]
+        first, *_ = (await ada.call("GET", "/v1/me/suggestions"))["items"]
+        assert (first["common"], first["by"]) == (0, [])
+        await ada.call("PUT", f"/v1/users/{bob.user}/follow")
+        await ada.call("PUT", f"/v1/users/{eve.user}/mute")
+        assert await users(ada, "suggestions") == []
+        # Whom one's own people follow are suggested alone.
+        await ada.call("DELETE", f"/v1/users/{eve.user}/mute")
+        await bob.call("PUT", f"/v1/users/{eve.user}/follow")
+        assert [item["common"] for item in (await ada.call("GET", "/v1/me/suggestions"))["items"]] == [1]
 
 
 async def test_somebody_private_is_asked(ada: Person, bob: Person) -> None:
