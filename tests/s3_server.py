@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from bench.subject import free_port
 from persistence.objects.s3 import S3Objects
 from server.embedded.service import Service, binary
 
@@ -17,12 +17,11 @@ PORTS = ("master", "volume", "filer", "s3")
 
 
 def free_ports(count: int) -> list[int]:
-    """As many ports of this machine that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+    """As many ports of this machine that nobody listens on, and no outgoing connection takes before its server does."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 class SeaweedFS(Service):

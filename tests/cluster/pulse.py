@@ -14,7 +14,8 @@ from tests.until import until
 from tidings_client import Client, Message, Offline, Typing
 
 EVERY_S = 0.1
-TYPES_WITHIN_S = 2.5
+TYPES_WITHIN_S = 8.0
+"""That somebody types is what a busy node lets go first, for seconds; what is asked is that it is seen at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import pytest
 
 from bench.database import put_in_outbox, waiting_in_outbox
 from config.settings import load
+from persistence.pool import UNANSWERED
 from protocol.activity import Activity
 from protocol.ids import Millis, UserId
 from tests.cluster.looking import home_of
@@ -132,7 +133,7 @@ async def postgres_killed(one: Somebody) -> None:
             try:
                 await one.asked("select $1::bigint")
                 return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except UNANSWERED:
                 await asyncio.sleep(0.05)
 
 

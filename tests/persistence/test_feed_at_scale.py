@@ -48,7 +48,6 @@ async def test_no_statement_walks_over_what_it_was_not_asked_about(database: str
 
 async def _fill(url: str) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute("set statement_timeout = '2min'")
     for statement in (
         "truncate fanout",
         f"insert into account (id, username) select n, 'person' || n from generate_series(1, {AUTHORS + 10}) n",

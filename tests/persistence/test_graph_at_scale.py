@@ -84,7 +84,6 @@ async def test_no_statement_walks_over_edges_that_it_was_not_asked_about(databas
 
 async def _fill(url: str, edges: int) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute("set statement_timeout = '2min'")
     # What planning ran wrote its rows too.
     await connection.execute("truncate follow, relation, outbox, account cascade")
     most = min(edges, LIMITS["block"])

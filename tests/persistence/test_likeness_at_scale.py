@@ -23,7 +23,7 @@ _RANDOM = "('x' || md5(random()::text) || md5(random()::text))::bit(256)"
 
 @pytest.mark.verify
 async def test_what_looks_like_a_blocked_picture_is_found_among_very_many(database: str) -> None:
-    connection = await asyncpg.connect(database, server_settings={"statement_timeout": "0"})
+    connection = await asyncpg.connect(database)
     indexes = await connection.fetch("select indexdef from pg_indexes where indexname like 'blocked_picture_part%'")
     assert len(indexes) == PARTS
     for part in range(PARTS):
@@ -47,7 +47,7 @@ async def test_what_looks_like_a_blocked_picture_is_found_among_very_many(databa
 
 
 async def test_others_of_somebodys_pictures_that_look_alike_are_found(database: str) -> None:
-    connection = await asyncpg.connect(database, server_settings={"statement_timeout": "0"})
+    connection = await asyncpg.connect(database)
     await connection.execute(
         f"""insert into media (id, owner, bytes, state, perceptual) select n, $1, 1, 'ready', {_RANDOM}
         from generate_series(1, {OWNED}) n""",

@@ -88,7 +88,6 @@ async def fill(url: str, likes: int) -> None:
     """Everybody follows the viewer and is followed; each post has three pictures, a tag and totals."""
     posts = FRIENDS * POSTS_EACH
     connection = await asyncpg.connect(url)
-    await connection.execute("set statement_timeout = '2min'")
     for statement in (
         f"""insert into account (id, username, name, private)
         select n, 'person' || n, 'Person ' || n, n % 2 = 0 from generate_series(1, {FRIENDS + 1}) n""",

@@ -51,7 +51,7 @@ async def one(database: str) -> AsyncIterator[Pool]:
 
 
 async def _fill(url: str) -> None:
-    connection = await asyncpg.connect(url, server_settings={"statement_timeout": "60s"})
+    connection = await asyncpg.connect(url)
     await connection.execute(FILL)
     await connection.close()
 

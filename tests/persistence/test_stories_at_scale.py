@@ -60,7 +60,6 @@ async def test_no_statement_of_stories_walks_over_what_it_was_not_asked_about(da
 
 async def _fill(url: str, many: int) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute("set statement_timeout = '2min'")
     story = "insert into story (id, author, cid, digest, media, close_friends, state, posted_at, expires_at, ended) "
     for statement in (
         "truncate story, outbox, account cascade",

@@ -65,7 +65,6 @@ async def _tell_many(pool: Pool) -> None:
 async def _fill(url: str) -> None:
     """Every fifth has two stories now; all have had twenty."""
     connection = await asyncpg.connect(url)
-    await connection.execute("set statement_timeout = '2min'")
     for reader, followed in READERS.items():
         await connection.execute(
             f"insert into follow (follower, followee) select {reader}, n from generate_series(5, {4 + followed}) n"

@@ -125,7 +125,9 @@ class Raw:
             continue
         payload = got[1]
         # An answer to the close frame may fall into a frame that is not whole, so the end of the stream is what counts.
-        self._writer.write_eof()
+        # A server that had not read everything has reset the connection: there is no end left to send.
+        with contextlib.suppress(OSError):
+            self._writer.write_eof()
         await self.gone()
         return int.from_bytes(payload[:2]), json.loads(payload[2:] or b"{}")
 

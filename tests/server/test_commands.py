@@ -19,6 +19,7 @@ from persistence.nodes.postgres import PostgresNodes
 from persistence.pool import open_pool
 from server.embedded import EmbeddedPostgres
 from tests.server.running import Installation, working_in
+from tests.until import WITHIN_S
 
 KEY = "k1:" + "A" * 43 + "="
 
@@ -210,8 +211,12 @@ def test_status_shows_one_node_in_detail_and_says_when_there_is_none(installatio
     assert "does not answer" in missing.stderr
 
 
-def test_status_shows_all_nodes_and_that_they_act_by_one_placement(pair: Installation) -> None:
-    shown = tidings("status", "--data", pair.data)
+async def test_status_shows_all_nodes_and_that_they_act_by_one_placement(pair: Installation) -> None:
+    async with open_pool(str(load(pair.data / "tidings.toml", {}).postgres.url), 1) as pool, asyncio.timeout(WITHIN_S):
+        # Who has just joined or left, in a test before this one, is learned of with the next renewal.
+        while not (await PostgresNodes(pool).look()).agreed:
+            continue
+    shown = await asyncio.to_thread(tidings, "status", "--data", pair.data)
     table = rows(shown)
     one, two, both = (table[name] for name in (f"127.0.0.1:{pair.port + 1}", f"127.0.0.1:{pair.port + 2}", "all"))
     assert one[0] == two[0] == "yes"

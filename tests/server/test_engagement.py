@@ -15,6 +15,7 @@ from protocol.posts import PostId
 from tests.persistence.engaging import counted, post, relate
 from tests.server.running import Installation
 from tests.server.wire import Map, session
+from tests.until import WITHIN_S
 from tidings_client import Client, Engagement, Login, PostCount, Refused, Tokens
 
 People = list[dict[str, str]]
@@ -59,7 +60,7 @@ async def test_my_own_state_is_exact_at_once_and_totals_follow(site: Site, pool:
     assert [saved["id"] for saved in (await site.call(ben, "GET", "me/saved"))["items"]] == [id]
     assert (await site.call(ben, "DELETE", f"posts/{id}/like"))["liked"] is False
     assert (await site.call(ben, "PUT", "posts/99/like", status=404))["code"] == "not_found"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         while (await counted(pool, id)).folded_likes != 1:
             pass
 

