@@ -18,7 +18,8 @@ PAGE = 101
 NEWEST, FIRST = (2**53, 2**63 - 1), (-(2**53), 0)
 
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
-    "create": (statements.CREATE, (FAMOUS, "new", "\\x00", OWN, False, 0), 30),
+    # Among the newest hundred it is counted how many are there, or wait.
+    "create": (statements.CREATE, (FAMOUS, "new", "\\x00", OWN, False, 0), 30 + 2 * statements.LIVE),
     "publish": (statements.PUBLISH, ([OWN],), 20),
     "delete": (statements.DELETE, (FAMOUS, STORY + 1), 20),
     "get": (statements.GET, (FAN, STORY), 40),
