@@ -130,18 +130,19 @@ class Tus:
         return web.Response(status=201, headers={"Location": _place(request, upload), **_standing(upload)})
 
     async def _begun(self, request: web.Request, user: UserId, upload: Upload) -> Upload | UploadRefusal:
-        """What came with the creation. If that is only to be sent again, the upload is there to go on with: who is not
-        told where would create another one, and in the end have too many."""
+        """What came with the creation. If that is only to be sent again, the upload is there to go on with, and else it
+        ends: who is not told where it is would create another one, and in the end have too many."""
         try:
             written = await self._write(request, user, upload.id, 0)
+            if written in (CROWDED, SLOW):
+                # What came counts.
+                return await self._uploads.look(upload.id, user)
+            if isinstance(written, UploadRefusal) and written.refusal.code not in ("unavailable", "rate_limited"):
+                await self._uploads.end(upload.id, user)
+                return written
         except UnavailableError:
             return upload
-        if written in (CROWDED, SLOW):
-            # What came counts.
-            return await self._uploads.look(upload.id, user)
-        if isinstance(written, UploadRefusal) and written.refusal.code in ("unavailable", "rate_limited"):
-            return upload
-        return written
+        return upload if isinstance(written, UploadRefusal) else written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:
         upload = await self._uploads.look(request.match_info["id"], user)
