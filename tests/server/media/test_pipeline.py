@@ -119,7 +119,9 @@ async def test_what_fails_again_and_again_is_rejected_in_the_end(
         row = await ground.done(media)
     assert row["state"] == "rejected"
     assert row["attempts"] >= ATTEMPTS
-    assert row["reason"].startswith("failed: upload")
+    assert row["reason"].startswith("failed: assemble: upload")
+    # Metrics name the step, and not each picture.
+    assert ground.processing.figures.faults == {"assemble": ATTEMPTS}
     assert await ground.settled() == [MediaSettled(media, OWNER, "rejected")]
 
 
