@@ -104,22 +104,22 @@ REACT = (
 left join conversation k on k.low = least(s.author, $1) and k.high = greatest(s.author, $1) where s.id = $2"""
 )
 
+# In one statement with how many there are: those are all of them, when it is exact, and views come in meanwhile.
 VIEWERS = f"""
-select v.viewer, a.username, a.name, {_MICROS.format("v.at")}, v.reaction
-from (select id from story where id = $2 and author = $1 and state <> 'deleted') s
-cross join lateral (
-  select * from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS}) v
-join account a on a.id = v.viewer
-where (v.at, v.viewer) < ({_AT.format("$3::bigint")}, $4::bigint)
-  and not {BLOCKED.format(one="$1::bigint", other="v.viewer")}
-order by v.at desc, v.viewer desc limit $5"""
-VIEWED = f"""
-select x.newest, x.shown, {NEAR.format(thing="s.id", kind="views")}
+select x.newest, x.shown, {NEAR.format(thing="s.id", kind="views")}, p.*
 from (select id from story where id = $2 and author = $1 and state <> 'deleted') s
 cross join lateral (
   select count(*) as newest, count(*) filter (where not {BLOCKED.format(one="$1::bigint", other="v.viewer")}) as shown
   from (select viewer from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS + 1}) v
-) x"""
+) x
+left join lateral (
+  select v.viewer, a.username, a.name, {_MICROS.format("v.at")} as at, v.reaction
+  from (select * from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS}) v
+  join account a on a.id = v.viewer
+  where (v.at, v.viewer) < ({_AT.format("$3::bigint")}, $4::bigint)
+    and not {BLOCKED.format(one="$1::bigint", other="v.viewer")}
+  order by v.at desc, v.viewer desc limit $5) p on true
+order by p.at desc, p.viewer desc"""
 
 _TRAY = f"""
 with live as materialized (

@@ -319,6 +319,24 @@ async def test_viewers_are_exact_up_to_a_thousand_and_then_about_right(ground: S
     assert items == [first + n for n in range(1, 1_001)]
 
 
+async def test_what_is_exact_is_all_of_them_also_while_views_come_in(ground: StoryGround) -> None:
+    ada = await ground.person()
+    story = await ground.post(ada)
+    coming = [await ground.person() for _ in range(40)]
+
+    async def look() -> None:
+        for _ in coming:
+            page = await ground.store.viewers(ada, story, None, 100)
+            assert page
+            assert (page.exact, page.count) == (True, len(page.items))
+
+    async def see() -> None:
+        for viewer in coming:
+            await ground.store.see(viewer, story)
+
+    await asyncio.gather(look(), see())
+
+
 async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground: StoryGround) -> None:
     ada, bob, eve, muter, elsewhere = [await ground.person() for _ in range(5)]
     for follower in (bob, eve, muter):
