@@ -37,11 +37,12 @@ UPLOAD_ROUTES: tuple[Route, ...] = (
         name="upload.announce",
         method="POST",
         path="/v1/uploads/direct",
-        summary="Upload straight to S3; conflict_state: objects are not in S3, or too many uploads are not finished",
+        summary="Upload straight to S3; conflict_state: objects are not in S3, or too many uploads are not finished; "
+        "not_found: what this cid announced has ended",
         answer=UploadAnnounced,
         status=201,
         bodies=(AnnounceUpload,),
-        refusals=("conflict_state", "forbidden", "id_reused", "too_large"),
+        refusals=("conflict_state", "forbidden", "id_reused", "not_found", "too_large"),
     ),
     Route(
         name="upload.complete",

@@ -15,10 +15,12 @@ returning m.id, m.owner, m.state, m.bytes, m.steps, m.claim, m.attempts, m.width
 RECORD = """
 update media set steps = steps || $3::jsonb, due_at = statement_timestamp() + $4 * interval '1 ms'
 where id = $1 and claim = $2 returning id"""
-# Its turn is then: what fails all the time, as while the store of originals is away, would else go before what is new.
+# Its turn is then: what fails all the time would else go before what is new. When all that is left is to put it away,
+# for which nobody waits, it comes after whatever is: while the store of originals is away, each try may take seconds.
 POSTPONE = """
 update media set due_at = statement_timestamp() + $3 * interval '1 ms', reason = coalesce($4, reason),
-  turn = greatest(turn, statement_timestamp() + $3 * interval '1 ms'),
+  turn = greatest(turn, statement_timestamp() + $3 * interval '1 ms'
+    + case when state = 'processing' then interval '0' else interval '1 hour' end),
   attempts = attempts - case when $4::text is null then 1 else 0 end
 where id = $1 and claim = $2 returning id"""
 SETTLE = """

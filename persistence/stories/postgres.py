@@ -84,17 +84,16 @@ class PostgresStories:
     async def viewers(self, author: UserId, id: StoryId, before: str | None, limit: int) -> Viewers | None:
         """Who has seen a story of the author's. None: it is none of theirs. Raises ValueError: no cursor."""
         at, after = read_cursor(before)
-        counted = await self._rows(statements.VIEWED, int(author), int(id))
-        if not counted:
+        rows = await self._rows(statements.VIEWERS, int(author), int(id), at, after, limit + 1)
+        if not rows:
             return None
-        ((newest, there, about),) = counted
+        newest, there, about, first, *_ = rows[0]
         exact = newest <= statements.NEWEST_VIEWERS
-        found = await self._rows(statements.VIEWERS, int(author), int(id), at, after, limit + 1)
-        items = [viewer(row) for row in found[:limit]]
+        items = [viewer(row[3:]) for row in rows[:limit] if first is not None]
         count = there if exact else max(about, newest)
-        if len(found) <= limit:
+        if len(rows) <= limit:
             return Viewers(count, exact, items)
-        return Viewers(count, exact, items, cursor(found[limit - 1][3], items[-1].user))
+        return Viewers(count, exact, items, cursor(rows[limit - 1]["at"], items[-1].user))
 
     async def tray(self, viewer: UserId) -> list[TrayEntry]:
         """Whose stories there are, in the tray's order."""

@@ -1,6 +1,6 @@
 """Between structs and the rows of stories."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 from msgspec import UNSET, Struct
@@ -67,8 +67,8 @@ def shown(row: asyncpg.Record) -> Shown:
     )
 
 
-def viewer(row: asyncpg.Record) -> Viewer:
-    """One row of the statement VIEWERS."""
+def viewer(row: tuple[Any, ...]) -> Viewer:
+    """The viewer in one row of the statement VIEWERS."""
     id, username, name, at, reaction = row
     return Viewer(UserId(str(id)), username, Millis(at // 1_000), name or UNSET, reaction or UNSET)
 

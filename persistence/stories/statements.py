@@ -9,12 +9,12 @@ from persistence.privacy import STORY, STORY_AUDIENCE
 from persistence.tallies.fragments import APPEND, NEAR
 
 LIVE = 100
-"""Stories of one author that are there at once."""
+"""Stories of one author that are there, or wait for their picture, at once."""
 NEWEST_VIEWERS = 1_000
 RECENT_S = 60
 """What began or was deleted before that is not told live: who has looked since has read it."""
 TRAY = 500
-"""Authors in a tray: those with the newest stories."""
+"""Authors in a tray: me, and those with the newest stories."""
 
 _MS = "(extract(epoch from {}) * 1000)::bigint"
 _MICROS = "(extract(epoch from {}) * 1000000)::bigint"
@@ -29,12 +29,15 @@ _LIVE = "s.state = 'published' and s.expires_at > statement_timestamp()"
 _TELL = "insert into outbox (topic, body) select 'story', convert_to(id::text, 'UTF8') from {}"
 
 # The picture's row is held against whoever settles it: either it is ready here, or whoever settles it finds the story.
+# Those that wait count too: however many wait for one picture, one statement publishes them.
 CREATE = f"""
 with known as materialized (select id, digest from story where author = $1 and cid = $2),
 picture as materialized (
   select state from media where id = $4 and owner = $1 and not exists (select from known) for share),
 others as materialized (
-  select count(*) >= {LIVE} as many from (select from story s where s.author = $1 and {_LIVE} limit {LIVE}) o),
+  select count(*) filter (where o.state = 'processing' or o.expires_at > {_NOW}) >= {LIVE} as many
+  from (select s.state, s.expires_at from story s where s.author = $1 and s.state <> 'deleted'
+    and s.state in ('processing', 'published') order by s.id desc limit {LIVE}) o),
 made as (
   insert into story (id, author, cid, digest, media, close_friends, state, posted_at, expires_at)
   select next_id($6), $1, $2, $3, $4, $5, case when ready then 'published' else 'processing' end,
@@ -101,29 +104,29 @@ REACT = (
 left join conversation k on k.low = least(s.author, $1) and k.high = greatest(s.author, $1) where s.id = $2"""
 )
 
+# In one statement with how many there are: those are all of them, when it is exact, and views come in meanwhile.
 VIEWERS = f"""
-select v.viewer, a.username, a.name, {_MICROS.format("v.at")}, v.reaction
-from (select id from story where id = $2 and author = $1 and state <> 'deleted') s
-cross join lateral (
-  select * from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS}) v
-join account a on a.id = v.viewer
-where (v.at, v.viewer) < ({_AT.format("$3::bigint")}, $4::bigint)
-  and not {BLOCKED.format(one="$1::bigint", other="v.viewer")}
-order by v.at desc, v.viewer desc limit $5"""
-VIEWED = f"""
-select x.newest, x.shown, {NEAR.format(thing="s.id", kind="views")}
+select x.newest, x.shown, {NEAR.format(thing="s.id", kind="views")}, p.*
 from (select id from story where id = $2 and author = $1 and state <> 'deleted') s
 cross join lateral (
   select count(*) as newest, count(*) filter (where not {BLOCKED.format(one="$1::bigint", other="v.viewer")}) as shown
   from (select viewer from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS + 1}) v
-) x"""
+) x
+left join lateral (
+  select v.viewer, a.username, a.name, {_MICROS.format("v.at")} as at, v.reaction
+  from (select * from story_view where story = s.id order by at desc, viewer desc limit {NEWEST_VIEWERS}) v
+  join account a on a.id = v.viewer
+  where (v.at, v.viewer) < ({_AT.format("$3::bigint")}, $4::bigint)
+    and not {BLOCKED.format(one="$1::bigint", other="v.viewer")}
+  order by v.at desc, v.viewer desc limit $5) p on true
+order by p.at desc, p.viewer desc"""
 
 _TRAY = f"""
 with live as materialized (
   select f.author, n.newest from {{authors}} f
   cross join lateral (select s.expires_at as newest from story s where s.author = f.author and {_LIVE}
     order by s.expires_at desc limit 1) n
-  order by n.newest desc limit {TRAY})
+  order by f.author <> $1, n.newest desc limit {TRAY})
 select l.author, a.username, a.name, {MUTED.format(one="$1::bigint", other="l.author")} as muted, t.*
 from live l join account a on a.id = l.author
 cross join lateral (

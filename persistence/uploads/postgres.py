@@ -118,9 +118,9 @@ class PostgresUploads:
         """Those whose pieces nobody needs any more, and to whose URL nothing can be put, the oldest first."""
         return [str(row["id"]) for row in await fetch(self._pool, WITHIN_S, statements.EXPIRED, limit)]
 
-    async def drop(self, ids: Collection[str]) -> None:
-        """Forget those of them that have expired."""
-        await fetch(self._pool, WITHIN_S, statements.DROP, [int(id) for id in ids])
+    async def drop(self, ids: Collection[str]) -> int:
+        """Forget those of them that have expired; how many."""
+        return len(await fetch(self._pool, WITHIN_S, statements.DROP, [int(id) for id in ids]))
 
 
 def _upload(row: asyncpg.Record) -> Upload:

@@ -70,4 +70,4 @@ select u.id from upload u where u.expires_at <= statement_timestamp() and {_DEAD
   and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
 order by u.expires_at limit $1"""
 
-DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp()"
+DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp() returning id"

@@ -18,6 +18,8 @@ PATH = "/v1/media/{id:[0-9]+}/{variant}"
 NO_SUCH_PICTURE = Refusal("not_found", "there is no such picture, or its address is too old or not meant for you")
 PART_S = 60.0
 """How long somebody may take to read a part of 256 KiB: it holds memory and an open file here."""
+LATE_S = 1.0
+"""How long a picture that was asked for in time may go on to be sent when its address has ended."""
 TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 
 Spend = Callable[[web.Request, str | None, list[Verdict]], Refusal | None]
@@ -96,8 +98,9 @@ class PictureServing:
         return response
 
     async def _write(self, response: web.StreamResponse, picture: Picture, start: int, end: int) -> None:
+        in_time = asyncio.timeout(picture.left_ms / 1_000 + LATE_S)
         # Its file is closed also when whoever asked is gone before the end.
-        async with aclosing(self._pictures.read(picture, start, end)) as parts:
+        async with in_time, aclosing(self._pictures.read(picture, start, end)) as parts:
             async for octets in parts:
                 async with asyncio.timeout(PART_S):
                     await response.write(octets)

@@ -18,7 +18,7 @@ from server.http.bodies import parts_of
 from server.http.rates import Verdict, rate_headers
 from server.http.reading import COMPRESSED
 from server.tokens import Caller
-from server.uploads.refusals import CROWDED, MISMATCH, SLOW, UploadRefusal
+from server.uploads.refusals import CROWDED, SLOW, UploadRefusal
 from server.uploads.uploads import ALGORITHMS, Checksum, Uploads
 
 PATH = "/v1/uploads"
@@ -130,21 +130,20 @@ class Tus:
         return web.Response(status=201, headers={"Location": _place(request, upload), **_standing(upload)})
 
     async def _begun(self, request: web.Request, user: UserId, upload: Upload) -> Upload | UploadRefusal:
-        """What came with the creation. If that is only to be sent again, the upload is there to go on with: who is not
-        told where would create another one, and in the end have too many."""
+        """What came with the creation. If that is only to be sent again, the upload is there to go on with, and else it
+        ends: who is not told where it is would create another one, and in the end have too many."""
         try:
             written = await self._write(request, user, upload.id, 0)
+            if not isinstance(written, UploadRefusal):
+                return written
+            if written in (CROWDED, SLOW):
+                # What came counts.
+                return await self._uploads.look(upload.id, user)
+            if written.refusal.code in ("unavailable", "rate_limited"):
+                return upload
+            await self._uploads.end(upload.id, user)
         except UnavailableError:
             return upload
-        if not isinstance(written, UploadRefusal):
-            return written
-        if written in (CROWDED, SLOW, MISMATCH):
-            # What came counts, or after a wrong checksum nothing: the offset tells.
-            return await self._uploads.look(upload.id, user)
-        if written.refusal.code in ("unavailable", "rate_limited"):
-            return upload
-        # It would stand there, unfinished, and nobody would know of it.
-        await self._uploads.end(upload.id, user)
         return written
 
     async def look(self, request: web.Request, user: UserId) -> web.Response | UploadRefusal:

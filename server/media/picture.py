@@ -6,6 +6,8 @@ Runs in a worker's child process alone (`server.media.confinement`).
 
 import math
 import re
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pi_heif  # type: ignore[import-untyped]  # it ships no types
@@ -38,7 +40,7 @@ def inspected(data: bytes) -> Inspected:
         raise UnfitError("not a picture")
     if kind in ("heic", "avif") and not is_whole(data):
         raise UnfitError("broken")
-    width, height = _found_heic(data).size if kind == "heic" else _upright(_opened(data, kind))
+    width, height = _found_heif(data).size if kind == "heic" else _upright(_opened(data, kind))
     if width * height > MOST_PIXELS:
         raise UnfitError("too many pixels")
     return Inspected(kind, width, height)
@@ -79,14 +81,19 @@ def _opened(data: bytes, kind: Kind, shrink: int = 1) -> pyvips.Image:
             return _opened_heic(data)
         options = {"shrink": shrink} if shrink > 1 else {}
         load = f"{_VIPS_KINDS.get(kind, kind)}load_buffer"
-        return pyvips.Operation.call(load, data, access="sequential", fail_on="truncated", **options)
+        image = pyvips.Operation.call(load, data, access="sequential", fail_on="truncated", **options)
+        if kind == "avif":
+            # What is said by a number libvips does not ask for.
+            with suppress(UnfitError):
+                image = _profiled(image, _found_heif(data).info)
+        return image
     except pyvips.Error as fault:
         raise _unfit(fault) from fault
 
 
 def _opened_heic(data: bytes) -> pyvips.Image:
     """By libheif's own binding, as the other has no decoder for it. It turns the picture by itself."""
-    image = _found_heic(data)
+    image = _found_heif(data)
     (width, height), info = image.size, image.info
     bands = len(image.mode)
     try:
@@ -94,15 +101,21 @@ def _opened_heic(data: bytes) -> pyvips.Image:
     except _HEIF_FAULTS as fault:
         raise _unfit(fault) from fault
     opened = pyvips.Image.new_from_memory(rows.tobytes(), width, height, bands, "uchar").copy(interpretation="srgb")
+    return _profiled(opened, info)
+
+
+def _profiled(image: pyvips.Image, info: dict[str, Any]) -> pyvips.Image:
+    """With the profile that its file has, in full or as a number."""
     profile = info.get("icc_profile")
     if not profile and (info.get("nclx_profile") or {}).get("color_primaries") == _NCLX_P3:
         profile = pyvips.Operation.call("profile_load", "p3")
     if profile:
-        opened.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return opened
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
 
 
-def _found_heic(data: bytes) -> pi_heif.HeifImage:
+def _found_heif(data: bytes) -> pi_heif.HeifImage:
     """The one that the file is about, not decoded yet."""
     try:
         file = pi_heif.open_heif(data, convert_hdr_to_8bit=True)

@@ -20,7 +20,7 @@ POLL_S = 0.5
 ATTEMPTS = 5
 """How often a picture is begun that fails again and again."""
 WAITS_MS = (500, 2_000, 8_000, 30_000)
-"""Between two attempts; with the last one also when a store is away, or what is left to do fails."""
+"""Between two attempts; with the first one also when a store is away."""
 LOOK_S = 10.0
 
 log = structlog.get_logger()

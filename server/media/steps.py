@@ -37,7 +37,7 @@ class OvertakenError(Exception):
 
 
 class FaultyError(Exception):
-    """A step failed, and may fail again; the message says how."""
+    """A step failed, and may fail again; the message says which, a colon, and how."""
 
 
 class RejectedError(Exception):
@@ -122,7 +122,7 @@ class Processing:
             try:
                 await assemble(self._objects, job.media, original_key(job.media), job.bytes)
             except IncompleteError as fault:
-                raise FaultyError(str(fault)) from fault
+                raise FaultyError(f"assemble: {fault}") from fault
         return await self._record(job, done, 5, assembled=True)
 
     async def _render(self, job: Claimed, done: Steps, worker: Worker) -> Steps:

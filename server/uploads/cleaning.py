@@ -1,6 +1,7 @@
 """Removing what has expired: the pieces first, then the row that leads to them."""
 
 import asyncio
+from collections.abc import Sequence
 
 from persistence.objects.contract import Objects
 from persistence.uploads.postgres import PostgresUploads
@@ -28,16 +29,15 @@ class Cleaning:
                 while await self.clean():
                     pass
 
-    async def remove_pieces(self, id: str) -> None:
-        """Those that are there now. Raises UnavailableError."""
-        await self._objects.delete([piece.key for piece in await self._objects.listed(pieces_of(id))])
-
     async def clean(self) -> int:
         """Remove some that have expired; how many. Raises UnavailableError."""
         ids = await self._uploads.expired(AT_A_TIME)
-        for id in ids:
-            await self.remove_pieces(id)
-        if ids:
-            await self._uploads.drop(ids)
-        self.removed += len(ids)
+        await self.remove(ids)
         return len(ids)
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        """Those that have expired. Of a direct one the pieces alone, as long as something may be put to its URL. Raises
+        UnavailableError."""
+        for id in ids:
+            await self._objects.delete([piece.key for piece in await self._objects.listed(pieces_of(id))])
+        self.removed += await self._uploads.drop(ids)

@@ -69,13 +69,14 @@ class Uploads:
         metrics.counters["tidings_uploads_expired"] = ("Uploads removed", lambda: self.cleaning.removed)
 
     async def create(self, owner: UserId, length: int, metadata: str, cid: str | None = None) -> Upload | UploadRefusal:
-        """Announce an upload of so many bytes."""
+        """Announce an upload of so many bytes. One that was announced before, and has ended, is refused: its URL would
+        outlive the row that leads to what is put there."""
         if length > self.granted.file_bytes:
             return refusals.OVERSIZE
         quota = Quota(self.granted.day_bytes, self.granted.day_files, self.granted.unfinished)
         made = await self._uploads.create(owner, length, metadata, self.granted.expire_s, quota, cid)
         if isinstance(made, Upload):
-            return made
+            return refusals.EXPIRED if made.expired else made
         return refusals.DAY_FULL if made == "day" else refusals.UNFINISHED_FULL
 
     async def look(self, id: str, owner: UserId) -> Upload | UploadRefusal:
@@ -126,9 +127,7 @@ class Uploads:
     async def end(self, id: str, owner: UserId) -> UploadRefusal | None:
         """Remove it with all that came of it; what is finished is media, and no upload any more."""
         if await self._uploads.end(id, owner):
-            # The row of a direct one waits until nothing can be put to its URL any more.
-            await self.cleaning.remove_pieces(id)
-            await self.cleaning.clean()
+            await self.cleaning.remove([id])
             return None
         found = await self.look(id, owner)
         return found if isinstance(found, UploadRefusal) else refusals.FINISHED

@@ -8,7 +8,7 @@ import pytest
 from persistence.outbox.contract import Event
 from persistence.pool import open_pool, transaction
 from persistence.stories.clearing import clear
-from persistence.stories.statements import CREATE, LIVE
+from persistence.stories.statements import CREATE, LIVE, TRAY
 from protocol.errors import Refusal
 from protocol.events import TrayChanged
 from protocol.graph import PeopleQuery, Relation, State
@@ -25,6 +25,9 @@ from tests.persistence.locks import until_waiting
 from tests.pictures import THUMBHASH
 from tests.story_ground import StoryGround
 from tests.until import until
+
+MANY = 1 << 50
+"""Above the ids of all others."""
 
 
 @pytest.fixture
@@ -122,12 +125,14 @@ async def test_what_is_not_my_picture_is_not_there_and_there_is_an_end_to_many(g
     assert isinstance(theirs, Refusal)
     assert theirs.code == "not_found"
     assert theirs == nothing
-    media = await ground.picture(ada)
-    for _ in range(LIVE):
-        await ground.post(ada, media=media)
-    refused = await ground.posting.create(ada, NewStory("more", media))
+    media = [await ground.picture(ada), await ground.picture(ada, "processing")]
+    for n in range(LIVE):
+        await ground.post(ada, media=media[n % 2])
+    refused = await ground.posting.create(ada, NewStory("more", media[0]))
     assert isinstance(refused, Refusal)
     assert refused.code == "conflict_state"
+    await ground.settle(media[1], "rejected")
+    await ground.post(ada)
 
 
 async def test_a_retry_that_began_before_the_first_was_committed_is_told_of_it_whatever_its_picture_is_now(
@@ -242,6 +247,22 @@ async def test_a_tray_begins_with_mine_then_what_is_new_to_me_and_ends_with_whom
     ]
 
 
+async def test_mine_are_first_however_many_others_there_are(ground: StoryGround) -> None:
+    me = await ground.person()
+    mine = await ground.post(me)
+    others = f"generate_series({MANY + 1}, {MANY + TRAY}) n"
+    for statement in (
+        f"insert into account (id, username) select n, 'p' || n from {others}",
+        f"insert into follow (follower, followee) select {me}, n from {others}",
+        f"""insert into story (id, author, cid, digest, media, close_friends, state, posted_at, expires_at)
+        select n, n, 'one', '', 1, false, 'published', s.posted_at + interval '1 s', s.expires_at + interval '1 s'
+        from story s, {others} where s.author = {me}""",
+    ):
+        await ground.pool.execute(statement)
+    tray = await ground.store.tray(me)
+    assert ([story.id for story in tray[0].stories], len(tray)) == ([mine], TRAY)
+
+
 async def test_seeing_counts_once_tells_my_devices_once_and_never_for_my_own(ground: StoryGround) -> None:
     ada, bob = await ground.person(), await ground.person()
     story = await ground.post(ada)
@@ -296,6 +317,24 @@ async def test_viewers_are_exact_up_to_a_thousand_and_then_about_right(ground: S
         items += [int(one.user) for one in page.items]
         before, pages = page.next or None, pages + 1
     assert items == [first + n for n in range(1, 1_001)]
+
+
+async def test_what_is_exact_is_all_of_them_also_while_views_come_in(ground: StoryGround) -> None:
+    ada = await ground.person()
+    story = await ground.post(ada)
+    coming = [await ground.person() for _ in range(40)]
+
+    async def look() -> None:
+        for _ in coming:
+            page = await ground.store.viewers(ada, story, None, 100)
+            assert page
+            assert (page.exact, page.count) == (True, len(page.items))
+
+    async def see() -> None:
+        for viewer in coming:
+            await ground.store.see(viewer, story)
+
+    await asyncio.gather(look(), see())
 
 
 async def test_beginnings_and_ends_are_told_to_those_a_story_is_meant_for(ground: StoryGround) -> None:

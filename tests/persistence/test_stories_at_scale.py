@@ -18,7 +18,8 @@ PAGE = 101
 NEWEST, FIRST = (2**53, 2**63 - 1), (-(2**53), 0)
 
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
-    "create": (statements.CREATE, (FAMOUS, "new", "\\x00", OWN, False, 0), 30),
+    # Among the newest hundred it is counted how many are there, or wait.
+    "create": (statements.CREATE, (FAMOUS, "new", "\\x00", OWN, False, 0), 30 + 2 * statements.LIVE),
     "publish": (statements.PUBLISH, ([OWN],), 20),
     "delete": (statements.DELETE, (FAMOUS, STORY + 1), 20),
     "get": (statements.GET, (FAN, STORY), 40),
@@ -27,8 +28,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "is there": (statements.IS_THERE, (FAN, FAMOUS), 10),
     "see": (statements.SEE, (FAN, STORY), 40),
     "react": (statements.REACT, (FAN, STORY, "x"), 50),
-    "viewers": (statements.VIEWERS, (FAMOUS, STORY, *NEWEST, PAGE), 7_000),
-    "viewed": (statements.VIEWED, (FAMOUS, STORY), 8_000),
+    "viewers": (statements.VIEWERS, (FAMOUS, STORY, *NEWEST, PAGE), 15_000),
     # A look for each whom I follow, and some more for the fifth of them who have stories now.
     "my tray": (statements.MY_TRAY, (READER,), 20 * FOLLOWED),
     "tray of": (statements.TRAY_OF, (FAN, FAMOUS), 80),

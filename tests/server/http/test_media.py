@@ -276,6 +276,18 @@ async def test_a_picture_that_cannot_be_read_breaks_off_and_nothing_else_is_said
 
 async def test_somebody_who_does_not_read_is_left(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.http.media.PART_S", 0.5)
+    await unread(shown, shown.url(OWNER))
+
+
+async def test_whoever_reads_slowly_reads_no_longer_than_the_address_is_good(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.http.media.LATE_S", 0.1)
+    await unread(shown, shown.url(OWNER, until=Millis(await shown.now() // 1_000 + 400)))
+
+
+async def unread(shown: Shown, url: str) -> None:
+    """Whoever asks for it without reading is left before it is whole."""
     large = bytes(32 << 20)
     await shown.objects.put(object_key(MEDIA, "640", "jpg"), large)
     with socket.socket() as client:
@@ -283,7 +295,7 @@ async def test_somebody_who_does_not_read_is_left(shown: Shown, monkeypatch: pyt
         client.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, ("127.0.0.1", shown.client.server.port))
-        await loop.sock_sendall(client, f"GET {shown.url(OWNER)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await loop.sock_sendall(client, f"GET {url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head = await loop.sock_recv(client, 1_000)
         assert head.startswith(b"HTTP/1.1 200 ")
         # The answer's head may come before its file is opened.

@@ -97,6 +97,15 @@ def test_colours_are_brought_to_srgb_from_what_their_profile_says() -> None:
     assert near([tuple(shown(data).numpy()[9, 9])], ((255, 0, 0),), 4)
 
 
+def test_what_an_avif_says_of_its_colours_by_a_number_is_heard() -> None:
+    data = bytearray(encoded(np.full((64, 64, 3), (234, 51, 35), np.uint8), "heif", compression="av1", lossless=True))
+    assert not near([tuple(shown(bytes(data)).numpy()[9, 9])], ((255, 0, 0),), 12)
+    # Display P3 (ISO/IEC 23091-2).
+    primaries = data.index(b"colrnclx") + 8
+    data[primaries : primaries + 2] = (12).to_bytes(2)
+    assert near([tuple(shown(bytes(data)).numpy()[9, 9])], ((255, 0, 0),), 6)
+
+
 def test_a_broken_profile_is_as_none() -> None:
     data = image(corners(), profile=b"nothing of the kind" * 20).pngsave_buffer()
     assert near(seen(shown(data).numpy()), CORNERS, 0)

@@ -119,7 +119,9 @@ async def test_what_fails_again_and_again_is_rejected_in_the_end(
         row = await ground.done(media)
     assert row["state"] == "rejected"
     assert row["attempts"] >= ATTEMPTS
-    assert row["reason"].startswith("failed: upload")
+    assert row["reason"].startswith("failed: assemble: upload")
+    # Metrics name the step, and not each picture.
+    assert ground.processing.figures.faults == {"assemble": ATTEMPTS}
     assert await ground.settled() == [MediaSettled(media, OWNER, "rejected")]
 
 
@@ -159,6 +161,18 @@ async def test_an_attempt_that_is_taken_back_leaves_its_claim_behind(ground: Gro
     assert not await ground.store.record(late, Steps(assembled=True), LEASE_MS)
     assert not await ground.store.settle(late, Outcome("rejected", "late"), LEASE_MS)
     assert await ground.store.record(now, Steps(type="image/png"), LEASE_MS)
+
+
+async def test_what_is_new_goes_before_what_is_only_to_be_put_away(ground: Ground) -> None:
+    for reason in (None, "failed"):
+        await ground.upload(encoded(corners(), "png"))
+        job = await ground.store.claim(LEASE_MS)
+        assert isinstance(job, Claimed)
+        assert await ground.store.settle(job, Outcome("ready", width=1, height=1), LEASE_MS)
+        await ground.store.postpone(job, 0, reason)
+    new = await ground.upload(encoded(corners(), "png"))
+    order = [job.media for _ in range(3) if (job := await ground.store.claim(LEASE_MS))]
+    assert (order[0], len(order)) == (new, 3)
 
 
 async def test_a_bug_in_the_way_of_one_picture_costs_that_picture_and_nothing_else(
