@@ -35,7 +35,8 @@ _READ = """
 local top = redis.call('zrange', KEYS[1], 0, 0, 'rev')[1]
 if not top or top:sub(1, 1) ~= '!' then return false end
 redis.call('expire', KEYS[1], ARGV[3], 'gt')
-return {top, table.concat(redis.call('zrange', KEYS[1], ARGV[1], 0, 'rev', 'byscore', 'limit', 0, ARGV[2]))}"""
+local members = redis.call('zrange', KEYS[1], ARGV[1], 0, 'rev', 'byscore', 'limit', 0, ARGV[2])
+return {top, table.concat(members), redis.call('zcard', KEYS[1])}"""
 _ADD = """
 for _, key in ipairs(KEYS) do
   if redis.call('exists', key) == 1 then
@@ -92,11 +93,13 @@ class Marker(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Listed(Struct, frozen=True):
-    """Places before the one asked for, the newest first. `whole`: there are no others."""
+    """Places before the one asked for, the newest first. `whole`: the list has no others. `cut`: it has not, but as
+    many as it may have; which older ones there are only Postgres knows."""
 
     marker: Marker
     places: list[Place]
     whole: bool
+    cut: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -115,7 +118,7 @@ class FeedLists:
         read = await self._run(self._client.eval(_READ, 1, LIST + user, *asked))
         if read is None:
             return None
-        mark, members = read
+        mark, members, kept = read
         with answering():
             marker = _decode(mark[1:])
         try:
@@ -123,7 +126,8 @@ class FeedLists:
         except struct.error as fault:
             raise UnavailableError(f"a feed list cannot be read: {fault}") from fault
         found = [place for place in places[:count] if place < before]
-        return Listed(marker, found, len(places) <= count)
+        whole = len(places) <= count
+        return Listed(marker, found, whole, cut=whole and kept > MOST)
 
     async def add(self, place: Place, users: Sequence[UserId]) -> None:
         """The post is a candidate of these, as far as they have a list; a repeat changes nothing."""

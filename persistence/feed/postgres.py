@@ -72,13 +72,13 @@ class FeedStore:
         [row] = await fetch(self._pool, WITHIN_S, statements.STANDING, int(user))
         return Standing(Edges(row[0] or 0, row[1]), row[2])
 
-    async def followed(self, user: UserId) -> Followed:
-        """Whom the user follows."""
-        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user))
-        ordinary = [row[0] for row in rows if not row[2]]
+    async def followed(self, user: UserId, heard: bool = False) -> Followed:
+        """Whom the user follows; with `heard`, without those whom they mute."""
+        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user), heard)
+        ordinary = [row[0] for row in rows if not row[2] and not row[3]]
         newest = max(row[1] for row in rows)
         near = sum(row[1] > max(0, newest - statements.NEAR_S * 1_000_000) for row in rows)
-        celebrities = tuple(row[0] for row in rows if row[2])
+        celebrities = tuple(row[0] for row in rows if row[2] and not row[3])
         return Followed(ordinary, celebrities, Edges(newest, min(near, statements.NEAR)))
 
     async def changed(self, user: UserId, version: int) -> dict[int, bool]:

@@ -30,9 +30,11 @@ effect with the next reading. One row at least, which has no post when there is 
 That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
 reads them all, by the index of the published ones."""
 
-# Whom I follow, and me, each with whether they are a celebrity. As many as one may follow.
+# Whom I follow, and me, each with whether they are a celebrity, and, where that is asked for, whether I mute them. As
+# many as one may follow.
 FOLLOWED = f"""
-select w.id, w.at, coalesce((select c.celebrity from celebrity c where c.author = w.id), false)
+select w.id, w.at, coalesce((select c.celebrity from celebrity c where c.author = w.id), false),
+  $2::bool and {MUTED.format(one="$1::bigint", other="w.id")}
 from (
   select $1::bigint as id, 0::bigint as at
   union all

@@ -422,3 +422,22 @@ async def test_pages_hold_what_a_plain_reading_of_the_tables_finds_whatever_happ
             int(me),
         )
         assert await walk(pages, me, limit=random.randint(1, 9)) == [str(row["id"]) for row in rows]
+
+
+@pytest.mark.parametrize("ending", ["mute", "unfollow", "delete"])
+async def test_one_who_filled_a_list_and_is_seen_no_more_hides_nobody_else(
+    pages: Pages, people: People, pool: Pool, ending: str
+) -> None:
+    me, loud, quiet = await people.people(3)
+    await people.follow(me, loud, quiet)
+    theirs = await people.posts(quiet, 5, START)
+    await people.posts(loud, MOST, START + timedelta(seconds=10))
+    await ids(pages, me)
+    match ending:
+        case "mute":
+            await people.relate(me, "mute", loud)
+        case "unfollow":
+            await people.unfollow(me, loud)
+        case "delete":
+            await pool.execute("update post set state = 'deleted' where author = $1", int(loud))
+    assert await walk(pages, me) == theirs[::-1]
