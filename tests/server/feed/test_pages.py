@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,10 +16,12 @@ from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import Features, FeedStore
 from persistence.pool import Pool, fetch, open_pool
 from persistence.posts.reading import PostReader
+from persistence.redis import open_redis
 from protocol.errors import Refusal
 from protocol.ids import UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
+from server.embedded import EmbeddedValkey
 from server.feed import candidates as candidates_module
 from server.feed import celebrities
 from server.feed import pages as pages_module
@@ -441,3 +444,29 @@ async def test_one_who_filled_a_list_and_is_seen_no_more_hides_nobody_else(
         case "delete":
             await pool.execute("update post set state = 'deleted' where author = $1", int(loud))
     assert await walk(pages, me) == theirs[::-1]
+
+
+async def test_a_redis_that_comes_back_as_it_was_before_hides_nothing_that_was_published_since(
+    people: People, store: FeedStore, clock: Clock, tmp_path: Path
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    old = await people.post(friend, START)
+    server = EmbeddedValkey(tmp_path)
+    await server.start()
+    async with open_redis(server.url) as client:
+        lists = FeedLists(client)
+        candidates = Candidates(store, lists, clock)
+        async with serving(candidates, store, lists, clock) as pages:
+            assert await ids(pages, me) == await ids(pages, me) == [old]
+            await client.save()
+            new = await people.post(friend, START + timedelta(seconds=1))
+            await lists.add(place(new, START + timedelta(seconds=1)), [me])
+            assert await ids(pages, me) == [new, old]
+            assert candidates.rebuilt == 1
+            await server.stop()
+            await server.start()
+            assert await client.exists(f"tidings:feed:{me}")
+            assert await ids(pages, me) == await ids(pages, me) == [new, old]
+            assert (candidates.rebuilt, candidates.straight) == (2, 0)
+    await server.stop()
