@@ -7,6 +7,7 @@ are read every time. Of a page of 50 that is known a third of the processor time
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from sys import getsizeof
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -20,8 +21,8 @@ from protocol.posts import Author, Post, PostId, PostState
 
 WITHIN_S = 2.0
 """How long one page may take, the wait for a connection included."""
-KEPT = 20_000
-"""Posts whose content is kept, about 1 KB each."""
+KEPT_BYTES = 24 * 1024 * 1024
+"""Of content that is kept: about 1 KB for a post, 12 KB for one of ten pictures with all that a caption may hold."""
 
 Url = Callable[[UserId, MediaId], str]
 """The address of a picture for that viewer, with `{variant}` in it."""
@@ -70,6 +71,11 @@ class Content(Struct, frozen=True, gc=False):
     place: str | None
     media: tuple[tuple[MediaId, int, int, bytes | None], ...]
 
+    @property
+    def bytes(self) -> int:
+        """About as many as it takes of memory."""
+        return 550 + getsizeof(self.caption) + getsizeof(self.place) + 330 * len(self.media)
+
 
 NOTHING = Content(0, 0, Author(UserId(""), ""), Millis(0), None, None, None, ())
 """What is known of other posts; no row has the version 0."""
@@ -96,6 +102,7 @@ class PostReader:
         self._url = url
         # A plain one looks for its first among all that were dropped since it grew: 5 µs for each post that gives way.
         self._kept = OrderedDict[int, Content]()
+        self._bytes = 0
 
     async def read(self, viewer: UserId, ids: Iterable[PostId]) -> list[Post]:
         """Those that `viewer` may see now, in the order asked for; the others are left out.
@@ -150,10 +157,12 @@ class PostReader:
         )
 
     def _keep(self, id: int, content: Content) -> None:
-        self._kept.pop(id, None)
+        if before := self._kept.pop(id, None):
+            self._bytes -= before.bytes
         self._kept[id] = content
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._bytes += content.bytes
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].bytes
 
 
 def _content(
