@@ -80,14 +80,15 @@ select asked.id, asked.author, asked.likes, asked.comments,
   (select affinity from authors where authors.author = asked.author) as affinity
 from asked"""
 
-# What was published before goes once more, untold: lists that were rebuilt while it was archived are without it.
+# What was published before goes once more, untold unless it still was to be told: lists that were rebuilt while it was
+# archived are without it, those too that were given it by a fan-out that is under way, which ends with its claim.
 TAKE = """
 insert into fanout (post, author)
 select distinct p.id, p.author from unnest($1::bigint[]) w (id)
 cross join lateral (select id, author, state from post where id = w.id offset 0) p where p.state = 'published'
 on conflict (post) do update
-  set after_at = 'epoch', after_follower = 0, told = true, due_at = statement_timestamp(), done_at = null
-  where fanout.done_at is not null"""
+  set after_at = 'epoch', after_follower = 0, told = fanout.told or fanout.done_at is not null,
+    claim = fanout.claim + 1, due_at = statement_timestamp(), done_at = null"""
 
 # Posts whose fan-out is due. Only what is new is told: of a backlog, and of what comes out of the archive, it is not.
 CLAIM = f"""
