@@ -29,7 +29,8 @@ Url = Callable[[UserId, MediaId], str]
 
 _MILLIS = "(extract(epoch from {}) * 1000)::bigint"
 
-# `xmin` is another with every change of a row. Pictures of a published post never change without it.
+# `xmin` is another with every change of a row. Pictures of a published post never change without it. A tag of somebody
+# whom a block keeps from the post is shown to nobody: they cannot take it off any more.
 READ = f"""
 select p.id, nullif(p.state, 'published'),
   (select total from tally where thing = p.id and kind = 'likes'),
@@ -37,7 +38,8 @@ select p.id, nullif(p.state, 'published'),
   exists (select from post_like l where l.post = p.id and l.user_id = $1 offset 0),
   exists (select from post_save s where s.user_id = $1 and s.post = p.id offset 0),
   array(select t.user_id from post_person t where t.post = p.id and t.kind = 'tag'
-    and not {BLOCKED.format(one="t.user_id", other="$1::bigint")} order by t.user_id),
+    and not {BLOCKED.format(one="t.user_id", other="$1::bigint")}
+    and not {BLOCKED.format(one="t.user_id", other="p.author")} order by t.user_id),
   case when p.state = 'rejected' then (select 'media ' || m.id || ': ' || coalesce(m.reason, 'it cannot be shown')
     from post_media x join media m on m.id = x.media where x.post = p.id and m.state = 'rejected'
     order by x.n limit 1) end,
