@@ -1,5 +1,6 @@
 """Feeds in Postgres: what lists are rebuilt from, what a page is read by, and what is on its way to followers."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -90,9 +91,26 @@ class FeedStore:
 
         Of each author so many at most that the work is bounded: of one among 7,500 the 20 newest.
         """
+        found, _ = await self._newest_of_all(authors, before, count)
+        return [place for _, place in found]
+
+    async def older(self, authors: Sequence[int], before: Place, count: int) -> tuple[list[Place], bool]:
+        """The same as far as none is missing in between, which may be fewer, and whether there are no others."""
+        found, each = await self._newest_of_all(authors, before, count)
+        read = Counter[int]()
+        for number, (author, _) in enumerate(found, 1):
+            read[author] += 1
+            if read[author] == each:
+                return [place for _, place in found[:number]], False
+        return [place for _, place in found], len(found) < count
+
+    async def _newest_of_all(
+        self, authors: Sequence[int], before: Place, count: int
+    ) -> tuple[list[tuple[int, Place]], int]:
+        """Authors and places, and how many of each author there may be among them."""
         each = min(count, max(20, CANDIDATES // max(len(authors), 1)))
         rows = await fetch(self._pool, WITHIN_S, statements.NEWEST_OF_ALL, authors, *before, each, count)
-        return [Place(row[1], row[2]) for row in rows]
+        return [(author, Place(at, id)) for author, at, id in rows], each
 
     async def newest(self, authors: Collection[int], before: Place, each: int) -> dict[int, list[Place]]:
         """The newest posts of each author before a place, the newest first."""

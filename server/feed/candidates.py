@@ -150,9 +150,9 @@ class Candidates:
     async def _read_straight(self, user: UserId, place: Place, count: int) -> Listed:
         async with self._turn():
             followed = await self._store.followed(user, heard=True)
-            places = await self._store.candidates(followed.ordinary, min(place, NEWEST), count)
+            places, whole = await self._store.older(followed.ordinary, min(place, NEWEST), count)
         self.straight += 1
-        return Listed(marker_of(followed, NOW), places, len(places) < count)
+        return Listed(marker_of(followed, NOW), places, whole)
 
     def _turn(self) -> "_Turn":
         return _Turn(self._turns)

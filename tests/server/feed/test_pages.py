@@ -11,6 +11,7 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from persistence.faults import UnavailableError
+from persistence.feed import postgres as feed_postgres
 from persistence.feed.lists import MOST, FeedLists
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import Features, FeedStore
@@ -470,3 +471,16 @@ async def test_a_redis_that_comes_back_as_it_was_before_hides_nothing_that_was_p
             assert await ids(pages, me) == await ids(pages, me) == [new, old]
             assert (candidates.rebuilt, candidates.straight) == (2, 0)
     await server.stop()
+
+
+async def test_pages_from_postgres_have_no_gaps_where_one_of_hundreds_has_posted_more_than_is_read_of_each(
+    people: People, store: FeedStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_postgres, "CANDIDATES", 60)
+    me, loud, *others = await people.people(5)
+    await people.follow(me, loud, *others)
+    made = [post for other in others for post in await people.posts(other, 3, START)]
+    made += await people.posts(loud, 50, START + timedelta(seconds=10))
+    candidates = Candidates(store, None, clock)
+    async with serving(candidates, store, None, clock) as pages:
+        assert sorted(await walk(pages, me, limit=30)) == sorted(made)
