@@ -28,6 +28,7 @@ from server.feed import celebrities
 from server.feed import pages as pages_module
 from server.feed.candidates import Candidates
 from server.feed.celebrities import CelebrityPosts
+from server.feed.merging import Source
 from server.feed.pages import PAUSE_S, Pages
 from server.feed.ranking import Candidate
 from tests.server.feed.conftest import Clock, serving, url
@@ -299,6 +300,24 @@ async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_
     await posts.before(stars[:3], NEWEST, 10)
     assert len(await posts.before([stars[0], *stars[3:]], NEWEST, 10)) == 4
     assert len(posts._known) == 4
+
+
+async def test_of_many_celebrities_few_posts_each_are_read_and_pages_have_all_of_them(
+    pages: Pages, people: People, store: FeedStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celebrities, "MERGED", 20)
+    me, *stars = await people.people(6)
+    await people.follow(me, *stars)
+    for star in stars:
+        await store.judge(star, True)
+    made = [post for star in stars for post in await people.posts(star, 12, START)]
+    many, one = [int(star) for star in stars], [int(stars[0])]
+    known = CelebrityPosts(store, clock)
+    assert sum([len(source.places) for source in await known.before(many, NEWEST, 50)]) == 5 * 4
+    assert sum(len(each.places) for each in known._known.values()) == 5 * 4
+    # Who needs more of one of them reads that one again.
+    assert await known.before(one, NEWEST, 50) == [Source((await store.newest(one, NEWEST, 20))[one[0]], True)]
+    assert sorted(await walk(pages, me, limit=7)) == sorted(made)
 
 
 async def test_of_ranked_orders_the_latest_four_of_each_reader_are_kept(
