@@ -71,13 +71,14 @@ select $1::bigint in (c.author, p.author) as mine, {COMMENT.format(viewer="$1::b
 from comment c join post p on p.id = c.post where c.id = $2::bigint
   and ($1 in (c.author, p.author) or {COMMENT.format(viewer="$1", comment="c")}) for update of c"""
 
-# Its answers go with it, and after it: none is added from then on.
+# Its answers go with it, and after it: none is added from then on. What somebody else hides meanwhile is waited for,
+# and is theirs to count: it is among those that were found here all the same.
 HIDE = f"""
 with gone as (
   update comment c set deleted_at = statement_timestamp(), clear_at = statement_timestamp(), text = null
   where c.id = any(array(
     select id from comment where id = $1 and deleted_at is null
-    union all (select id from comment where parent = $1 and deleted_at is null limit $2)))
+    union all (select id from comment where parent = $1 and deleted_at is null limit $2))) and c.deleted_at is null
   returning c.id, c.post, c.author, c.parent, c.text, c.told, c.mentioned, c.deleted_at as at),
 counted as ({APPEND} select w.thing, 'comments', -count(*)::int from gone g cross join lateral (
   select g.post union all select g.parent where g.parent is not null) w (thing) group by w.thing),

@@ -1,5 +1,6 @@
 """Feeds in Postgres: what lists are rebuilt from, what a page is read by, and what is on its way to followers."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -72,13 +73,13 @@ class FeedStore:
         [row] = await fetch(self._pool, WITHIN_S, statements.STANDING, int(user))
         return Standing(Edges(row[0] or 0, row[1]), row[2])
 
-    async def followed(self, user: UserId) -> Followed:
-        """Whom the user follows."""
-        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user))
-        ordinary = [row[0] for row in rows if not row[2]]
+    async def followed(self, user: UserId, heard: bool = False) -> Followed:
+        """Whom the user follows; with `heard`, without those whom they mute."""
+        rows = await fetch(self._pool, WITHIN_S, statements.FOLLOWED, int(user), heard)
+        ordinary = [row[0] for row in rows if not row[2] and not row[3]]
         newest = max(row[1] for row in rows)
         near = sum(row[1] > max(0, newest - statements.NEAR_S * 1_000_000) for row in rows)
-        celebrities = tuple(row[0] for row in rows if row[2])
+        celebrities = tuple(row[0] for row in rows if row[2] and not row[3])
         return Followed(ordinary, celebrities, Edges(newest, min(near, statements.NEAR)))
 
     async def changed(self, user: UserId, version: int) -> dict[int, bool]:
@@ -90,9 +91,26 @@ class FeedStore:
 
         Of each author so many at most that the work is bounded: of one among 7,500 the 20 newest.
         """
+        found, _ = await self._newest_of_all(authors, before, count)
+        return [place for _, place in found]
+
+    async def older(self, authors: Sequence[int], before: Place, count: int) -> tuple[list[Place], bool]:
+        """The same as far as none is missing in between, which may be fewer, and whether there are no others."""
+        found, each = await self._newest_of_all(authors, before, count)
+        read = Counter[int]()
+        for number, (author, _) in enumerate(found, 1):
+            read[author] += 1
+            if read[author] == each:
+                return [place for _, place in found[:number]], False
+        return [place for _, place in found], len(found) < count
+
+    async def _newest_of_all(
+        self, authors: Sequence[int], before: Place, count: int
+    ) -> tuple[list[tuple[int, Place]], int]:
+        """Authors and places, and how many of each author there may be among them."""
         each = min(count, max(20, CANDIDATES // max(len(authors), 1)))
         rows = await fetch(self._pool, WITHIN_S, statements.NEWEST_OF_ALL, authors, *before, each, count)
-        return [Place(row[1], row[2]) for row in rows]
+        return [(author, Place(at, id)) for author, at, id in rows], each
 
     async def newest(self, authors: Collection[int], before: Place, each: int) -> dict[int, list[Place]]:
         """The newest posts of each author before a place, the newest first."""

@@ -29,9 +29,11 @@ effect with the next reading. One row at least, which has no post when there is 
 That a post is published is left to be looked at in what was read: asked here, a plan made while there were no posts
 reads them all, by the index of the published ones."""
 
-# Whom I follow, and me, each with whether they are a celebrity. As many as one may follow.
+# Whom I follow, and me, each with whether they are a celebrity, and, where that is asked for, whether I mute them. As
+# many as one may follow.
 FOLLOWED = f"""
-select w.id, w.at, coalesce((select c.celebrity from celebrity c where c.author = w.id), false)
+select w.id, w.at, coalesce((select c.celebrity from celebrity c where c.author = w.id), false),
+  $2::bool and {MUTED.format(one="$1::bigint", other="w.id")}
 from (
   select $1::bigint as id, 0::bigint as at
   union all
@@ -77,14 +79,15 @@ select asked.id, asked.author, asked.likes, asked.comments,
   (select affinity from authors where authors.author = asked.author) as affinity
 from asked"""
 
-# What was published before goes once more, untold: lists that were rebuilt while it was archived are without it.
+# What was published before goes once more, untold unless it still was to be told: lists that were rebuilt while it was
+# archived are without it, those too that were given it by a fan-out that is under way, which ends with its claim.
 TAKE = """
 insert into fanout (post, author)
 select distinct p.id, p.author from unnest($1::bigint[]) w (id)
 cross join lateral (select id, author, state from post where id = w.id offset 0) p where p.state = 'published'
 on conflict (post) do update
-  set after_at = 'epoch', after_follower = 0, told = true, due_at = statement_timestamp(), done_at = null
-  where fanout.done_at is not null"""
+  set after_at = 'epoch', after_follower = 0, told = fanout.told or fanout.done_at is not null,
+    claim = fanout.claim + 1, due_at = statement_timestamp(), done_at = null"""
 
 # Posts whose fan-out is due. Only what is new is told: of a backlog, and of what comes out of the archive, it is not.
 CLAIM = f"""

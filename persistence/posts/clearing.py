@@ -59,6 +59,7 @@ gone as (
   where c.id = any(array(
     select id from answers
     union all select id from threads t where (select count(*) from answers where parent = t.id) < {ANSWERS}))
+    and c.deleted_at is null
   returning c.id, c.post, c.author, c.told, c.mentioned, c.deleted_at),
 unsaid as ({_untold("told")}),
 unnamed as ({_untold("mentioned")})

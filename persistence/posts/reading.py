@@ -7,6 +7,7 @@ are read every time. Of a page of 50 that is known a third of the processor time
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from sys import getsizeof
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -20,15 +21,16 @@ from protocol.posts import Author, Post, PostId, PostState
 
 WITHIN_S = 2.0
 """How long one page may take, the wait for a connection included."""
-KEPT = 20_000
-"""Posts whose content is kept, about 1 KB each."""
+KEPT_BYTES = 24 * 1024 * 1024
+"""Of content that is kept: about 1 KB for a post, 12 KB for one of ten pictures with all that a caption may hold."""
 
 Url = Callable[[UserId, MediaId], str]
 """The address of a picture for that viewer, with `{variant}` in it."""
 
 _MILLIS = "(extract(epoch from {}) * 1000)::bigint"
 
-# `xmin` is another with every change of a row. Pictures of a published post never change without it.
+# `xmin` is another with every change of a row. Pictures of a published post never change without it. A tag of somebody
+# whom a block keeps from the post is shown to nobody: they cannot take it off any more.
 ROWS = f"""
 select p.id, nullif(p.state, 'published'),
   (select total from tally where thing = p.id and kind = 'likes'),
@@ -36,7 +38,8 @@ select p.id, nullif(p.state, 'published'),
   exists (select from post_like l where l.post = p.id and l.user_id = $1 offset 0),
   exists (select from post_save s where s.user_id = $1 and s.post = p.id offset 0),
   array(select t.user_id from post_person t where t.post = p.id and t.kind = 'tag'
-    and not {BLOCKED.format(one="t.user_id", other="$1::bigint")} order by t.user_id),
+    and not {BLOCKED.format(one="t.user_id", other="$1::bigint")}
+    and not {BLOCKED.format(one="t.user_id", other="p.author")} order by t.user_id),
   case when p.state = 'rejected' then (select 'media ' || m.id || ': ' || coalesce(m.reason, 'it cannot be shown')
     from post_media x join media m on m.id = x.media where x.post = p.id and m.state = 'rejected'
     order by x.n limit 1) end,
@@ -71,6 +74,11 @@ class Content(Struct, frozen=True, gc=False):
     place: str | None
     media: tuple[tuple[MediaId, int, int, bytes | None], ...]
 
+    @property
+    def bytes(self) -> int:
+        """About as many as it takes of memory."""
+        return 550 + getsizeof(self.caption) + getsizeof(self.place) + 330 * len(self.media)
+
 
 NOTHING = Content(0, 0, Author(UserId(""), ""), Millis(0), None, None, None, ())
 """What is known of other posts; no row has the version 0."""
@@ -97,6 +105,7 @@ class PostReader:
         self._url = url
         # A plain one looks for its first among all that were dropped since it grew: 5 µs for each post that gives way.
         self._kept = OrderedDict[int, Content]()
+        self._bytes = 0
 
     async def read(self, viewer: UserId, ids: Iterable[PostId]) -> list[Post]:
         """Those that `viewer` may see now, in the order asked for; the others are left out.
@@ -153,10 +162,12 @@ class PostReader:
         )
 
     def _keep(self, id: int, content: Content) -> None:
-        self._kept.pop(id, None)
+        if before := self._kept.pop(id, None):
+            self._bytes -= before.bytes
         self._kept[id] = content
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._bytes += content.bytes
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].bytes
 
 
 def _content(

@@ -4,6 +4,9 @@
        │ none, lost, or older   ├─► merged ─► places before the one asked for
        ▼ than a follow          │
     rebuilt from Postgres       │
+       │ below its end          │
+       ▼                        │
+    older ones from Postgres    │
     newest posts of celebrities ┘
 
 A list names the newest edges that it was built from and the version of the celebrities that it heeds. Both are looked
@@ -58,6 +61,8 @@ class Candidates:
         """The next places, about so many, heeding `standing`; without it, whatever the list heeds. Raises
         `UnavailableError`."""
         listed = await self._listed(user, place, count, standing)
+        if listed.cut:
+            listed = await self._read_straight(user, place, count)
         celebrities = await self._celebrities.before(listed.marker.celebrities, place, count)
         return Found(merged([Source(listed.places, listed.whole), *celebrities]), listed.marker)
 
@@ -75,7 +80,8 @@ class Candidates:
             return heeding
         whole = await self._rebuild_once(lists, user, edges, version)
         places = [one for one in whole.places if one < place]
-        return Listed(whole.marker, places[:count], len(places) <= count)
+        is_end = len(places) <= count
+        return Listed(whole.marker, places[:count], is_end, cut=is_end and not whole.whole)
 
     async def _read(
         self, lists: FeedLists, user: UserId, place: Place, count: int
@@ -143,10 +149,10 @@ class Candidates:
 
     async def _read_straight(self, user: UserId, place: Place, count: int) -> Listed:
         async with self._turn():
-            followed = await self._store.followed(user)
-            places = await self._store.candidates(followed.ordinary, min(place, NEWEST), count)
+            followed = await self._store.followed(user, heard=True)
+            places, whole = await self._store.older(followed.ordinary, min(place, NEWEST), count)
         self.straight += 1
-        return Listed(marker_of(followed, NOW), places, len(places) < count)
+        return Listed(marker_of(followed, NOW), places, whole)
 
     def _turn(self) -> "_Turn":
         return _Turn(self._turns)

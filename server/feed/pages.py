@@ -39,7 +39,9 @@ PAUSE_S = 1.0
 ROUNDS = 8
 """How often more candidates are looked at when there are posts among them that are not shown."""
 MORE = 2
-"""Candidates that are read beyond those needed: mostly all are shown, now and then one is not."""
+"""Candidates that are read beyond those needed: mostly all are shown, now and then one is not. In each further round
+of a page twice as many are, up to `DEEP`: somebody whom one mutes, or follows no more, may have posted most of them."""
+DEEP = 200
 PAGE_BYTES = 200 * 1024
 
 _RANKED = re.compile(r"([0-9a-f]{16})-([0-9]{1,3})-(.+)", re.ASCII)
@@ -91,8 +93,8 @@ class Pages:
 
     async def _latest(self, user: UserId, before: Place, limit: int) -> Posts:
         page = _Page(limit)
-        for _ in range(ROUNDS):
-            source, posts = await self._read(user, before, page.room + MORE)
+        for past in range(ROUNDS):
+            source, posts = await self._read(user, before, min(DEEP, page.room + MORE << past))
             looked = page.fill(source.places, posts)
             if looked:
                 before = looked[-1]

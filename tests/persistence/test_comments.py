@@ -366,3 +366,28 @@ async def test_a_thread_whose_deletion_broke_off_is_hidden_and_counted_in_the_en
     assert parts >= 2
     left = await counted(pool, id)
     assert (left.comments, left.remarks) == (0, 0)
+
+
+async def test_an_answer_that_is_deleted_while_its_thread_is_counts_once_and_is_taken_back_once(
+    pool: Pool, module_database: str
+) -> None:
+    ada, ben, cyd = await people(pool, 3)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    answer = await say(pool, cyd, id, parent=thread)
+    await told(pool)
+    slow = await asyncpg.connect(module_database)
+    async with slow.transaction():
+        await slow.execute(HIDE, int(answer.comment.id), 100)
+        deleting = asyncio.create_task(delete(pool, ben, thread.comment.id))
+        await until_waiting(pool)
+    await slow.close()
+    assert await deleting == "deleted"
+    counts = await counted(pool, id)
+    assert counts.comments == counts.remarks == 0
+    deed = answer.comment.id
+    assert await heard(pool) == [
+        ("comment", ada, thread.comment.id, True),
+        ("comment", ada, deed, True),
+        ("reply", ben, deed, True),
+    ]

@@ -16,7 +16,8 @@ EPOCH = "1970-01-01"
 ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "feed": (statements.FEED, (ME, ASKED_POSTS, [0] * 50, [0] * 50), 50 * 25),
     "standing": (statements.STANDING, (ME,), 10 + 3 * statements.NEAR),
-    "followed": (statements.FOLLOWED, (ME,), AUTHORS * 8),
+    "followed": (statements.FOLLOWED, (ME, False), AUTHORS * 8),
+    "heard": (statements.FOLLOWED, (ME, True), AUTHORS * 12),
     "changed": (statements.CHANGED, (ME, 5), 30),
     "newest": (statements.NEWEST_OF, ([10, 11, 12], *NEWEST, 10), 3 * 10 * 5),
     "newest of all": (statements.NEWEST_OF_ALL, (list(range(10, 60)), *NEWEST, 20, 500), 50 * 20 * 8),

@@ -48,7 +48,7 @@ async def test_pages_of_kept_posts_are_those_that_are_read_anew(
     pool: Pool, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when fewer are kept than there are."""
-    monkeypatch.setattr(reading, "KEPT", POSTS - seed)
+    monkeypatch.setattr(reading, "KEPT_BYTES", (POSTS - seed) * 1_200)
     random, keeping, posts = Random(seed), reader(pool), await published(pool, POSTS)
     kinds = ["edit", "rename", "block", "unblock", "like", "unlike", "archive", "show", "delete"]
     for step in range(STEPS):
@@ -93,3 +93,17 @@ async def test_a_post_whose_pictures_come_one_by_one_is_kept_once_it_is_publishe
         [post] = await keeping.read(ADA, [made.id])
         shown.append([one.id for one in post.media])
     assert shown == [pictures[:1], pictures]
+
+
+async def test_what_is_kept_takes_so_much_memory_and_no_more_however_long_captions_are(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "KEPT_BYTES", 15_000)
+    keeping, posts = reader(pool), await published(pool, 3)
+    await keeping.read(BEN, posts)
+    assert len(keeping.ask(list(map(int, posts))).known) == 3
+    for post in posts:
+        await change(pool, ADA, post, PostPatch(caption="\N{GRINNING FACE}" * 2_200))
+    await keeping.read(BEN, posts)
+    known = keeping.ask(list(map(int, posts))).known
+    assert (list(known), len(known[int(posts[2])].caption or "")) == ([int(posts[2])], 2_200)

@@ -222,6 +222,19 @@ async def test_a_tag_is_taken_off_only_by_who_may_see_the_post(pool: Pool) -> No
     assert [post.tags for post in await seen(pool, ADA, id)] == [(BEN,)]
 
 
+@pytest.mark.parametrize(("one", "other"), [(ADA, BEN), (BEN, ADA)])
+async def test_a_tag_of_somebody_who_blocks_the_author_or_is_blocked_by_them_is_shown_to_nobody(
+    pool: Pool, one: UserId, other: UserId
+) -> None:
+    """Who is tagged cannot take it off any more: they do not see the post."""
+    await put(pool, "8")
+    cyd = UserId("3072")
+    await pool.execute("insert into account (id, username) values (3072, 'cyd')")
+    id = await made(pool, new("8", tags=[BEN, cyd]))
+    await pool.execute("insert into relation (user_id, kind, target) values ($1, 'block', $2)", int(one), int(other))
+    assert [post.tags for viewer in (ADA, cyd) for post in await seen(pool, viewer, id)] == [(cyd,)] * 2
+
+
 async def test_what_is_left_of_a_deleted_post_is_cleared_away_in_parts(pool: Pool) -> None:
     await put(pool, "8")
     await put(pool, "9")

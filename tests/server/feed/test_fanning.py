@@ -166,6 +166,33 @@ async def test_what_comes_out_of_the_archive_is_in_lists_that_were_rebuilt_meanw
     assert [user for user, _ in told.users] == [fan]
 
 
+async def test_what_comes_out_of_the_archive_while_its_fan_out_is_under_way_is_in_lists_that_were_rebuilt_meanwhile(
+    fan_out: Fanning,
+    people: People,
+    store: FeedStore,
+    lists: FeedLists,
+    candidates: Candidates,
+    told: Told,
+) -> None:
+    author, *fans = await people.people(7)
+    for fan in fans:
+        await people.follow(fan, author)
+    post = await people.post(author)
+    await fan_out([Event(1, Millis(0), moved(post, author))])
+    [fanout] = await store.claim(10)
+    page = await store.followers(fanout, fanout.after, 4)
+    assert page.last
+    assert await store.move_on(fanout, page.last)
+    await people.set_state(post, "archived")
+    await read_all(candidates, fans)
+    await people.set_state(post, "published")
+    await publish(fan_out, store, author, post)
+    assert not await store.move_on(fanout, page.last)
+    await store.done(fanout)
+    assert [await listed(lists, fan) for fan in fans] == [[post]] * 6
+    assert sorted(user for user, _ in told.users) == sorted(fans)
+
+
 async def test_above_the_threshold_no_list_is_written_and_one_item_is_told(
     fan_out: Fanning, people: People, store: FeedStore, told: Told, redis: "Redis"
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,20 +11,24 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from persistence.faults import UnavailableError
+from persistence.feed import postgres as feed_postgres
 from persistence.feed.lists import MOST, FeedLists
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import Features, FeedStore
 from persistence.pool import Pool, fetch, open_pool
 from persistence.posts.reading import PostReader
+from persistence.redis import open_redis
 from protocol.errors import Refusal
 from protocol.ids import UserId
 from protocol.posts import PostId, Posts
 from protocol.requests import GetFeed
+from server.embedded import EmbeddedValkey
 from server.feed import candidates as candidates_module
 from server.feed import celebrities
 from server.feed import pages as pages_module
 from server.feed.candidates import Candidates
 from server.feed.celebrities import CelebrityPosts
+from server.feed.merging import Source
 from server.feed.pages import PAUSE_S, Pages
 from server.feed.ranking import Candidate
 from tests.server.feed.conftest import Clock, serving, url
@@ -303,6 +308,24 @@ async def test_what_is_known_of_celebrities_is_not_forgotten_while_a_page_needs_
     assert len(posts._known) == 4
 
 
+async def test_of_many_celebrities_few_posts_each_are_read_and_pages_have_all_of_them(
+    pages: Pages, people: People, store: FeedStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celebrities, "MERGED", 20)
+    me, *stars = await people.people(6)
+    await people.follow(me, *stars)
+    for star in stars:
+        await store.judge(star, True)
+    made = [post for star in stars for post in await people.posts(star, 12, START)]
+    many, one = [int(star) for star in stars], [int(stars[0])]
+    known = CelebrityPosts(store, clock)
+    assert sum([len(source.places) for source in await known.before(many, NEWEST, 50)]) == 5 * 4
+    assert sum(len(each.places) for each in known._known.values()) == 5 * 4
+    # Who needs more of one of them reads that one again.
+    assert await known.before(one, NEWEST, 50) == [Source((await store.newest(one, NEWEST, 20))[one[0]], True)]
+    assert sorted(await walk(pages, me, limit=7)) == sorted(made)
+
+
 async def test_of_ranked_orders_the_latest_four_of_each_reader_are_kept(
     pages: Pages, people: People, redis: "Redis"
 ) -> None:
@@ -435,3 +458,61 @@ async def test_pages_hold_what_a_plain_reading_of_the_tables_finds_whatever_happ
             int(me),
         )
         assert await walk(pages, me, limit=random.randint(1, 9)) == [str(row["id"]) for row in rows]
+
+
+@pytest.mark.parametrize("ending", ["mute", "unfollow", "delete"])
+async def test_one_who_filled_a_list_and_is_seen_no_more_hides_nobody_else(
+    pages: Pages, people: People, pool: Pool, ending: str
+) -> None:
+    me, loud, quiet = await people.people(3)
+    await people.follow(me, loud, quiet)
+    theirs = await people.posts(quiet, 5, START)
+    await people.posts(loud, MOST, START + timedelta(seconds=10))
+    await ids(pages, me)
+    match ending:
+        case "mute":
+            await people.relate(me, "mute", loud)
+        case "unfollow":
+            await people.unfollow(me, loud)
+        case "delete":
+            await pool.execute("update post set state = 'deleted' where author = $1", int(loud))
+    assert await walk(pages, me) == theirs[::-1]
+
+
+async def test_a_redis_that_comes_back_as_it_was_before_hides_nothing_that_was_published_since(
+    people: People, store: FeedStore, clock: Clock, tmp_path: Path
+) -> None:
+    me, friend = await people.people(2)
+    await people.follow(me, friend)
+    old = await people.post(friend, START)
+    server = EmbeddedValkey(tmp_path)
+    await server.start()
+    async with open_redis(server.url) as client:
+        lists = FeedLists(client)
+        candidates = Candidates(store, lists, clock)
+        async with serving(candidates, store, lists, clock) as pages:
+            assert await ids(pages, me) == await ids(pages, me) == [old]
+            await client.save()
+            new = await people.post(friend, START + timedelta(seconds=1))
+            await lists.add(place(new, START + timedelta(seconds=1)), [me])
+            assert await ids(pages, me) == [new, old]
+            assert candidates.rebuilt == 1
+            await server.stop()
+            await server.start()
+            assert await client.exists(f"tidings:feed:{me}")
+            assert await ids(pages, me) == await ids(pages, me) == [new, old]
+            assert (candidates.rebuilt, candidates.straight) == (2, 0)
+    await server.stop()
+
+
+async def test_pages_from_postgres_have_no_gaps_where_one_of_hundreds_has_posted_more_than_is_read_of_each(
+    people: People, store: FeedStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_postgres, "CANDIDATES", 60)
+    me, loud, *others = await people.people(5)
+    await people.follow(me, loud, *others)
+    made = [post for other in others for post in await people.posts(other, 3, START)]
+    made += await people.posts(loud, 50, START + timedelta(seconds=10))
+    candidates = Candidates(store, None, clock)
+    async with serving(candidates, store, None, clock) as pages:
+        assert sorted(await walk(pages, me, limit=30)) == sorted(made)
