@@ -26,9 +26,10 @@ from actors.effects import STORE, Address, Commit, Deliver, Effect, Reply, Tell,
 from actors.membership import RECEIPT_EVERY, Membership, differing, merged, shows
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE, Refusal
-from protocol.events import Folder, MessageSent, ReadMoved, ReceiptMoved, Typing
+from protocol.events import Folder, MessageSent, ReadMoved, ReceiptMoved
 from protocol.facts import Choice, Chosen, Fact, Marked, Said
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Sent
 
 RECEIPTS_UP_TO = 32

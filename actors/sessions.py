@@ -6,8 +6,8 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from protocol.codec import Encoded
-from protocol.events import LiveEvent
 from protocol.ids import ConversationId, Millis
+from protocol.live import LiveEvent
 
 Key = tuple[str, ...]
 """By which a newer live event takes the place of an older one that waits (`LiveEvent.key`)."""

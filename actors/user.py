@@ -49,9 +49,11 @@ from actors.user_commands import (
 from actors.user_presence import GRACE, SEEN, UserPresence
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, UNAVAILABLE, Close
-from protocol.events import Continuity, LiveEvent, LogEvent, MessageSent, PostRemoved, Synced
+from protocol.events import LogEvent, MessageSent
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import LiveEvent, PostRemoved
 from protocol.replies import Done, Welcome
+from protocol.session import Continuity, Synced
 
 SLICE = 32 * 1024
 STUCK_MS = 10_000

@@ -7,10 +7,10 @@ from msgspec import Struct
 from actors.effects import Asked, Woken
 from protocol.codec import Encoded
 from protocol.errors import Refusal
-from protocol.events import Snapshot
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Done, Limits, Watched
 from protocol.requests import Resume
+from protocol.session import Snapshot
 
 
 class Policy(Struct, frozen=True, gc=False):

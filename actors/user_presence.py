@@ -10,8 +10,8 @@ from actors.user_commands import Interest, Look, Looked, Standing, Stands, Watch
 from actors.watchers import Screen, Watchers
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import PresenceChanged
 from protocol.ids import Millis, UserId
+from protocol.live import PresenceChanged
 from protocol.replies import Watched
 
 GRACE, SEEN = "grace", "seen"

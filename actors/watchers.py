@@ -8,8 +8,8 @@ from collections.abc import Collection
 from msgspec import Struct
 
 from protocol.codec import Encoded
-from protocol.events import PresenceChanged
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import PresenceChanged
 
 EVERY_MS = 1_500
 

@@ -8,24 +8,13 @@ from msgspec import Struct
 from protocol import errors
 from protocol.codec import BY_SUBPROTOCOL
 from protocol.errors import Close, Refusal
-from protocol.events import (
-    Continuity,
-    DurableEvent,
-    FeedNew,
-    Ping,
-    PostCounted,
-    PostRemoved,
-    PresenceChanged,
-    Snapshot,
-    Synced,
-    TrayChanged,
-    Typing,
-    UploadMoved,
-)
+from protocol.events import DurableEvent
 from protocol.examples import EXAMPLES
+from protocol.live import FeedNew, PostCounted, PostRemoved, PresenceChanged, TrayChanged, Typing, UploadMoved
 from protocol.requests import AnyRequest
 from protocol.routes import ANSWERS
 from protocol.schemas import reference, schemas_of
+from protocol.session import Continuity, Ping, Snapshot, Synced
 
 _POSITION = {"type": "integer", "minimum": 1, "description": "goes up by exactly 1 in the user's stream"}
 _REQUEST = {"type": "integer", "minimum": 1, "maximum": 2**31, "description": "the id of the request"}

@@ -2,35 +2,30 @@
 
 from msgspec import Struct
 
+from protocol.conversations import Conversation, Member, MemberSettings
 from protocol.counts import PostCount, PostCounts
 from protocol.events import (
-    Continuity,
-    Conversation,
     ConversationChanged,
-    FeedNew,
-    Me,
-    Member,
-    MemberSettings,
     MessageSent,
     NotificationChanged,
     NotificationGone,
     NotificationsSeen,
-    Ping,
+    ReadMoved,
+    ReceiptMoved,
+    SettingsChanged,
+)
+from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import (
+    FeedNew,
     PostCounted,
     PostRemoved,
     Presence,
     PresenceChanged,
     Preview,
-    ReadMoved,
-    ReceiptMoved,
-    SettingsChanged,
-    Snapshot,
-    Synced,
     TrayChanged,
     Typing,
     UploadMoved,
 )
-from protocol.ids import ConversationId, Millis, UserId
 from protocol.media import Media, MediaId
 from protocol.notifications import Notifications
 from protocol.posts import Author, Post, PostId, Posts
@@ -78,6 +73,7 @@ from protocol.requests import (
     WatchPosts,
     WatchPresence,
 )
+from protocol.session import Continuity, Me, Ping, Snapshot, Synced
 from protocol.trays import ShownStory, StoryId, Tray, TrayEntry, TrayStory
 
 ADA, BOB = UserId("497219430582059017"), UserId("497219430590449674")

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Struct
 
-from protocol.events import AnyLogEvent, Folder, MemberSettings, ReceiptMoved, SettingsChanged
+from protocol.conversations import MemberSettings
+from protocol.events import AnyLogEvent, Folder, ReceiptMoved, SettingsChanged
 from protocol.ids import UserId
 
 

@@ -4,10 +4,12 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.conversations import Conversation, Gone
 from protocol.counts import PostCounts
 from protocol.errors import Refusal
-from protocol.events import AnyLogEvent, Conversation, Gone, Presence
+from protocol.events import AnyLogEvent
 from protocol.ids import Millis, UserId
+from protocol.live import Presence
 from protocol.notifications import Notifications
 from protocol.posts import Posts
 from protocol.preferences import Preferences

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from protocol.conversations import Conversation
 from protocol.counts import PostCounts
 from protocol.devices import ApnsDevice, DeviceRegistered, Devices, FcmDevice, WebDevice
 from protocol.engagement import ENGAGEMENT_ROUTES
-from protocol.events import Conversation
 from protocol.graph import GRAPH_ROUTES
 from protocol.notifications import Notifications
 from protocol.people import (

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from protocol.events import Conversation, Gone
+from protocol.conversations import Conversation, Gone
 from protocol.replies import SyncPage
 
 _TEMPLATE = "#/components/schemas/{name}"

@@ -18,9 +18,9 @@ from protocol.errors import (
     Refusal,
     moved,
 )
-from protocol.events import Ping
 from protocol.replies import ErrReply, OkReply, Result, Welcome
 from protocol.requests import Ack, AnyRequest, Asking, Background, Hello, SetPresence, Type, WatchPresence
+from protocol.session import Ping
 from protocol.unset import or_none
 from server.admission import come_back_ms
 from server.cluster.relayed import Relayed

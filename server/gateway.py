@@ -13,9 +13,11 @@ from actors.user_commands import Policy, Reattach, Report
 from persistence.nodes.contract import Life
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
-from protocol.events import Continuity, MessageSent, PresenceChanged, Synced
+from protocol.events import MessageSent
 from protocol.ids import LoginId, Millis, UserId
+from protocol.live import PresenceChanged
 from protocol.replies import Result, Sent
+from protocol.session import Continuity, Synced
 from protocol.websocket import header
 from server.admission import Admission
 from server.cluster.relay import Relays

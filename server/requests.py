@@ -27,7 +27,6 @@ from actors.user_commands import ReadSnapshot, SnapshotRead
 from persistence.conversations.contract import ConversationStore
 from persistence.people.contract import Account, PeopleStore
 from protocol.errors import UNAVAILABLE, Refusal
-from protocol.events import Me, Snapshot
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Result
 from protocol.requests import (
@@ -59,6 +58,7 @@ from protocol.requests import (
     WatchPosts,
     WatchPresence,
 )
+from protocol.session import Me, Snapshot
 from protocol.shares import Share
 from protocol.unset import or_none
 from server.conversing import Conversing

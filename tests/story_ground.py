@@ -12,8 +12,8 @@ from persistence.outbox.contract import Event
 from persistence.pool import Pool, open_pool
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
-from protocol.events import TrayChanged
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import TrayChanged
 from protocol.media import MediaId
 from protocol.stories import NewStory, Story
 from protocol.trays import StoryId

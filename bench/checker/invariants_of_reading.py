@@ -8,7 +8,8 @@ from msgspec import UNSET
 
 from bench.checker.history import Answered, Asked, Told
 from bench.checker.index import Index
-from protocol.events import Conversation, Gone, LogEvent, Member, ReadMoved, ReceiptMoved
+from protocol.conversations import Conversation, Gone, Member
+from protocol.events import LogEvent, ReadMoved, ReceiptMoved
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Done, History, Marks, Receipts, SyncPage
 from protocol.requests import Ack, ChangeSettings, GetHistory, MarkRead, Sync

@@ -8,8 +8,10 @@ from msgspec import UNSET
 
 from bench.checker.history import Answered, Parted, Told
 from bench.checker.index import Index
-from protocol.events import Conversation, LogEvent, Member, ReceiptMoved, Typing
+from protocol.conversations import Conversation, Member
+from protocol.events import LogEvent, ReceiptMoved
 from protocol.ids import ConversationId, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Marks, Receipts, Sent
 from protocol.requests import DeclineConversation
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from bench.checker.history import Answered, HandedOn, Kept, Restarted, Told, Welcomed
 from bench.checker.index import Index
+from protocol.conversations import Conversation
 from protocol.errors import Refusal
-from protocol.events import Continuity, Conversation, LogEvent, Ping, Snapshot, Synced
+from protocol.events import LogEvent
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Conversations, History, Opened, SyncPage, Welcome
+from protocol.session import Continuity, Ping, Snapshot, Synced
 
 
 def u_goes_up_by_one(index: Index) -> Iterator[str]:

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from msgspec import UNSET
 
 from bench.devices.copies import Logs
+from protocol.conversations import Conversation
 from protocol.errors import Refusal
-from protocol.events import Conversation, Snapshot
 from protocol.ids import ConversationId
 from protocol.replies import Conversations, History, SyncPage
 from protocol.requests import GetConversation, GetHistory, ListConversations, Sync
+from protocol.session import Snapshot
 
 AGAIN_S = 0.3
 

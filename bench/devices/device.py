@@ -13,12 +13,14 @@ from bench.checker.history import Answered, Asked, Closed, Entry, Kept, Told, Un
 from bench.devices.catching_up import CatchingUp
 from bench.devices.copies import Logs
 from bench.devices.outbox import Outbox, Style
+from protocol.conversations import Conversation
 from protocol.errors import Close
-from protocol.events import Continuity, Conversation, LogEvent, Ping, ReadMoved, SettingsChanged, Snapshot, Synced
+from protocol.events import LogEvent, ReadMoved, SettingsChanged
 from protocol.ids import ConversationId, UserId
 from protocol.replies import Opened, Welcome
 from protocol.requests import Ack, Hello, Resume, SendMessage
 from protocol.requests import Device as Named
+from protocol.session import Continuity, Ping, Snapshot, Synced
 
 REPLY_WITHIN_S = 10.0
 

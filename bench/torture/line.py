@@ -11,8 +11,11 @@ from bench.devices.device import Device
 from bench.frames import Socket, masked
 from bench.wire import decode_closing, encode
 from protocol import events, replies, requests
+from protocol.conversations import Conversation, Gone
 from protocol.errors import Close, Refusal
 from protocol.ids import ConversationId, Millis
+from protocol.live import Typing
+from protocol.session import Continuity, Ping, Snapshot, Synced
 
 LOST = Close(1006, "")
 DETACH = 3000
@@ -21,7 +24,7 @@ RESULTS: dict[type, Any] = {
     requests.SendMessage: replies.Sent,
     requests.OpenConversation: replies.Opened,
     requests.CreateConversation: replies.Opened,
-    requests.GetConversation: events.Conversation,
+    requests.GetConversation: Conversation,
     requests.ListConversations: replies.Conversations,
     requests.GetReceipts: replies.Receipts,
     requests.GetHistory: replies.History,
@@ -31,7 +34,7 @@ RESULTS: dict[type, Any] = {
     requests.DeclineConversation: replies.Done,
     requests.Background: replies.Done,
 }
-EVENTS = events.DurableEvent | events.Typing | events.Synced | events.Ping | events.Continuity | events.Snapshot
+EVENTS = events.DurableEvent | Typing | Synced | Ping | Continuity | Snapshot
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -63,7 +66,7 @@ decode_frame = msgspec.msgpack.Decoder(Frame).decode
 decode_event = msgspec.msgpack.Decoder(EVENTS).decode
 decode_page = msgspec.msgpack.Decoder(Page).decode
 decode_item = msgspec.msgpack.Decoder(Item).decode
-decode_shown = msgspec.msgpack.Decoder(events.Conversation).decode
+decode_shown = msgspec.msgpack.Decoder(Conversation).decode
 decode_result = {kind: msgspec.msgpack.Decoder(result).decode for kind, result in RESULTS.items()}
 NUMBERED = frozenset(kind.__struct_config__.tag for kind in (events.MessageSent, events.ConversationChanged,
                      events.ReceiptMoved, events.ReadMoved, events.SettingsChanged))  # fmt: skip
@@ -160,9 +163,8 @@ class Line(Socket):
         if kind is not requests.Sync:
             return decode_result[kind](frame.ok)
         page = decode_page(frame.ok)
-        items: list[events.Conversation | events.Gone] = [
-            events.Gone(decode_item(item).id) if decode_item(item).gone else decode_shown(item)
-            for item in page.conversations
+        items: list[Conversation | Gone] = [
+            Gone(decode_item(item).id) if decode_item(item).gone else decode_shown(item) for item in page.conversations
         ]
         return replies.SyncPage(items, page.now, page.cursor)
 

@@ -5,7 +5,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from protocol.events import AnyLogEvent, Conversation, ConversationChanged, Member
+from protocol.conversations import Conversation, Member
+from protocol.events import AnyLogEvent, ConversationChanged
 from protocol.facts import Fact, Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage

@@ -11,7 +11,8 @@ from persistence.conversations.contract import Activated, Created, DataFault, Kn
 from persistence.conversations.database import Database, Fault, Head, Row, Tables, Transaction, no_fault
 from persistence.conversations.views import Membership, chosen, encode, head_after, read_place, shape
 from persistence.cursors import read_cursor
-from protocol.events import Conversation, ConversationChanged, Member
+from protocol.conversations import Conversation, Member
+from protocol.events import ConversationChanged
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage

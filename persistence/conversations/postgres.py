@@ -26,7 +26,8 @@ from persistence.conversations.views import (
 )
 from persistence.cursors import read_cursor
 from persistence.pool import Pool, always, fetch
-from protocol.events import Conversation, ConversationChanged, Gone, Member
+from protocol.conversations import Conversation, Gone, Member
+from protocol.events import ConversationChanged
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage
 from protocol.unset import or_unset

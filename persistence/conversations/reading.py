@@ -27,7 +27,8 @@ from persistence.conversations.views import (
     shape,
     shape_with_events,
 )
-from protocol.events import Conversation, Gone, MessageSent
+from protocol.conversations import Conversation, Gone
+from protocol.events import MessageSent
 from protocol.facts import Settings
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import Conversations, History, SyncPage

@@ -10,16 +10,8 @@ from msgspec import UNSET, Struct
 from persistence.conversations.contract import DataFault, Unit
 from persistence.cursors import cursor
 from protocol.codec import JSON, MSGPACK, settings_of
-from protocol.events import (
-    AnyLogEvent,
-    Conversation,
-    ConversationChanged,
-    Folder,
-    Gone,
-    Member,
-    MemberSettings,
-    MessageSent,
-)
+from protocol.conversations import Conversation, Gone, Member, MemberSettings
+from protocol.events import AnyLogEvent, ConversationChanged, Folder, MessageSent
 from protocol.facts import Chosen, Said
 from protocol.ids import ConversationId, Millis, UserId, shard_of
 from protocol.replies import Conversations, History, SyncPage

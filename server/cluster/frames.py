@@ -7,10 +7,11 @@ from actors.conversation_commands import Mailed
 from actors.effects import Asked
 from protocol.codec import Encoded
 from protocol.errors import Refusal
-from protocol.events import AnyLiveEvent, DurableEvent
+from protocol.events import DurableEvent
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import AnyLiveEvent
 from protocol.posts import PostId
 from protocol.replies import Done, Result, Sent
 

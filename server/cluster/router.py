@@ -13,10 +13,11 @@ from actors.stream import Numbered
 from actors.user_commands import Delivered
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import FeedNew, MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
+from protocol.events import MessageSent, ReadMoved, ReceiptMoved, SettingsChanged
 from protocol.facts import Choice
 from protocol.groups import GroupsTouched
 from protocol.ids import ConversationId, UserId
+from protocol.live import FeedNew
 from protocol.posts import PostId
 from protocol.replies import Result
 from server.cluster.frames import (

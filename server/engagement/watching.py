@@ -16,8 +16,8 @@ from persistence.engagement.counts import counts, counts_for, seen
 from persistence.pool import Pool
 from protocol.codec import Encoded
 from protocol.counts import PostCount, PostCounts
-from protocol.events import PostCounted, PostRemoved
 from protocol.ids import UserId
+from protocol.live import PostCounted, PostRemoved
 from protocol.posts import PostId
 from server.engagement.screens import Screen, Screens
 from server.observe import Metrics

@@ -21,8 +21,8 @@ from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import Fanout, FeedStore
 from persistence.outbox.contract import Event
 from protocol.codec import Encoded
-from protocol.events import FeedNew, Preview
 from protocol.ids import Millis, UserId
+from protocol.live import FeedNew, Preview
 from protocol.posts import PostId, PostMoved
 from server.outage import Outage
 

@@ -16,8 +16,8 @@ from actors.user_commands import Delivered
 from persistence.faults import UnavailableError
 from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
-from protocol.events import FeedNew
 from protocol.ids import UserId
+from protocol.live import FeedNew
 from protocol.posts import PostId
 from server.feed.interests import Interests
 from server.outage import Outage

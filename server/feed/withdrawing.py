@@ -11,7 +11,7 @@ from actors.effects import Address, user_address
 from actors.user import User
 from actors.user_commands import PostGone
 from protocol.codec import Encoded
-from protocol.events import PostRemoved
+from protocol.live import PostRemoved
 from protocol.posts import PostId
 from server.outage import Outage
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from persistence.presence.contract import Record
-from protocol.events import PresenceChanged
 from protocol.ids import UserId
+from protocol.live import PresenceChanged
 
 
 class Watched(Struct, eq=False):

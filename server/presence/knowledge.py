@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from persistence.presence.contract import Record
-from protocol.events import PresenceChanged
 from protocol.ids import UserId
+from protocol.live import PresenceChanged
 from server.cluster.membership import Membership
 from server.presence.interests import Interests
 from server.presence.telling import Telling

@@ -13,8 +13,8 @@ from actors.user_commands import Interest, Look, Looked, See, SetVisible, Standi
 from persistence.faults import UnavailableError
 from persistence.presence.contract import Looking, PresenceStore, Record, Sight, SightStore
 from protocol.errors import UNAVAILABLE, Refusal
-from protocol.events import Presence as Seen
 from protocol.ids import Millis, UserId
+from protocol.live import Presence as Seen
 from protocol.replies import Done, Watched
 from server.cluster.membership import Membership
 from server.load import Load

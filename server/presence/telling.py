@@ -8,8 +8,8 @@ from actors.user_commands import See
 from persistence.faults import UnavailableError
 from persistence.presence.contract import Looking, Sight, SightStore
 from protocol.codec import Encoded
-from protocol.events import PresenceChanged
 from protocol.ids import ConversationId, UserId
+from protocol.live import PresenceChanged
 from server.load import Load, Sheds
 from server.outage import Outage
 from server.presence.interests import Interests, Watched

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from msgspec import UNSET, Struct
 
 from persistence.presence.contract import Record
-from protocol.events import PresenceChanged
 from protocol.ids import UserId
+from protocol.live import PresenceChanged
 
 
 class Ground(Struct, frozen=True):

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from persistence.stories.postgres import PostgresStories
 from protocol.errors import Refusal
-from protocol.events import TrayChanged
 from protocol.ids import ConversationId, UserId
+from protocol.live import TrayChanged
 from protocol.replies import Done, Result
 from protocol.requests import ReactToStory, SeeStory, StoryTray
 from protocol.trays import Tray

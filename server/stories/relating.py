@@ -10,9 +10,9 @@ from typing import Any
 from persistence.graph.contract import Deed
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
-from protocol.events import TrayChanged
 from protocol.graph import Relation
 from protocol.ids import UserId
+from protocol.live import TrayChanged
 from protocol.trays import TrayStory
 from server.outage import Outage
 

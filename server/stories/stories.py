@@ -7,8 +7,8 @@ from actors.effects import user_address
 from persistence.outbox.contract import OutboxStore
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
-from protocol.events import TrayChanged
 from protocol.ids import UserId
+from protocol.live import TrayChanged
 from protocol.media import MEDIA
 from protocol.stories import STORY, STORY_SHARED
 from server.clearing import Clearing

@@ -9,8 +9,8 @@ from actors.effects import Address, user_address
 from persistence.outbox.contract import Event
 from persistence.stories.moving import Moved, PostgresMovingStories
 from protocol.activity import ACTIVITY, Activity
-from protocol.events import TrayChanged
 from protocol.ids import Millis, UserId
+from protocol.live import TrayChanged
 from protocol.media import MediaSettled
 from protocol.stories import LIFE_MS, StoryShared
 from protocol.trays import StoryId

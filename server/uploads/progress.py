@@ -6,8 +6,8 @@ from typing import Any, Literal
 from msgspec import UNSET, UnsetType
 
 from actors.effects import Address, user_address
-from protocol.events import UploadMoved
 from protocol.ids import UserId
+from protocol.live import UploadMoved
 from protocol.media import MediaId
 
 State = Literal["received", "processing", "ready", "rejected"]

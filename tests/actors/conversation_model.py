@@ -21,9 +21,10 @@ from actors.membership import differing
 from protocol.codec import settings_of
 from protocol.digests import digest
 from protocol.errors import FINAL, Refusal
-from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved, Typing
+from protocol.events import LogEvent, MessageSent, ReadMoved, ReceiptMoved
 from protocol.facts import Choice, Chosen, Fact, Marked, Said, Settings
 from protocol.ids import Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Result, Sent
 from protocol.requests import SendMessage
 from tests.actors.logbook import ID, Logbook

@@ -14,10 +14,12 @@ from actors.user import User
 from actors.user_commands import Attach, Delivered, Policy
 from actors.user_presence import GRACE
 from protocol.codec import Encoded
-from protocol.events import Me, MessageSent, Snapshot, Typing
+from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Limits
 from protocol.requests import Resume
+from protocol.session import Me, Snapshot
 
 ME, YOU = UserId("1"), UserId("2")
 ID = ConversationId("5")

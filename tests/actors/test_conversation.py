@@ -10,9 +10,9 @@ from actors.effects import STORE, Asked, Commit, Deliver, Reply, Tell, user_addr
 from actors.membership import Membership
 from protocol.digests import digest
 from protocol.errors import ID_REUSED, NOT_FOUND, UNAVAILABLE
-from protocol.events import Typing
 from protocol.facts import Choice, Chosen, Said, Settings
 from protocol.ids import UserId
+from protocol.live import Typing
 from protocol.replies import Done, Sent
 from protocol.requests import ChangeSettings, SendMessage
 from protocol.shares import Share

@@ -24,8 +24,8 @@ from actors.user_presence import GRACE, SEEN
 from actors.watchers import EVERY_MS, Screen, Watchers
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import Presence, PresenceChanged
 from protocol.ids import Millis, UserId
+from protocol.live import Presence, PresenceChanged
 from protocol.replies import Watched
 from tests.actors.devices import ID, ME, NOW, YOU, attach, later, user, written
 

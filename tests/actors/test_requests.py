@@ -7,9 +7,10 @@ from actors.conversation_commands import Accept, Announce, Choose, Decline, Mark
 from actors.effects import Commit, Deliver, Effect, Reply, Wake
 from actors.membership import Membership
 from protocol.errors import Refusal
-from protocol.events import Folder, ReadMoved, ReceiptMoved, Typing
+from protocol.events import Folder, ReadMoved, ReceiptMoved
 from protocol.facts import Choice, Chosen, Marked, Settings
 from protocol.ids import Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Sent
 from protocol.requests import ChangeSettings, SendMessage
 from tests.actors.talk import ANN, ASKED, BEN, EVE, HI, ID, NOW, code, later, message, refused, to

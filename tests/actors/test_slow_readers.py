@@ -24,8 +24,8 @@ from actors.user_commands import (
 )
 from protocol.codec import Encoded
 from protocol.errors import TOO_SLOW
-from protocol.events import FeedNew, PostRemoved, Preview, TrayChanged, UploadMoved
 from protocol.ids import UserId
+from protocol.live import FeedNew, PostRemoved, Preview, TrayChanged, UploadMoved
 from protocol.posts import PostId
 from protocol.replies import Done, Welcome
 from protocol.trays import StoryId, TrayStory

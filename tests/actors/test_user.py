@@ -36,10 +36,11 @@ from actors.user_commands import (
 )
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, UNAVAILABLE
-from protocol.events import Continuity, MessageSent, Synced
+from protocol.events import MessageSent
 from protocol.ids import ConversationId
 from protocol.replies import Done, Welcome
 from protocol.requests import Resume
+from protocol.session import Continuity, Synced
 from tests.actors.devices import (
     ID,
     LIMITS,

@@ -20,8 +20,9 @@ from actors.user_commands import (
     SnapshotRead,
 )
 from protocol.codec import Encoded
-from protocol.events import MessageSent, ReadMoved, Typing
+from protocol.events import MessageSent, ReadMoved
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.requests import Resume
 from tests.actors.sockets import Socket
 from tests.actors.user_model import CONVERSATIONS, DEVICES, ME, POLICY, SNAPSHOT, YOU, Claim, UserModel

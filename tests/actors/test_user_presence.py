@@ -7,8 +7,8 @@ from actors.user_presence import GRACE, OFFLINE, SEEN, UserPresence
 from actors.watchers import EVERY_MS, Screen
 from protocol.codec import Encoded
 from protocol.errors import UNAVAILABLE
-from protocol.events import Presence, PresenceChanged
 from protocol.ids import UserId
+from protocol.live import Presence, PresenceChanged
 from protocol.replies import Watched
 from tests.actors.devices import ID, ME, NOW, later
 

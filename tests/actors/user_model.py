@@ -24,10 +24,12 @@ from actors.user_commands import (
 from actors.user_presence import OFFLINE
 from protocol.codec import Encoded
 from protocol.errors import OVERLOADED, SUPERSEDED, TOO_SLOW, Close
-from protocol.events import Continuity, Me, MessageSent, Snapshot, Synced, Typing
+from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Limits, Welcome
 from protocol.requests import Resume
+from protocol.session import Continuity, Me, Snapshot, Synced
 from tests.actors.sockets import Socket, size_of
 
 ME, YOU = UserId("1"), UserId("2")

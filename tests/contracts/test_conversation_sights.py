@@ -7,7 +7,8 @@ import pytest
 from msgspec import UNSET
 
 from protocol.codec import JSON
-from protocol.events import AnyLogEvent, Conversation, Gone, SettingsChanged
+from protocol.conversations import Conversation, Gone
+from protocol.events import AnyLogEvent, SettingsChanged
 from protocol.facts import Fact
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import SyncPage

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from persistence.conversations.contract import DataFault, Known, MemberState, Unit
-from protocol.events import ConversationChanged, MemberSettings, SettingsChanged
+from protocol.conversations import MemberSettings
+from protocol.events import ConversationChanged, SettingsChanged
 from protocol.facts import NOTHING_SET, Fact, Said, Settings
 from protocol.ids import EPOCH, ConversationId, Millis, UserId, shard_of
 from tests.contracts.grounds import START, Ground, Users, activate, chosen, direct, marked, said, unit

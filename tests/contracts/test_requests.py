@@ -4,7 +4,8 @@ import pytest
 from msgspec import UNSET
 
 from persistence.conversations.contract import Moved
-from protocol.events import Conversation, Folder, SettingsChanged
+from protocol.conversations import Conversation
+from protocol.events import Folder, SettingsChanged
 from protocol.facts import Settings
 from protocol.ids import ConversationId, Millis, UserId
 from tests.contracts.grounds import (

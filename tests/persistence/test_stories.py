@@ -10,9 +10,9 @@ from persistence.pool import open_pool, transaction
 from persistence.stories.clearing import clear
 from persistence.stories.statements import CREATE, LIVE, TRAY
 from protocol.errors import Refusal
-from protocol.events import TrayChanged
 from protocol.graph import PeopleQuery, Relation, State
 from protocol.ids import Millis, UserId, shard_of
+from protocol.live import TrayChanged
 from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story

@@ -11,7 +11,8 @@ from persistence.conversations.postgres import PostgresConversations
 from persistence.conversations.views import EVENTS_EACH
 from persistence.pool import open_pool
 from protocol.codec import JSON, MSGPACK
-from protocol.events import Conversation, MessageSent
+from protocol.conversations import Conversation
+from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
 from protocol.replies import SyncPage
 from tests.persistence.plans import plan, work

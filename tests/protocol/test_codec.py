@@ -12,21 +12,19 @@ from hypothesis import strategies as st
 from protocol.codec import BY_SUBPROTOCOL, JSON, MSGPACK, Codec, Encoded, Unreadable, settings_of
 from protocol.events import (
     AnyLogEvent,
-    Continuity,
     ConversationChanged,
     DurableEvent,
     MessageSent,
-    Ping,
     ReadMoved,
     ReceiptMoved,
     SettingsChanged,
-    Synced,
-    Typing,
 )
 from protocol.facts import Fact, Said
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.replies import ErrReply
 from protocol.requests import Ack, AnyRequest, Hello, MarkRead, SendMessage, Type
+from protocol.session import Continuity, Ping, Synced
 from protocol.shares import Share
 from tests.protocol import maps
 from tests.protocol.faults import FAULTS, HALF_READABLE, READ, SEND, UNREADABLE, packed

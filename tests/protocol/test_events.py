@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from protocol.events import LiveEvent, MessageSent
+from protocol.events import MessageSent
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import LiveEvent
 from protocol.shares import Share
 
 

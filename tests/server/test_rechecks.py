@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from persistence.conversations.memory import MemoryConversations
-from protocol.events import Typing
+from protocol.live import Typing
 from protocol.requests import Type
 from server.requests import Requests
 from tests.server.part import Part, with_part

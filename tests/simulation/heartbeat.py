@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from protocol.events import Ping
+from protocol.session import Ping
 
 ACK_WITHIN_S = 10.0
 

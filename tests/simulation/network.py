@@ -15,10 +15,10 @@ from actors.user_commands import Acked, Attach, Detach, Drained, Filled, SetBack
 from persistence.nodes.contract import Life
 from protocol.codec import Encoded
 from protocol.errors import NO_ACK, OVERLOADED, PROTOCOL_ERROR, Close, Refusal, moved
-from protocol.events import Continuity, Synced
 from protocol.ids import UserId
 from protocol.replies import Result, Welcome
 from protocol.requests import Ack, Background, Hello, Type
+from protocol.session import Continuity, Synced
 from server.host import Host
 from server.requests import Requests
 from tests.simulation.heartbeat import Heartbeat

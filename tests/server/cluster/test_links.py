@@ -9,8 +9,8 @@ from actors.conversation_commands import MarkDelivered, Send
 from actors.effects import Asked
 from protocol.codec import MSGPACK
 from protocol.errors import UNKNOWN_OUTCOME, Refusal
-from protocol.events import Typing
 from protocol.ids import ConversationId, Millis, UserId
+from protocol.live import Typing
 from protocol.replies import Done, Sent
 from protocol.requests import SendMessage
 from server.cluster import links as module

@@ -11,8 +11,8 @@ from persistence.pool import Pool, fetch, open_pool
 from persistence.tallies.folding import fold
 from protocol.codec import Encoded
 from protocol.counts import PostCount, PostCounts
-from protocol.events import PostCounted, PostRemoved
 from protocol.ids import UserId
+from protocol.live import PostCounted, PostRemoved
 from protocol.posts import PostId
 from server.engagement import watching
 from server.engagement.screens import Screens

@@ -17,8 +17,8 @@ from persistence.outbox.contract import Event
 from persistence.pool import Pool
 from persistence.posts.reading import PostReader
 from protocol.codec import Encoded
-from protocol.events import FeedNew
 from protocol.ids import Millis, UserId
+from protocol.live import FeedNew
 from protocol.posts import PostId
 from server.feed import fanning
 from server.feed.candidates import Candidates

@@ -11,8 +11,8 @@ from actors.user import User
 from actors.user_commands import Delivered, Filled, PostGone, Related
 from persistence.feed.places import Place
 from protocol.codec import Encoded
-from protocol.events import FeedNew, PostRemoved, Preview
 from protocol.ids import Millis, UserId
+from protocol.live import FeedNew, PostRemoved, Preview
 from protocol.posts import PostId
 from server.feed import interests as module
 from server.feed.feed import Feed

@@ -27,8 +27,9 @@ from persistence.push.memory import MemoryDevices
 from persistence.stories.moving import PostgresMovingStories
 from persistence.stories.postgres import PostgresStories
 from persistence.uploads.postgres import PostgresUploads
+from protocol.conversations import Conversation, Member, MemberSettings
 from protocol.errors import ID_REUSED, NOT_FOUND, Refusal
-from protocol.events import AnyLogEvent, Conversation, Member, MemberSettings, MessageSent
+from protocol.events import AnyLogEvent, MessageSent
 from protocol.ids import EPOCH, ConversationId, Millis, UserId
 from protocol.notifications import Notifications
 from protocol.posts import Posts

@@ -10,8 +10,8 @@ from actors.user_commands import Interest, Look, See, Standing, Stands
 from actors.user_presence import OFFLINE
 from persistence.nodes.contract import Life
 from persistence.presence.memory import MemoryPresence, MemorySights, Shelf
-from protocol.events import PresenceChanged
 from protocol.ids import EPOCH, Millis, UserId
+from protocol.live import PresenceChanged
 from protocol.replies import Watched
 from server.cluster.membership import Membership
 from server.load import Load

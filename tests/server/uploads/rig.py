@@ -17,7 +17,7 @@ from persistence.objects.contract import Objects
 from persistence.objects.local import LocalObjects
 from persistence.pool import Pool, open_pool
 from persistence.uploads.postgres import PostgresUploads
-from protocol.events import UploadMoved
+from protocol.live import UploadMoved
 from protocol.media import MediaId
 from server.http import HANDLING, make_app
 from server.uploads.assembling import assemble

@@ -13,9 +13,10 @@ from actors.user import User
 from actors.user_commands import Attach
 from bench.devices.copies import Log
 from protocol.codec import Encoded
-from protocol.events import AnyLogEvent, ReadMoved, Synced
+from protocol.events import AnyLogEvent, ReadMoved
 from protocol.ids import Millis, UserId
 from protocol.requests import Resume
+from protocol.session import Synced
 from server.activation import Activated
 from server.kinds import UserKind
 
