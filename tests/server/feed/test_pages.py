@@ -1,7 +1,8 @@
 """Pages of the feed on a real Postgres and Valkey: what belongs on them, in which order, and what makes them right."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -486,23 +487,30 @@ async def test_a_redis_that_comes_back_as_it_was_before_hides_nothing_that_was_p
     await people.follow(me, friend)
     old = await people.post(friend, START)
     server = EmbeddedValkey(tmp_path)
-    await server.start()
-    async with open_redis(server.url) as client:
-        lists = FeedLists(client)
-        candidates = Candidates(store, lists, clock)
-        async with serving(candidates, store, lists, clock) as pages:
-            assert await ids(pages, me) == await ids(pages, me) == [old]
-            await client.save()
-            new = await people.post(friend, START + timedelta(seconds=1))
-            await lists.add(place(new, START + timedelta(seconds=1)), [me])
-            assert await ids(pages, me) == [new, old]
-            assert candidates.rebuilt == 1
+
+    @asynccontextmanager
+    async def served() -> AsyncIterator[tuple[Pages, Candidates, FeedLists, Redis]]:
+        await server.start()
+        try:
+            async with open_redis(server.url) as client:
+                lists = FeedLists(client)
+                candidates = Candidates(store, lists, clock)
+                async with serving(candidates, store, lists, clock) as pages:
+                    yield pages, candidates, lists, client
+        finally:
             await server.stop()
-            await server.start()
-            assert await client.exists(f"tidings:feed:{me}")
-            assert await ids(pages, me) == await ids(pages, me) == [new, old]
-            assert (candidates.rebuilt, candidates.straight) == (2, 0)
-    await server.stop()
+
+    async with served() as (pages, candidates, lists, client):
+        assert await ids(pages, me) == await ids(pages, me) == [old]
+        await client.save()
+        new = await people.post(friend, START + timedelta(seconds=1))
+        await lists.add(place(new, START + timedelta(seconds=1)), [me])
+        assert await ids(pages, me) == [new, old]
+        assert candidates.rebuilt == 1
+    async with served() as (pages, candidates, _, client):
+        assert await client.exists(f"tidings:feed:{me}")
+        assert await ids(pages, me) == await ids(pages, me) == [new, old]
+        assert (candidates.rebuilt, candidates.straight) == (1, 0)
 
 
 async def test_pages_from_postgres_have_no_gaps_where_one_of_hundreds_has_posted_more_than_is_read_of_each(

@@ -69,7 +69,7 @@ async def test_preferences_are_the_same_by_socket_and_http_and_refused_by_name(i
             assert answer.status == 200
         for wrong, named in [
             ({"channels": {"poke": {"push": False}}}, "channels"),
-            ({"channels": {"like": {"pigeon": False}}}, "pigeon"),
+            ({"channels": {"like": {"pigeon": False}}}, "email, in_app, push"),
             ({"audience": {"like": "friends"}}, "audience"),
             ({"quiet": {"zone": "Mars/Olympus", "from": 1, "to": 2}}, "set.quiet.zone"),
             ({"quiet": {"zone": "UTC", "from": 1_440, "to": 2}}, "from"),
