@@ -185,7 +185,7 @@ class Parts:
         return Beside(
             notifications=self.notifications.answering,
             stories=content.stories.answering,
-            feed=content.feed.answer,
+            feed=content.feed.pages.page,
             watching=content.engagement.watching,
             sees=content.sees,
         )
