@@ -10,7 +10,6 @@ from prometheus_client import generate_latest
 
 from actors.effects import user_address
 from actors.user import User
-from actors.user_commands import Policy
 from config.origins import own_origins, socket_source
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
@@ -27,12 +26,9 @@ from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
-from protocol.replies import Limits
-from server.admission import Admission
 from server.cluster.bus import NatsBus
 from server.cluster.cluster import Cluster
 from server.committer import Committer
-from server.connection import AFTER_HELLO
 from server.content import Content
 from server.gateway import Gateway
 from server.host import Host
@@ -65,20 +61,6 @@ from server.web import Door, Web
 def clock() -> Millis:
     """Now, in milliseconds since 1970."""
     return Millis(time.time_ns() // 1_000_000)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What the settings let a user actor do."""
-    gateway = settings.gateway
-    limits = Limits(AFTER_HELLO, gateway.requests_per_s, gateway.burst, round(1_000 / max(gateway.typing_ms, 1), 3))
-    return Policy(
-        gateway.resume_ms,
-        gateway.ping_ms,
-        gateway.background_ping_ms,
-        gateway.send_budget,
-        gateway.ring_bytes,
-        limits,
-    )
 
 
 class Parts:
@@ -137,18 +119,8 @@ class Parts:
     def _make_gateway(self) -> None:
         settings = self.settings
         self._tokens = Tokens(settings.tokens.secrets, settings.tokens.access_s, clock)
-        self.gateway = Gateway(
-            policy=policy_of(settings),
-            admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
-            origins=own_origins(settings.node, self.number).union(settings.gateway.origins),
-            max_connections=settings.gateway.max_connections,
-            hello_ms=settings.gateway.hello_ms,
-            typing_ms=settings.gateway.typing_ms,
-            verify=self._verify,
-            clock=clock,
-            now=time.monotonic,
-            metrics=self.metrics,
-        )
+        own = own_origins(settings.node, self.number)
+        self.gateway = Gateway(settings.gateway, own, self._verify, clock, time.monotonic, self.metrics)
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
 
     def _make_cluster(self, node: Life, pools: Pools) -> None:
