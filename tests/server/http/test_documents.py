@@ -10,7 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from protocol import errors, events, requests
+from protocol import errors, events, live, requests, session
 from protocol.asyncapi import asyncapi
 from protocol.errors import Close
 from protocol.examples import ANSWERS, EVENTS, EXAMPLES, REQUESTS
@@ -140,7 +140,7 @@ def test_the_socket_document_has_every_op_and_every_event() -> None:
     ops = {name for name, operation in ASYNC["operations"].items() if operation["action"] == "receive"}
     assert ops == tagged(requests, "op")
     heard = {message["$ref"].rpartition("/")[2] for message in ASYNC["operations"]["events"]["messages"]}
-    assert heard == {f"event.{tag}" for tag in tagged(events, "ev")}
+    assert heard == {f"event.{tag}" for module in (events, live, session) for tag in tagged(module, "ev")}
     unanswered = {op for op in ops if "reply" not in ASYNC["operations"][op]}
     assert unanswered == {"ack", "typing"}
 
