@@ -102,10 +102,7 @@ class Parts:
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
         self.passwords = Passwords()
-        private = make_private_app(self._ready, self._exposition())
-        app = make_app(self._services())
-        Page(socket_source(settings.node, number)).add_to(app)
-        self.web = Web(app, private, self.gateway, settings.gateway.max_http)
+        self._make_web()
         entered = self.content.feed.entered
         self.gateway.join(self.host, self.requests, membership.home, self.web.take, entered)
 
@@ -151,6 +148,12 @@ class Parts:
             lambda: standings(self.host.population),
             lambda address, see: self.host.tell(address, see, activate=False),
         )
+
+    def _make_web(self) -> None:
+        private = make_private_app(self._ready, self._exposition())
+        app = make_app(self._services())
+        Page(socket_source(self.settings.node, self.number)).add_to(app)
+        self.web = Web(app, private, self.gateway, self.settings.gateway.max_http)
 
     def _beside(self) -> Beside:
         content = self.content
