@@ -63,6 +63,8 @@ class Delivered(Struct, frozen=True, gc=False):
 
 
 class Acked(Struct, frozen=True, gc=False):
+    """The device has stored what it was told up to `u` of this epoch."""
+
     connection: int
     epoch: str
     u: int
@@ -84,6 +86,8 @@ class Filled(Struct, frozen=True, gc=False):
 
 
 class SetBackground(Struct, frozen=True, gc=False):
+    """The device is out of sight, or back."""
+
     request: Asked
     on: bool
 
@@ -165,6 +169,8 @@ class SetVisible(Struct, frozen=True, gc=False):
 
 
 class VisibleSet(Struct, frozen=True, gc=False):
+    """What became of `SetVisible`; whoever asked is answered with `result`."""
+
     asked: Asked
     result: Done | Refusal
     request: None = None

@@ -1,7 +1,8 @@
 """Events: what happened. The same struct is the log event, the stored body (its encoding) and the wire event.
 
 Three sorts (docs/protocol.md §2): log events take a place `c` in a conversation; durable events take a number `u` in a
-user's stream; live events (`protocol.live`) take neither and may be dropped.
+user's stream; live events (`protocol.live`) take neither and may be dropped. What a session is told of itself is
+in `protocol.session`.
 """
 
 from typing import Literal

@@ -10,7 +10,6 @@ from prometheus_client import generate_latest
 
 from actors.effects import user_address
 from actors.user import User
-from actors.user_commands import Policy
 from config.origins import own_origins, socket_source
 from config.settings import Settings
 from persistence.conversations.postgres import PostgresConversations
@@ -27,12 +26,9 @@ from persistence.presence.redis import RedisPresence
 from persistence.push.postgres import PostgresDevices, PostgresPush
 from protocol.activity import ACTIVITY
 from protocol.ids import Millis, UserId
-from protocol.replies import Limits
-from server.admission import Admission
 from server.cluster.bus import NatsBus
 from server.cluster.cluster import Cluster
 from server.committer import Committer
-from server.connection import AFTER_HELLO
 from server.content import Content
 from server.gateway import Gateway
 from server.host import Host
@@ -65,20 +61,6 @@ from server.web import Door, Web
 def clock() -> Millis:
     """Now, in milliseconds since 1970."""
     return Millis(time.time_ns() // 1_000_000)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What the settings let a user actor do."""
-    gateway = settings.gateway
-    limits = Limits(AFTER_HELLO, gateway.requests_per_s, gateway.burst, round(1_000 / max(gateway.typing_ms, 1), 3))
-    return Policy(
-        gateway.resume_ms,
-        gateway.ping_ms,
-        gateway.background_ping_ms,
-        gateway.send_budget,
-        gateway.ring_bytes,
-        limits,
-    )
 
 
 class Parts:
@@ -120,10 +102,7 @@ class Parts:
         told = self.message_pushes.told
         self.cluster.join(self.host, self.requests, self.gateway, self.bus, self._user, told, self.presence)
         self.passwords = Passwords()
-        private = make_private_app(self._ready, self._exposition())
-        app = make_app(self._services())
-        Page(socket_source(settings.node, number)).add_to(app)
-        self.web = Web(app, private, self.gateway, settings.gateway.max_http)
+        self._make_web()
         entered = self.content.feed.entered
         self.gateway.join(self.host, self.requests, membership.home, self.web.take, entered)
 
@@ -137,18 +116,8 @@ class Parts:
     def _make_gateway(self) -> None:
         settings = self.settings
         self._tokens = Tokens(settings.tokens.secrets, settings.tokens.access_s, clock)
-        self.gateway = Gateway(
-            policy=policy_of(settings),
-            admission=Admission(settings.gateway.resumes_per_s, settings.gateway.fresh_per_s, time.monotonic),
-            origins=own_origins(settings.node, self.number).union(settings.gateway.origins),
-            max_connections=settings.gateway.max_connections,
-            hello_ms=settings.gateway.hello_ms,
-            typing_ms=settings.gateway.typing_ms,
-            verify=self._verify,
-            clock=clock,
-            now=time.monotonic,
-            metrics=self.metrics,
-        )
+        own = own_origins(settings.node, self.number)
+        self.gateway = Gateway(settings.gateway, own, self._verify, clock, time.monotonic, self.metrics)
         self.revocations = Revocations(self._people, self.gateway.revoke, settings.tokens.access_s, time.monotonic)
 
     def _make_cluster(self, node: Life, pools: Pools) -> None:
@@ -180,12 +149,18 @@ class Parts:
             lambda address, see: self.host.tell(address, see, activate=False),
         )
 
+    def _make_web(self) -> None:
+        private = make_private_app(self._ready, self._exposition())
+        app = make_app(self._services())
+        Page(socket_source(self.settings.node, self.number)).add_to(app)
+        self.web = Web(app, private, self.gateway, self.settings.gateway.max_http)
+
     def _beside(self) -> Beside:
         content = self.content
         return Beside(
             notifications=self.notifications.answering,
             stories=content.stories.answering,
-            feed=content.feed.answer,
+            feed=content.feed.pages.page,
             watching=content.engagement.watching,
             sees=content.sees,
         )

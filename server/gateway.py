@@ -10,18 +10,19 @@ import structlog
 from actors.effects import Address, Asked
 from actors.stream import Numbered
 from actors.user_commands import Policy, Reattach, Report
+from config.sections import Gateway as Granted
 from persistence.nodes.contract import Life
 from protocol.codec import Codec, Encoded
 from protocol.errors import DRAINING, OVERLOADED, REVOKED, Close
 from protocol.events import MessageSent
 from protocol.ids import LoginId, Millis, UserId
 from protocol.live import PresenceChanged
-from protocol.replies import Result, Sent
+from protocol.replies import Limits, Result, Sent
 from protocol.session import Continuity, Synced
 from protocol.websocket import header
 from server.admission import Admission
 from server.cluster.relay import Relays
-from server.connection import Connection
+from server.connection import AFTER_HELLO, Connection
 from server.host import Host
 from server.load import Load
 from server.observe import Metrics
@@ -43,27 +44,23 @@ class Waiter(Protocol):
 
 
 class Gateway:
-    """`verify` judges a token; `now` is monotonic seconds, `clock` milliseconds since 1970."""
+    """`own_origins` may open sockets besides those that are `granted`; `verify` judges a token; `now` is monotonic
+    seconds, `clock` milliseconds since 1970."""
 
     def __init__(
         self,
-        *,
-        policy: Policy,
-        admission: Admission,
-        origins: frozenset[str],
-        max_connections: int,
-        hello_ms: int,
-        typing_ms: int,
+        granted: Granted,
+        own_origins: frozenset[str],
         verify: Callable[[str], Caller | Expired | Invalid],
         clock: Callable[[], Millis],
         now: Callable[[], float],
         metrics: Metrics,
     ) -> None:
-        self.policy = policy
-        self.admission = admission
-        self.origins = origins
-        self.hello_s = hello_ms / 1000
-        self.typing_s = typing_ms / 1000
+        self.policy = _policy(granted)
+        self.admission = Admission(granted.resumes_per_s, granted.fresh_per_s, now)
+        self.origins = own_origins.union(granted.origins)
+        self.hello_s = granted.hello_ms / 1000
+        self.typing_s = granted.typing_ms / 1000
         self.retry_s = 5
         self.verify = verify
         self.now = now
@@ -72,7 +69,7 @@ class Gateway:
         self.relays = Relays()
         self.load = Load(metrics)
         self._clock = clock
-        self._max = max_connections
+        self._max = granted.max_connections
         self._connections: dict[int, Socket | Waiter] = {}
         self._numbers = 0
         self._sockets = 0
@@ -269,3 +266,15 @@ class Gateway:
     def answered(self, result: Result, since: float) -> None:
         if type(result) is Sent:
             self.metrics.ack_latency.observe(self.now() - since)
+
+
+def _policy(granted: Granted) -> Policy:
+    limits = Limits(AFTER_HELLO, granted.requests_per_s, granted.burst, round(1_000 / max(granted.typing_ms, 1), 3))
+    return Policy(
+        granted.resume_ms,
+        granted.ping_ms,
+        granted.background_ping_ms,
+        granted.send_budget,
+        granted.ring_bytes,
+        limits,
+    )

@@ -9,9 +9,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 
+from persistence.subjects import NEWS, frames_for
 from server.nats_connection import CONNECT_S, close, connect
 
-NEWS = "tidings.news"
 AGAIN_S = 0.2
 LISTEN_S, MISSING = 1.0, 3
 """How long a word to oneself may take to come back, and how many in a row may be missing: of one alone that may lie
@@ -65,7 +65,7 @@ class NatsBus:
         self._heard = asyncio.Event()
 
     def publish(self, node: str, data: bytes) -> None:
-        self._put(subject_of(node), data)
+        self._put(frames_for(node), data)
 
     def announce(self) -> None:
         self._put(NEWS, b"")
@@ -100,9 +100,9 @@ class NatsBus:
 
         async def begin(client: Client) -> None:
             await client.subscribe(NEWS, cb=self._news)
-            await client.subscribe(subject_of(self._me), cb=self._frame)
+            await client.subscribe(frames_for(self._me), cb=self._frame)
             self._heard.clear()
-            await client.publish(subject_of(self._me))
+            await client.publish(frames_for(self._me))
             async with asyncio.timeout(CONNECT_S):
                 await self._heard.wait()
 
@@ -140,7 +140,7 @@ class NatsBus:
         missing = 0
         while missing < MISSING:
             self._heard.clear()
-            self._put(subject_of(self._me), b"")
+            self._put(frames_for(self._me), b"")
             await asyncio.sleep(LISTEN_S)
             missing = 0 if self._heard.is_set() else missing + 1
         raise TimeoutError("nothing comes back")
@@ -153,10 +153,6 @@ class NatsBus:
 
     async def _news(self, message: Msg) -> None:
         self._ears.hasten()
-
-
-def subject_of(node: str) -> str:
-    return f"tidings.node.{node}"
 
 
 async def _end(gone: asyncio.Event) -> None:

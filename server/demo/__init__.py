@@ -1,6 +1,6 @@
-"""`tidings demo`: simulated people on the SDK, over real sockets and HTTP, with a live table of what the system does.
+"""`tidings demo`: simulated people on the Python client, over real sockets and HTTP, with a live table.
 
-May import the SDK, the supervisor and what draws pictures; nothing of the server knows of it.
+May import the client, the supervisor and what draws pictures; nothing of the server knows of it.
 """
 
 from server.demo.people import NAMES

@@ -1,6 +1,6 @@
 """The feed of one life of a node: what reads, what fans out and what tells, wired together."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from actors.effects import Address, user_address
@@ -9,15 +9,13 @@ from actors.user_commands import Related
 from persistence.feed.lists import FeedLists
 from persistence.feed.postgres import FeedStore
 from protocol.codec import Encoded
-from protocol.errors import Refusal
 from protocol.ids import Millis, UserId
-from protocol.posts import PostId, Posts
-from protocol.requests import GetFeed
+from protocol.posts import PostId
 from server.feed.candidates import Candidates
 from server.feed.fanning import Fanning
 from server.feed.pages import Pages
 from server.feed.ranking import rank
-from server.feed.telling import Taking, Telling
+from server.feed.telling import Sockets, Telling
 from server.feed.withdrawing import Withdrawing
 from server.load import Load, Sheds
 from server.observe import Metrics
@@ -44,17 +42,9 @@ class Ways(Protocol):
     ) -> None: ...
 
 
-class Sockets(Protocol):
-    """The connections of this node."""
-
-    def find(self, number: int) -> Taking | None: ...
-
-    def write_live(self, connections: Iterable[Any], encoded: Encoded) -> None: ...
-
-
 class Feed:
-    """`fanning` is the handler of the topic POST. `lists` is None where there is no Redis. `user` finds an actor here,
-    `users` has all; `clock` is milliseconds since 1970, `now` monotonic seconds."""
+    """`fanning` is the handler of the topic POST, `pages` answers. `lists` is None where there is no Redis. `user`
+    finds an actor here, `users` has all; `clock` is milliseconds since 1970, `now` monotonic seconds."""
 
     def __init__(
         self,
@@ -72,8 +62,8 @@ class Feed:
         self._ways = ways
         self._user = user
         self._candidates = Candidates(store, lists, now)
-        self._pages = Pages(self._candidates, store, lists, rank, clock, now)
-        self._telling = Telling(store, _Here(ways, sockets, load), now)
+        self.pages = Pages(self._candidates, store, lists, rank, clock, now)
+        self._telling = Telling(store, sockets, ways.tell, lambda: load.sheds >= Sheds.FEED, now)
         self._withdrawing = Withdrawing(users, ways.tell)
         self.fanning = Fanning(store, lists, fanout_followers, ways.deliver, ways.to_interested, ways.withdrawn)
         ways.tell_feed(self._telling.interested, self._changed, self._gone)
@@ -82,17 +72,13 @@ class Feed:
         """What runs as long as the node does."""
         fanning, telling = self.fanning, self._telling
         return [
-            self._pages.run(),
+            self.pages.run(),
             fanning.run(),
             fanning.forget(),
             telling.run(),
             telling.sweep(),
             self._withdrawing.run(),
         ]
-
-    async def answer(self, user: UserId, request: GetFeed) -> Posts | Refusal:
-        """Raises `UnavailableError`."""
-        return await self._pages.page(user, request)
 
     def entered(self, connection: int) -> None:
         """Somebody is here on this connection."""
@@ -117,7 +103,7 @@ class Feed:
 
     def expose(self, metrics: Metrics) -> None:
         """Have what it does be seen."""
-        candidates, pages, fanning, telling = self._candidates, self._pages, self.fanning, self._telling
+        candidates, pages, fanning, telling = self._candidates, self.pages, self.fanning, self._telling
         metrics.gauges["tidings_feed_interests"] = (
             "Pairs of a connection here and a celebrity whom its user is known to follow",
             lambda: telling.interests.pairs,
@@ -135,16 +121,3 @@ class Feed:
                 lambda: telling.let_go,
             ),
         }
-
-
-class _Here:
-    """The ways of `Telling`."""
-
-    def __init__(self, ways: Ways, sockets: Sockets, load: Load) -> None:
-        self.write = sockets.write_live
-        self.find = sockets.find
-        self.tell = ways.tell
-        self._load = load
-
-    def sheds(self) -> bool:
-        return self._load.sheds >= Sheds.FEED

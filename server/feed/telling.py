@@ -32,7 +32,7 @@ WAITING = 100
 SWEEP_S = 30.0
 
 
-class Taking(Protocol):
+class Listener(Protocol):
     """A connection that is open. `takes_live`: live events are for it now."""
 
     number: int
@@ -43,27 +43,32 @@ class Taking(Protocol):
     def takes_live(self) -> bool: ...
 
 
-class Ways(Protocol):
-    """How those here are reached: connections by `write`, users by `tell`; `find` gives a connection that is open."""
+class Sockets(Protocol):
+    """The connections of this node; `find` gives one that is open."""
 
-    def write(self, connections: Iterable[Any], encoded: Encoded) -> None: ...
+    def find(self, number: int) -> Listener | None: ...
 
-    def tell(self, address: Address, command: Any) -> None: ...
-
-    def find(self, connection: int) -> Taking | None: ...
-
-    def sheds(self) -> bool:
-        """There is too much to do for such news."""
+    def write_live(self, connections: Iterable[Any], encoded: Encoded) -> None: ...
 
 
 class Telling:
-    """Of celebrities, to users at home here. `told` counts connections."""
+    """Of celebrities, to users at home here. `told` counts connections; `tell` reaches the actor of a user here;
+    `sheds`: there is too much to do for such news."""
 
-    def __init__(self, store: FeedStore, ways: Ways, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: FeedStore,
+        sockets: Sockets,
+        tell: Callable[[Address, Delivered], None],
+        sheds: Callable[[], bool],
+        now: Callable[[], float],
+    ) -> None:
         self.told = self.let_go = 0
         self.interests = Interests(now)
         self._store = store
-        self._ways = ways
+        self._sockets = sockets
+        self._tell_user = tell
+        self._sheds = sheds
         self._now = now
         self._handing = asyncio.Lock()
         # The post that is being told, as long as it is there.
@@ -94,13 +99,13 @@ class Telling:
         """Forget who is not here any more, now and then, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            self.interests.keep(lambda connection: self._ways.find(connection) is not None)
+            self.interests.keep(lambda connection: self._sockets.find(connection) is not None)
 
     async def tell(self, encoded: Encoded) -> None:
         """Raises `UnavailableError` when some were not told."""
         event = encoded.event
         assert isinstance(event, FeedNew)
-        if self._ways.sheds():
+        if self._sheds():
             self.let_go += 1
             return
         self._post = event.post
@@ -127,7 +132,7 @@ class Telling:
         self, encoded: Encoded, event: FeedNew, chunks: Iterator[list[int]], changed: list[int]
     ) -> None:
         for numbers in chunks:
-            here, asked = [one for number in numbers if (one := self._ways.find(number))], self.interests.upto
+            here, asked = [one for number in numbers if (one := self._sockets.find(number))], self.interests.upto
             users = [int(one.user or 0) for one in here]
             following, told = await self._store.audience(int(event.post), event.author, users)
             strangers = [one.number for one, user in zip(here, users, strict=True) if user not in following]
@@ -154,13 +159,13 @@ class Telling:
             if self._now() - begun < IDLE_S:
                 return
 
-    def _hand(self, connections: Sequence[Taking], encoded: Encoded) -> None:
+    def _hand(self, connections: Sequence[Listener], encoded: Encoded) -> None:
         """One frame to the sockets that take more; for others their users keep it until they do."""
         taking = [one for one in connections if one.takes_live]
-        self._ways.write(taking, encoded)
+        self._sockets.write_live(taking, encoded)
         self.told += len(taking)
         if len(taking) < len(connections):
             for one in connections:
                 if one.user and not one.background and not one.takes_live:
                     self.told += 1
-                    self._ways.tell(user_address(one.user), Delivered(encoded, one.number))
+                    self._tell_user(user_address(one.user), Delivered(encoded, one.number))

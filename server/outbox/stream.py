@@ -10,15 +10,15 @@ from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
 from persistence.outbox.contract import Message
+from persistence.subjects import MESSAGES, STREAM, messages_for
 from server.nats_connection import close, connect
 from server.outbox.consumer import Consumer
 from server.outbox.jetstream import ACK, TERM, Delivered, FullError, JetStream, StreamError, later
 
-STREAM, SUBJECTS = "TIDINGS_OUTBOX", "tidings.outbox"
 # One copy, also in a cluster of NATS servers: while its server is away, events go from Postgres. `max_bytes` is room
 # for some hundred of the largest messages; what comes on top is refused, and goes from Postgres.
 _STREAM = {
-    "subjects": [f"{SUBJECTS}.*"],
+    "subjects": [MESSAGES],
     "retention": "workqueue",
     "storage": "file",
     "discard": "new",
@@ -58,7 +58,7 @@ class Stream:
         if not self.ready or self._jetstream is None:
             return False
         try:
-            await self._jetstream.publish(subject_of(message.consumer), _encoder.encode(message))
+            await self._jetstream.publish(messages_for(message.consumer), _encoder.encode(message))
         except FullError as fault:
             self._complain(fault)
             return False
@@ -101,7 +101,7 @@ class Stream:
         await jetstream.open()
         await jetstream.ensure_stream(STREAM, _STREAM)
         for consumer in self._consumers:
-            await jetstream.ensure_consumer(STREAM, consumer.name, subject_of(consumer.name), _CONSUMER)
+            await jetstream.ensure_consumer(STREAM, consumer.name, messages_for(consumer.name), _CONSUMER)
         self._jetstream = jetstream
 
     async def _serve(self, gone: asyncio.Event) -> None:
@@ -146,10 +146,6 @@ class Stream:
                 await jetstream.say(delivered, later(0))
             raise
         await jetstream.say(delivered, word)
-
-
-def subject_of(consumer: str) -> str:
-    return f"{SUBJECTS}.{consumer}"
 
 
 async def _end(event: asyncio.Event) -> None:

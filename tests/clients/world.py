@@ -157,7 +157,7 @@ class World:
         raise AssertionError("does not come to rest")
 
     def _waits(self) -> bool:
-        busy = self.session.awaits_replies or self.session.phase is not Phase.LIVE
+        busy = len(self.session._questions) > 0 or self.session.phase is not Phase.LIVE
         return busy or (self.session.wake_at or 0) < self.now + 10_000
 
     def places(self, events: list[Event]) -> dict[str, list[int]]:

@@ -12,9 +12,9 @@ from nats.js.errors import NotFoundError
 from redis.asyncio import Redis
 
 from config.settings import load
+from persistence.subjects import STREAM
 from protocol.ids import UserId
 from protocol.posts import PostId
-from server.outbox.stream import STREAM
 from tests.cluster.homes import Homes
 from tests.server.feed.stage import People
 from tests.server.running import Installation

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from actors.user_commands import Policy
 from bench.subject import free_port
+from config.sections import Gateway as Granted
 from persistence.conversations.database import Database, Fault, no_fault
 from persistence.conversations.memory import MemoryConversations
 from persistence.nodes.contract import Life
@@ -15,8 +15,6 @@ from persistence.nodes.memory import Leases, MemoryNodes
 from persistence.people.contract import NewAccount, Refresh
 from persistence.people.memory import MemoryPeople
 from protocol.ids import EPOCH, Millis, UserId
-from protocol.replies import Limits
-from server.admission import Admission
 from server.cluster.cluster import Cluster
 from server.committer import Committer
 from server.connection import Connection
@@ -61,40 +59,34 @@ class Clock:
 
 
 class Timed:
-    """`settings` are those of `Policy` and `Gateway`, and how many `actors` there may be; `fault` strikes the store."""
+    """`settings` are those of the gateway, and how many `actors` there may be; `fault` strikes the store."""
 
     def __init__(self, fault: Fault = no_fault, **settings: Any) -> None:
         self.clock = Clock()
         most = settings.pop("actors", 1_000)
         self.metrics = Metrics(self.clock.now)
-        limits = Limits(65_536, settings.pop("requests_per_s", 5_000), settings.pop("burst", 10_000), 0.3)
-        policy: dict[str, Any] = {
-            "resume_ms": 300_000,
-            "ping_ms": 25_000,
-            "background_ping_ms": 50_000,
-            "send_budget": 64 * 1024,
-            "ring_bytes": 1 << 20,
-            "limits": limits,
-        }
-        policy |= {name: settings.pop(name) for name in policy.keys() & settings.keys()}
-        self._policy = Policy(**policy)
         self._tokens = Tokens([("k1", b"k" * 32)], 900, self.clock.millis)
         self._people = MemoryPeople(self.clock.millis, random.Random(1))
         self._database = database = Database(self.clock.millis)
         self._users: list[UserId] = []
         store = MemoryConversations(database, fault)
         committer = Committer([store.commit], self.metrics)
-        gateway: dict[str, Any] = {"max_connections": 100, "hello_ms": 10_000, "typing_ms": 0, "origins": frozenset()}
+        granted: dict[str, Any] = {
+            "max_connections": 100,
+            "typing_ms": 0,
+            "send_budget": 64 * 1024,
+            "requests_per_s": 5_000,
+            "burst": 10_000,
+        }
         self.gateway = Gateway(
-            policy=self._policy,
-            admission=Admission(10_000, 10_000, self.clock.now),
-            verify=lambda token: self._tokens.verify(token, self.clock.millis()),
-            clock=self.clock.millis,
-            now=self.clock.now,
-            metrics=self.metrics,
-            **gateway | settings,
+            Granted(**granted | settings),
+            frozenset(),
+            lambda token: self._tokens.verify(token, self.clock.millis()),
+            self.clock.millis,
+            self.clock.now,
+            self.metrics,
         )
-        users = UserKind(self._policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached)
+        users = UserKind(self.gateway.policy, lambda: f"epoch {next(self._epochs)}", self.gateway.attached)
         kinds = ConversationKind(store), users
         self._epochs = iter(range(1_000))
         leases = MemoryNodes(database, Leases(), lambda _: None)

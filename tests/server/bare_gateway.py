@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable
 
+from config.sections import Gateway as Granted
 from protocol.ids import Millis
-from server.admission import Admission
 from server.gateway import Gateway
 from server.observe import Metrics
 from server.tokens import Caller, Expired, Invalid
-from tests.actors.devices import POLICY
 
 
 def nobody(token: str) -> Invalid:
@@ -18,15 +17,5 @@ def nobody(token: str) -> Invalid:
 
 def bare_gateway(verify: Callable[[str], Caller | Expired | Invalid] = nobody) -> Gateway:
     """It takes ten sockets, as fast as they come."""
-    return Gateway(
-        policy=POLICY,
-        admission=Admission(1_000, 1_000, time.monotonic),
-        origins=frozenset(),
-        max_connections=10,
-        hello_ms=10_000,
-        typing_ms=0,
-        verify=verify,
-        clock=lambda: Millis(0),
-        now=time.monotonic,
-        metrics=Metrics(),
-    )
+    granted = Granted(max_connections=10, typing_ms=0)
+    return Gateway(granted, frozenset(), verify, lambda: Millis(0), time.monotonic, Metrics())

@@ -12,7 +12,7 @@ import pytest
 
 from persistence.faults import UnavailableError
 from persistence.outbox.contract import DUE_MS, MOST_EVENTS, Event
-from server.outbox.stream import STREAM, subject_of
+from persistence.subjects import STREAM, messages_for
 from tests.cluster.external_nats import ExternalNats
 from tests.server.outbox.rig import CONSUMER, TOPIC, Ground
 from tests.until import until
@@ -123,7 +123,7 @@ async def test_a_jetstream_that_has_lost_all_it_held_costs_only_time(
     client = await library.connect(nats.url, allow_reconnect=False)
     for _ in range(3):
         (message,) = await ground.store.pack(TOPIC)
-        await client.jetstream().publish(subject_of(CONSUMER), msgspec.msgpack.encode(message))
+        await client.jetstream().publish(messages_for(CONSUMER), msgspec.msgpack.encode(message))
     await client.close()
     assert await on_the_stream(nats.url) == 3
     nats.stop()
@@ -294,7 +294,7 @@ async def test_what_is_no_message_of_the_outbox_is_taken_off_the_stream(ground: 
     async with ground.node(nats.url) as node:
         await until(lambda: node.stream.ready)
         client = await library.connect(nats.url, allow_reconnect=False)
-        await client.jetstream().publish(subject_of(CONSUMER), b"\xc1")
+        await client.jetstream().publish(messages_for(CONSUMER), b"\xc1")
         await client.close()
         await ground.add(b"a")
         await ground.finished()
@@ -309,7 +309,7 @@ async def test_what_a_node_was_given_that_is_silent_since_comes_to_another(groun
     await ground.add(b"a")
     (message,) = await ground.store.pack(TOPIC)
     client = await library.connect(nats.url, allow_reconnect=False)
-    await client.jetstream().publish(subject_of(CONSUMER), msgspec.msgpack.encode(message))
+    await client.jetstream().publish(messages_for(CONSUMER), msgspec.msgpack.encode(message))
     held = await client.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
     assert len(await held.fetch(1)) == 1
     async with ground.node(nats.url, "b"):

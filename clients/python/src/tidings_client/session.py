@@ -85,11 +85,6 @@ class Session:
         return self.phase is Phase.LIVE and self._backlog.full
 
     @property
-    def awaits_replies(self) -> bool:
-        """Somebody waits for an answer that only further reading brings."""
-        return len(self._questions) > 0
-
-    @property
     def wake_at(self) -> int | None:
         """When `tick` has something to do, or None."""
         times = [self._heartbeat.ack_at]
