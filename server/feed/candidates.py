@@ -61,10 +61,10 @@ class Candidates:
         """The next places, about so many, heeding `standing`; without it, whatever the list heeds. Raises
         `UnavailableError`."""
         listed = await self._listed(user, place, count, standing)
-        if listed.cut:
+        if listed.cut and not listed.places:
             listed = await self._read_straight(user, place, count)
         celebrities = await self._celebrities.before(listed.marker.celebrities, place, count)
-        return Found(merged([Source(listed.places, listed.whole), *celebrities]), listed.marker)
+        return Found(merged([Source(listed.places, listed.whole and not listed.cut), *celebrities]), listed.marker)
 
     async def _listed(self, user: UserId, place: Place, count: int, standing: Standing | None) -> Listed:
         lists = self._lists

@@ -538,4 +538,8 @@ async def test_a_list_that_has_not_all_of_one_of_hundreds_is_not_the_end_of_the_
     async with serving(candidates, store, lists, clock) as pages:
         assert await walk(pages, me, limit=30) == made[::-1]
         assert await walk(pages, me, limit=30) == made[::-1]
-    assert candidates.rebuilt == 1
+        assert candidates.rebuilt == 1
+        # What the list has is ranked: it takes no reading of what is older.
+        straight = candidates.straight
+        assert len(await ids(pages, me, mode="ranked", limit=10)) == 10
+    assert candidates.straight == straight
