@@ -72,19 +72,20 @@ from comment c join post p on p.id = c.post where c.id = $2::bigint
   and ($1 in (c.author, p.author) or {COMMENT.format(viewer="$1", comment="c")}) for update of c"""
 
 # Its answers go with it, and after it: none is added from then on. What somebody else hides meanwhile is waited for,
-# and is theirs to count: it is among those that were found here all the same.
+# and is theirs to count: it is among those that were found here all the same. How many answers these are is said.
 HIDE = f"""
-with gone as (
+with found as materialized (
+  select id from comment where id = $1 and deleted_at is null
+  union all (select id from comment where parent = $1 and deleted_at is null limit $2)),
+gone as (
   update comment c set deleted_at = statement_timestamp(), clear_at = statement_timestamp(), text = null
-  where c.id = any(array(
-    select id from comment where id = $1 and deleted_at is null
-    union all (select id from comment where parent = $1 and deleted_at is null limit $2))) and c.deleted_at is null
+  where c.id = any(array(select id from found)) and c.deleted_at is null
   returning c.id, c.post, c.author, c.parent, c.text, c.told, c.mentioned, c.deleted_at as at),
 counted as ({APPEND} select w.thing, 'comments', -count(*)::int from gone g cross join lateral (
   select g.post union all select g.parent where g.parent is not null) w (thing) group by w.thing),
 unsaid as ({_told("told", True, "gone")}),
 unnamed as ({_told("mentioned", True, "gone")})
-select count(*) from gone where parent is not null"""
+select count(*) from found where id <> $1"""
 
 # One row with nothing in it: there is such a post, and no comment. None: the viewer may not see the post.
 COMMENTS = f"""

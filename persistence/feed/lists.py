@@ -85,13 +85,14 @@ class Standing(NamedTuple):
 
 class Marker(Struct, frozen=True, gc=False, array_like=True):
     """What a list was built from: the newest edge to somebody its owner follows, in microseconds, the version of the
-    celebrities that it heeds, those of them whom the owner follows or is, and how many edges there are near the
-    newest."""
+    celebrities that it heeds, those of them whom the owner follows or is, how many edges there are near the newest, and
+    whether there were no older posts than those that it was given."""
 
     newest: int
     version: int
     celebrities: tuple[int, ...]
     near: int = 0
+    whole: bool = True
 
     @property
     def edges(self) -> Edges:
@@ -105,7 +106,7 @@ class Marker(Struct, frozen=True, gc=False, array_like=True):
 
 class Listed(Struct, frozen=True):
     """Places before the one asked for, the newest first. `whole`: the list has no others. `cut`: it has not, but as
-    many as it may have; which older ones there are only Postgres knows."""
+    many as it may have, or was given of an author; which older ones there are only Postgres knows."""
 
     marker: Marker
     places: list[Place]
@@ -138,7 +139,7 @@ class FeedLists:
             raise UnavailableError(f"a feed list cannot be read: {fault}") from fault
         found = [place for place in places[:count] if place < before]
         whole = len(places) <= count
-        return Listed(marker, found, whole, cut=whole and kept > MOST)
+        return Listed(marker, found, whole, cut=whole and (kept > MOST or not marker.whole))
 
     async def add(self, place: Place, users: Sequence[UserId]) -> None:
         """The post is a candidate of these, as far as they have a list; a repeat changes nothing."""

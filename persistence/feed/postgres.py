@@ -86,16 +86,18 @@ class FeedStore:
         """Who became a celebrity since that version, or is none any more, of those whom the user follows."""
         return dict(map(tuple, await fetch(self._pool, WITHIN_S, statements.CHANGED, int(user), version)))
 
-    async def candidates(self, authors: Sequence[int], before: Place = NEWEST, count: int = MOST) -> list[Place]:
-        """The newest posts of all these together before a place, the newest first.
+    async def candidates(self, authors: Sequence[int]) -> tuple[list[Place], bool]:
+        """The newest posts of all these together, the newest first, and whether there are no others.
 
         Of each author so many at most that the work is bounded: of one among 7,500 the 20 newest.
         """
-        found, _ = await self._newest_of_all(authors, before, count)
-        return [place for _, place in found]
+        found, each = await self._newest_of_all(authors, NEWEST, MOST)
+        read = Counter(author for author, _ in found)
+        return [place for _, place in found], len(found) < MOST and each not in read.values()
 
     async def older(self, authors: Sequence[int], before: Place, count: int) -> tuple[list[Place], bool]:
-        """The same as far as none is missing in between, which may be fewer, and whether there are no others."""
+        """So many before a place, as far as none is missing in between, which may be fewer; and whether there are no
+        others."""
         found, each = await self._newest_of_all(authors, before, count)
         read = Counter[int]()
         for number, (author, _) in enumerate(found, 1):
@@ -198,6 +200,6 @@ class FeedStore:
         return set(following), set(following).difference(apart) if is_there else set()
 
 
-def marker_of(followed: Followed, version: int) -> Marker:
+def marker_of(followed: Followed, version: int, *, whole: bool = True) -> Marker:
     """What a list that is built from this has to remember."""
-    return Marker(followed.edges.newest, version, followed.celebrities, followed.edges.near)
+    return Marker(followed.edges.newest, version, followed.celebrities, followed.edges.near, whole)

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from persistence.faults import UnavailableError
-from persistence.feed.lists import MOST, Edges, FeedLists, Listed, Marker, Standing
+from persistence.feed.lists import Edges, FeedLists, Listed, Marker, Standing
 from persistence.feed.places import NEWEST, Place
 from persistence.feed.postgres import FeedStore, marker_of
 from protocol.ids import UserId
@@ -61,10 +61,10 @@ class Candidates:
         """The next places, about so many, heeding `standing`; without it, whatever the list heeds. Raises
         `UnavailableError`."""
         listed = await self._listed(user, place, count, standing)
-        if listed.cut:
+        if listed.cut and not listed.places:
             listed = await self._read_straight(user, place, count)
         celebrities = await self._celebrities.before(listed.marker.celebrities, place, count)
-        return Found(merged([Source(listed.places, listed.whole), *celebrities]), listed.marker)
+        return Found(merged([Source(listed.places, listed.whole and not listed.cut), *celebrities]), listed.marker)
 
     async def _listed(self, user: UserId, place: Place, count: int, standing: Standing | None) -> Listed:
         lists = self._lists
@@ -137,15 +137,15 @@ class Candidates:
             self._outage.goes_on(fault)
             stores = False
         followed = await self._store.followed(user)
-        places = await self._store.candidates(followed.ordinary)
-        marker = marker_of(followed, version)
+        places, whole = await self._store.candidates(followed.ordinary)
+        marker = marker_of(followed, version, whole=whole)
         try:
             if stores:
                 await lists.store(user, token, marker, places)
         except UnavailableError as fault:
             self._outage.goes_on(fault)
         self.rebuilt += 1
-        return Listed(marker, places, len(places) < MOST)
+        return Listed(marker, places, whole)
 
     async def _read_straight(self, user: UserId, place: Place, count: int) -> Listed:
         async with self._turn():

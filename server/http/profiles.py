@@ -45,8 +45,8 @@ async def _set_private(services: Services, caller: Caller, private: bool) -> boo
     relations = services.relations
     while True:
         accepted = await relations.graph.set_private(caller.user, private)
+        relations.trays.accepted(caller.user, accepted)
         for them in accepted:
-            relations.trays.related("accept", caller.user, them, None)
             relations.changed(caller.user, them)
         if len(accepted) < ACCEPTED_AT_ONCE:
             return True

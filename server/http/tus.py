@@ -134,6 +134,10 @@ class Tus:
         ends: who is not told where it is would create another one, and in the end have too many."""
         try:
             written = await self._write(request, user, upload.id, 0)
+            if request.transport is None:
+                # It broke off. What came whole is a picture all the same, and cannot be ended.
+                await self._uploads.end(upload.id, user)
+                return written
             if not isinstance(written, UploadRefusal):
                 return written
             if written in (CROWDED, SLOW):

@@ -4,7 +4,7 @@ What is told here may be lost, as every live event: the next look at the tray is
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from persistence.graph.contract import Deed
@@ -55,6 +55,11 @@ class Relating:
         if before.reverse == "following" and deed != "unfollow":
             self._put(lambda: self._lost(them, me))
 
+    def accepted(self, me: UserId, them: Sequence[UserId]) -> None:
+        """All of these follow me now. They wait as one: who opens their profile to thousands delays nobody else."""
+        if them:
+            self._put(lambda: self._all_gained(them, me))
+
     async def run(self) -> None:
         """Tell until cancelled."""
         while True:
@@ -65,6 +70,11 @@ class Relating:
     def _put(self, look: _Look) -> None:
         if not self._waiting.full():
             self._waiting.put_nowait(look)
+
+    async def _all_gained(self, viewers: Sequence[UserId], author: UserId) -> None:
+        if await self._moving.has_any(author):
+            for viewer in viewers:
+                await self._gained(viewer, author)
 
     async def _gained(self, viewer: UserId, author: UserId) -> None:
         entry = await self._stories.tray_of(viewer, author)

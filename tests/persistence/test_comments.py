@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from msgspec import UNSET
 
+from persistence.engagement import comments
 from persistence.engagement.clearing import EDGES, clear
 from persistence.engagement.comments import Made, delete, get, make
 from persistence.engagement.lists import comment_likers, likers, replies, saved, threads
@@ -391,3 +392,22 @@ async def test_an_answer_that_is_deleted_while_its_thread_is_counts_once_and_is_
         ("comment", ada, deed, True),
         ("reply", ben, deed, True),
     ]
+
+
+async def test_a_thread_goes_whole_though_one_of_its_many_answers_is_deleted_meanwhile(
+    pool: Pool, module_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comments, "AT_ONCE", 2)
+    ada, ben, cyd = await people(pool, 3)
+    id = await post(pool, ada)
+    thread = await say(pool, ben, id)
+    answers = [await say(pool, cyd, id, cid=str(n), parent=thread) for n in range(5)]
+    slow = await asyncpg.connect(module_database)
+    async with slow.transaction():
+        await slow.execute(HIDE, int(answers[0].comment.id), 100)
+        deleting = asyncio.create_task(delete(pool, ben, thread.comment.id))
+        await until_waiting(pool)
+    await slow.close()
+    assert await deleting == "deleted"
+    left = await counted(pool, id)
+    assert (left.comments, left.remarks) == (0, 0)

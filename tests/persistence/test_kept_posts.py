@@ -12,6 +12,7 @@ from persistence.posts.changing import change, delete
 from persistence.posts.making import Made, make, settle
 from persistence.posts.reading import READ, PostReader
 from persistence.tallies.folding import fold
+from protocol.codec import JSON
 from protocol.ids import UserId
 from protocol.media import MediaId
 from protocol.posting import NewPost, PostPatch
@@ -98,7 +99,7 @@ async def test_a_post_whose_pictures_come_one_by_one_is_kept_once_it_is_publishe
 async def test_what_is_kept_takes_so_much_memory_and_no_more_however_long_captions_are(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "KEPT_BYTES", 15_000)
+    monkeypatch.setattr(reading, "KEPT_BYTES", 25_000)
     keeping, posts = reader(pool), await published(pool, 3)
     await keeping.read(BEN, posts)
     assert len(keeping.ask(list(map(int, posts))).known) == 3
@@ -107,3 +108,17 @@ async def test_what_is_kept_takes_so_much_memory_and_no_more_however_long_captio
     await keeping.read(BEN, posts)
     known = keeping.ask(list(map(int, posts))).known
     assert (list(known), len(known[int(posts[2])].caption or "")) == ([int(posts[2])], 2_200)
+
+
+async def test_what_is_kept_is_bounded_also_after_captions_that_were_sent_have_changed_many_times(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that was encoded takes more than before."""
+    monkeypatch.setattr(reading, "KEPT_BYTES", 9_000)
+    keeping, posts = reader(pool), await published(pool, 8)
+    for number in range(10):
+        await change(pool, ADA, posts[0], PostPatch(caption="\N{CJK UNIFIED IDEOGRAPH-4E00}" * 1_000 + str(number)))
+        for post in await keeping.read(BEN, posts[:1]):
+            JSON.encode(post)
+    await keeping.read(BEN, posts)
+    assert len(keeping.ask(list(map(int, posts))).known) < len(posts)

@@ -17,6 +17,7 @@ from protocol.replies import Done
 from protocol.requests import SeeStory
 from protocol.stories import LIFE_MS, ArchiveQuery, NewStory, Story
 from protocol.trays import StoryId
+from server.stories import relating as relating_module
 from server.stories import telling
 from server.stories.answering import NO_SUCH_STORY
 from server.stories.ending import Ending
@@ -432,6 +433,30 @@ async def test_whoever_neither_gains_nor_loses_a_story_by_a_deed_is_told_nothing
         (frozenset([ada]), TrayChanged("remove", bob, ())),
         (frozenset([bob]), TrayChanged("remove", ada, ())),
     ]
+
+
+async def test_who_accepts_very_many_at_once_keeps_nobody_else_from_being_told(
+    ground: StoryGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relating_module, "MOST", 3)
+    ada, bob, *fans = [await ground.person() for _ in range(6)]
+    for fan in fans:
+        await ground.follow(fan, bob)
+    story = await ground.post(bob)
+    relating = Relating(ground.store, ground.moving, lambda user, event: ground.told.append((frozenset([user]), event)))
+    # Ada has nothing to show.
+    for author in (ada, bob):
+        relating.accepted(author, fans)
+    relating.accepted(bob, ())
+    relating.related("accept", bob, fans[0], None)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(relating.run())
+        await until(lambda: len(ground.told) >= 5)
+        running.cancel()
+    assert [(audience, event.change, event.author) for audience, event in ground.told] == [
+        (frozenset([fan]), "add", bob) for fan in (*fans, fans[0])
+    ]
+    assert [one.id for one in ground.told[0][1].stories] == [story]
 
 
 async def test_of_very_many_stories_at_once_is_told_live_what_there_is_time_for(

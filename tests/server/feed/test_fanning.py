@@ -368,7 +368,7 @@ async def test_what_is_published_while_a_list_is_rebuilt_is_in_it(
     await people.follow(me, friend)
     await lists.begin(me, "token")
     followed = await store.followed(me)
-    places = await store.candidates(followed.ordinary)
+    places, _ = await store.candidates(followed.ordinary)
     post = await people.post(friend)
     await publish(fan_out, store, friend, post)
 

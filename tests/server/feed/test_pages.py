@@ -275,10 +275,10 @@ class Gated(FeedStore):
         super().__init__(pool, PostReader(pool, url))
         self.reached, self.open = asyncio.Event(), asyncio.Event()
 
-    async def candidates(self, authors: Sequence[int], before: Place = NEWEST, count: int = MOST) -> list[Place]:
+    async def candidates(self, authors: Sequence[int]) -> tuple[list[Place], bool]:
         self.reached.set()
         await self.open.wait()
-        return await super().candidates(authors, before, count)
+        return await super().candidates(authors)
 
 
 async def test_who_has_followed_somebody_while_their_list_is_rebuilt_is_not_content_with_it(
@@ -524,3 +524,22 @@ async def test_pages_from_postgres_have_no_gaps_where_one_of_hundreds_has_posted
     candidates = Candidates(store, None, clock)
     async with serving(candidates, store, None, clock) as pages:
         assert sorted(await walk(pages, me, limit=30)) == sorted(made)
+
+
+async def test_a_list_that_has_not_all_of_one_of_hundreds_is_not_the_end_of_the_feed(
+    people: People, store: FeedStore, lists: FeedLists, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the page that has it built, nor for those that find it."""
+    monkeypatch.setattr(feed_postgres, "CANDIDATES", 60)
+    me, loud, *others = await people.people(5)
+    await people.follow(me, loud, *others)
+    made = await people.posts(loud, 50, START)
+    candidates = Candidates(store, lists, clock)
+    async with serving(candidates, store, lists, clock) as pages:
+        assert await walk(pages, me, limit=30) == made[::-1]
+        assert await walk(pages, me, limit=30) == made[::-1]
+        assert candidates.rebuilt == 1
+        # What the list has is ranked: it takes no reading of what is older.
+        straight = candidates.straight
+        assert len(await ids(pages, me, mode="ranked", limit=10)) == 10
+    assert candidates.straight == straight

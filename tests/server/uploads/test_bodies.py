@@ -80,6 +80,17 @@ async def test_a_creation_whose_body_stalls_says_where_to_go_on(rig: Rig, ada: U
     assert b"Upload-Offset: 700\r\n" in answer
 
 
+async def test_a_creation_whose_client_goes_away_in_the_middle_leaves_no_upload(rig: Rig, ada: Uploader) -> None:
+    announced = {"Upload-Length": str(LENGTH)}
+    async with as_in_a_node(rig) as port, asyncio.timeout(10):
+        async with sending(port, ada, "/v1/uploads", picture(LENGTH)[:2_600], announced, "POST"):
+            while not (id := await rig.pool.fetchval("select id from upload where received > 0")):
+                pass
+        while await rig.pool.fetch("select from upload"):
+            pass
+    assert await rig.objects.listed(f"upload/{id}") == []
+
+
 async def test_there_are_so_many_places_and_so_many_of_one_person(rig: Rig, ada: Uploader, bob: Uploader) -> None:
     rig.grant(at_once=3, per_user=2)
     content = picture(LENGTH)
