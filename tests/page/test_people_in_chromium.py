@@ -48,6 +48,8 @@ async def test_somebody_private_is_asked_and_both_see_what_becomes_of_it(
         await reacted(mia, noa, photo)
         await rewritten(mia, noa, photo)
         assert mia.complaints + noa.complaints == []
+        # What a block hides is not found, of which browsers complain.
+        await unsent(mia, noa)
 
 
 async def talked(mia: Someone, noa: Someone) -> None:
@@ -76,11 +78,25 @@ async def reacted(mia: Someone, noa: Someone, photo: Path) -> None:
     await noa.press("React with 👏")
     await noa.page.locator(".emoji[aria-pressed=true]").wait_for()
     await noa.page.keyboard.press("Escape")
+    await outlived(mia, noa, photo)
     await mia.go("#/inbox")
     await (await mia.see("Reacted to a story")).click()
     picture = mia.page.get_by_role("img", name="The story")
     await mia.page.wait_for_function("picture => picture.naturalWidth > 0", arg=await picture.element_handle())
     await mia.shoot("reaction")
+
+
+async def outlived(mia: Someone, noa: Someone, photo: Path) -> None:
+    """Who has left stories open does not step on to one that is over since."""
+    await mia.tell_story(photo)
+    await noa.press("Stories of mia, new")
+    await noa.page.get_by_label("Story 2 of 2").wait_for()
+    await noa.press("Previous story")
+    await noa.page.get_by_label("Story 1 of 2").wait_for()
+    await noa.page.evaluate("Date.today = Date.now; Date.now = () => Date.today() + 86_400_000")
+    await noa.press("Next story")
+    await noa.page.get_by_role("dialog").wait_for(state="detached")
+    await noa.page.evaluate("Date.now = Date.today")
 
 
 async def rewritten(mia: Someone, noa: Someone, photo: Path) -> None:
@@ -95,6 +111,36 @@ async def rewritten(mia: Someone, noa: Someone, photo: Path) -> None:
     await mia.shoot("rewritten")
     await noa.page.get_by_role("article", name="Post by mia").wait_for()
     assert await noa.button("Edit caption").count() == 0
+
+
+async def unsent(mia: Someone, noa: Someone) -> None:
+    """What a block refuses is not lost, neither a message nor words about a story, whatever else is done meanwhile."""
+    me = f"{noa.page.url.split('#')[0]}v1/users/{await mia.me()}"
+    await noa.go("#/")
+    await noa.press("Stories of mia, seen")
+    await noa.page.get_by_label("Reply to mia").fill("words about a story")
+    await noa.press("Next story")
+    await noa.press("Previous story")
+    await expect(noa.page.get_by_label("Reply to mia")).to_have_value("words about a story")
+    await noa.page.keyboard.press("Escape")
+    await noa.go("#/inbox")
+    await noa.page.get_by_role("main").get_by_role("link").click()
+    await noa.page.locator(".log [data-c]").first.wait_for()
+    await mia.ask("PUT", f"{me.rsplit('/', 1)[0]}/{await noa.me()}/block")
+    await noa.say("the first")
+    await noa.say("the second")
+    await noa.page.get_by_label("Message", exact=True).press_sequentially("and a third")
+    await noa.page.get_by_text("Not sent.").nth(1).wait_for()
+    await noa.shoot("unsent")
+    await noa.go("#/")
+    await noa.page.go_back()
+    await expect(noa.page.get_by_label("Message", exact=True)).to_have_value("and a third")
+    await mia.ask("DELETE", f"{me.rsplit('/', 1)[0]}/{await noa.me()}/block")
+    await noa.button("Try again").first.click()
+    await noa.button("Discard").last.click()
+    await noa.page.get_by_text("Not sent.").first.wait_for(state="detached")
+    await noa.page.locator(".log [data-c]").get_by_text("the first").wait_for()
+    assert await noa.page.get_by_text("the second").count() == 0
 
 
 async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_is(
