@@ -6,7 +6,7 @@ import { Chats } from "../../clients/web/chats.js";
 import { Log, Stream, afterClose, sendAgain, totalOf } from "../../clients/web/rules.js";
 import { decode } from "../../clients/web/thumbhash.js";
 import { upload } from "../../clients/web/uploads.js";
-import { Refusal } from "../../clients/web/words.js";
+import { Refusal, inWords } from "../../clients/web/words.js";
 
 const half = () => 0.5;
 const event = (c) => ({ c, ev: "message", cid: `cid ${c}` });
@@ -140,6 +140,11 @@ test("a refusal names the field that it is about", () => {
   assert.equal(new Refusal("conflict_state", "username: this one is taken").field, "username");
   assert.equal(new Refusal("bad_request", "body: Expected `str` of length >= 8 - at `$.password`").field, "password");
   assert.equal(new Refusal("not_found", "there is no such user").field, undefined);
+});
+
+test("what is wrong is said without where it is in the request", () => {
+  assert.equal(inWords(new Refusal("bad_request", "body: Expected 1 to 30 letters - at `$.username`")), "Expected 1 to 30 letters.");
+  assert.equal(inWords(new Refusal("not_found", "there is no such user")), "There is no such user.");
 });
 
 // A conversation of which the server is asked by `answer(op, fields)`.
