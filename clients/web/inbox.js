@@ -47,7 +47,8 @@ export function inboxView(app, root) {
       rows.set(chat.id, { element: h("li", {}, link), ...parts });
     }
     const { element, text, at, badge } = rows.get(chat.id);
-    text.textContent = chat.typing.size ? "typing…" : said(chat.last);
+    const unsent = chat.sending.findLast(({ refused }) => refused);
+    text.textContent = chat.typing.size ? "typing…" : unsent ? `Not sent: ${said({ ev: "message", ...unsent })}` : said(chat.last);
     text.classList.toggle("typing", chat.typing.size > 0);
     at.replaceChildren(...(chat.last ? [when(chat.last.at)] : []));
     badge.textContent = chat.unread ? String(chat.unread) : "";
@@ -144,7 +145,8 @@ export function conversationView(app, root, id) {
     typed = 0;
     fault.textContent = "";
     scroll.scrollTop = scroll.scrollHeight;
-    app.chats.write(chat, { cid: newCid(), text: said });
+    const send = { cid: newCid(), text: said };
+    app.chats.write(chat, send).then(() => { if (left && send.refused) toast(`Not sent. ${inWords(send.refused)}`); });
   });
   text.value = app.chats.drafts.get(id) ?? "";
   text.addEventListener("input", () => {

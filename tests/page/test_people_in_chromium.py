@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.page.browsing import DESKTOP, PASSWORD, PHONE, Someone, cut, someone
-from tests.page.conftest import INTRODUCED, LARGEST
+from tests.page.conftest import BESIDE, INTRODUCED, LARGEST
 from tests.server.media.drawing import HEIC
 from tests.server.running import Installation
 from tidings_client import Client, Login, new_cid, sign_up
@@ -132,7 +132,8 @@ async def unsent(mia: Someone, noa: Someone) -> None:
     await noa.page.get_by_label("Message", exact=True).press_sequentially("and a third")
     await noa.page.get_by_text("Not sent.").nth(1).wait_for()
     await noa.shoot("unsent")
-    await noa.go("#/")
+    await noa.go("#/inbox")
+    await noa.see("Not sent: the second")
     await noa.page.go_back()
     await expect(noa.page.get_by_label("Message", exact=True)).to_have_value("and a third")
     await mia.ask("DELETE", f"{me.rsplit('/', 1)[0]}/{await noa.me()}/block")
@@ -148,17 +149,23 @@ async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_
 ) -> None:
     async with (
         someone(browser, shots, INTRODUCED, DESKTOP) as host,
+        someone(browser, shots, BESIDE, DESKTOP) as guest,
         someone(browser, shots, "pia", PHONE) as pia,
     ):
-        await host.sign_up(installation.url)
-        await host.share([photo], "welcome")
-        await host.page.get_by_role("article").wait_for()
+        for one in (host, guest):
+            await one.sign_up(installation.url)
+            await one.share([photo], "welcome")
+            await one.page.get_by_role("article").wait_for()
         await taken(pia, installation.url)
         await pia.see("Your feed is empty")
         await pia.shoot("newcomer")
         # One press, and there is something to see.
         await pia.press(f"Follow {INTRODUCED}")
         await pia.page.get_by_role("article", name=f"Post by {INTRODUCED}").wait_for()
+        # And one more, which does not take away what one reads.
+        await pia.press(f"Follow {BESIDE}")
+        await pia.press("1 new post")
+        await pia.page.get_by_role("article", name=f"Post by {BESIDE}").wait_for()
         await overtaken(pia, host)
         await declined(pia, installation.url)
         await files(pia, photo)
