@@ -7,7 +7,7 @@ const PAGE = 50;
 
 export class Chats {
   #all = new Map(); #now = 0; #sending = new Map(); #fetching = new Map();
-  /** What is written and not sent, by the conversation or the story it is for. */
+  /** What is written and not sent, by the conversation, the story or the post it is for. */
   drafts = new Map();
 
   /** `changed(id)` is called whenever a conversation is another one than before. */

@@ -109,7 +109,18 @@ async def rewritten(mia: Someone, noa: Someone, photo: Path) -> None:
     await mia.see(HOSTILE)
     await mia.button("Edit caption").and_(mia.page.locator(":focus")).wait_for()
     await mia.shoot("rewritten")
-    await noa.page.get_by_role("article", name="Post by mia").wait_for()
+    # What one has begun to say is there again after a press beside it.
+    card = noa.page.get_by_role("article", name="Post by mia")
+    await card.get_by_role("button", name="0 comments").click()
+    await noa.page.get_by_label("Your comment").press_sequentially("begun")
+    await noa.page.mouse.click(2, 2)
+    await noa.page.get_by_role("dialog").wait_for(state="detached")
+    await card.get_by_role("button", name="0 comments").click()
+    await expect(noa.page.get_by_label("Your comment")).to_have_value("begun")
+    await noa.press("Comment")
+    await noa.page.get_by_role("dialog").get_by_text("begun").wait_for()
+    await expect(noa.page.get_by_label("Your comment")).to_have_value("")
+    await noa.page.keyboard.press("Escape")
     assert await noa.button("Edit caption").count() == 0
 
 
