@@ -31,7 +31,8 @@ export class Chats {
     const chat = Object.assign(known ?? { typing: new Map(), sending: [], log: new Log(conversation.last_c) }, rest);
     this.#all.set(chat.id, chat);
     for (const event of events ?? []) this.#apply(chat, event, false);
-    if (more) this.#fill(chat).catch(() => undefined);
+    // Of one that was declined nothing was told meanwhile.
+    if (more || conversation.last_c > chat.log.head) this.#fill(chat).catch(() => undefined);
     if (!known) this.stored(chat.id, conversation.last_c);
     this.changed(chat.id);
     return chat;

@@ -180,3 +180,13 @@ test("what is being sent while the conversation is told anew does not stay as if
   await assert.rejects(sending, { code: "forbidden" });
   assert.deepEqual(chats.get("7").sending, []);
 });
+
+test("a conversation that is opened is read as far as it goes, though nothing of it was told", async () => {
+  const events = [event(1), event(2)];
+  let told;
+  const { chats, told: known } = talking(async (op) => (op === "message.history" ? { events, more: false } : { conversation: { ...told, last_c: 2 } }));
+  told = known;
+  const chat = await chats.open("2");
+  await new Promise(setImmediate);
+  assert.equal(chat.log.head, 2);
+});
