@@ -54,8 +54,8 @@ def _expects(kind: inspect.Type) -> str:
             return f"a whole number from {least} to {most}"
         case inspect.LiteralType(values=words):
             return "one of " + ", ".join(str(word) for word in words)
-        case inspect.VarTupleType(item_type=item):
-            return f"a list, each item {_expects(item)}"
+        case inspect.VarTupleType(item_type=item, max_length=most):
+            return f"a list{'' if most is None else f' of up to {most}'}, each item {_expects(item)}"
         case inspect.CustomType(cls=cls) if issubclass(cls, Value):
             return cls.expects
         case _:

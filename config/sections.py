@@ -122,7 +122,7 @@ class Feed(Struct, frozen=True, kw_only=True):
     suggested."""
 
     fanout_followers: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
-    introduce: tuple[Username, ...] = ()
+    introduce: Annotated[tuple[Username, ...], Meta(max_length=20)] = ()
 
 
 class Log(Struct, frozen=True, kw_only=True):

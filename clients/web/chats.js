@@ -7,6 +7,8 @@ const PAGE = 50;
 
 export class Chats {
   #all = new Map(); #now = 0; #sending = new Map(); #fetching = new Map();
+  /** What is written and not sent, by the conversation, the story or the post it is for. */
+  drafts = new Map();
 
   /** `changed(id)` is called whenever a conversation is another one than before. */
   constructor(request, stored, me, changed) { Object.assign(this, { request, stored, me, changed }); }
@@ -24,12 +26,13 @@ export class Chats {
   /** Keep a CONVERSATION. A head that is stored is never moved by it. */
   #put(conversation) {
     const known = this.#all.get(conversation.id);
-    const log = known?.log ?? new Log(conversation.last_c);
     const { events, more, ...rest } = conversation;
-    const chat = { typing: new Map(), sending: [], ...known, ...rest, log };
+    // The same one for as long as it is here: whoever waits with it in hand goes on with what it is then.
+    const chat = Object.assign(known ?? { typing: new Map(), sending: [], log: new Log(conversation.last_c) }, rest);
     this.#all.set(chat.id, chat);
     for (const event of events ?? []) this.#apply(chat, event, false);
-    if (more) this.#fill(chat).catch(() => undefined);
+    // Of one that was declined nothing was told meanwhile.
+    if (more || conversation.last_c > chat.log.head) this.#fill(chat).catch(() => undefined);
     if (!known) this.stored(chat.id, conversation.last_c);
     this.changed(chat.id);
     return chat;
@@ -111,19 +114,30 @@ export class Chats {
     chat.typing.set(user, setTimeout(() => { chat.typing.delete(user); this.changed(chat.id); }, forMs));
   }
 
-  /** Send a text, or what is `share`d, or both; one of a conversation after the other, as `c` is their order. Raises Refusal. */
-  async send(chat, text, share) {
-    const send = { cid: newCid(), text, share };
-    chat.sending.push(send);
+  /** Send a text, or what is `share`d, or both. Raises Refusal; the same words may be given again with the same `cid`. */
+  async send(chat, text, share, cid = newCid()) {
+    const send = { cid, text, share };
+    try { await this.#send(chat, send); } catch (fault) { this.discard(chat, send); throw fault; }
+  }
+
+  /** Send what somebody wrote in the conversation. Refused, it stays there with `refused`, until it is given again or discarded. */
+  async write(chat, send) {
+    try { await this.#send(chat, send); } catch (fault) { send.refused = fault; this.changed(chat.id); }
+  }
+
+  discard(chat, send) {
+    chat.sending = chat.sending.filter((one) => one !== send);
     this.changed(chat.id);
-    const turn = (this.#sending.get(chat.id) ?? Promise.resolve()).then(() =>
-      this.request("message.send", { conversation: chat.id, cid: send.cid, text, share }));
+  }
+
+  // One of a conversation after the other, as `c` is their order.
+  #send(chat, send) {
+    delete send.refused;
+    chat.sending = [...chat.sending.filter((one) => one !== send), send];
+    this.changed(chat.id);
+    const turn = (this.#sending.get(chat.id) ?? Promise.resolve()).then(() => this.request("message.send", { conversation: chat.id, ...send }));
     this.#sending.set(chat.id, turn.catch(() => undefined));
-    try { await turn; } catch (fault) {
-      chat.sending = chat.sending.filter((one) => one !== send);
-      this.changed(chat.id);
-      throw fault;
-    }
+    return turn;
   }
 
   /** I have seen everything that is here. */

@@ -11,8 +11,10 @@ export function openComments(app, post, total) {
   const text = h("input", { name: "text", maxlength: 2200, required: true, autocomplete: "off", dir: "auto", "aria-label": "Your comment", "aria-describedby": "comment-fault", placeholder: "Say something kind" });
   const whom = h("p", { class: "answering", hidden: true }), fault = h("p", { class: "alert", role: "alert", id: "comment-fault" }), more = h("button", { class: "quiet", hidden: true, onclick: () => page() });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Comment" }, icon("send")));
-  const threads = new Map();
+  const threads = new Map(), { drafts } = app.chats;
   let cid = newCid(), parent, next;
+  text.value = drafts.get(post.id) ?? "";
+  text.addEventListener("input", () => drafts.set(post.id, text.value));
 
   const answer = (comment) => {
     parent = comment && (comment.parent ?? comment.id);
@@ -50,18 +52,19 @@ export function openComments(app, post, total) {
     if (!said) return;
     const body = { cid, text: said, ...(parent && { parent }) };
     if (form.lastChild.disabled) return;
-    form.lastChild.disabled = true;
+    form.lastChild.disabled = text.readOnly = true;
     fault.textContent = "";
     try {
       const { comment } = await app.api.call("POST", `/v1/posts/${post.id}/comments`, body);
       form.reset();
+      drafts.delete(post.id);
       status.textContent = "";
       if (comment.parent && threads.has(comment.parent)) threads.get(comment.parent).add(comment); else put(comment, true);
       answer();
       total(1);
       cid = newCid();
     } catch (refused) { fault.textContent = inWords(refused); cid = refused.code === "id_reused" ? newCid() : cid; }
-    form.lastChild.disabled = false;
+    form.lastChild.disabled = text.readOnly = false;
   });
   dialog("Comments", "sheet", h("h2", {}, "Comments"), h("div", { class: "scroll" }, status, list, more), whom, fault, form);
   attend(text);

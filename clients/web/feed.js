@@ -66,18 +66,21 @@ export function feedView(app, root) {
   const announce = ({ post }) => {
     if (cards.has(post)) return;
     waiting.add(post);
-    fresh.textContent = waiting.size === 1 ? "1 new post" : `${waiting.size} new posts`;
-    fresh.hidden = false;
+    told();
     if (!cards.size) reload(false);
+  };
+  const told = () => {
+    fresh.textContent = waiting.size === 1 ? "1 new post" : `${waiting.size} new posts`;
+    fresh.hidden = !waiting.size;
   };
   const missed = async () => {
     const answer = await app.request("feed.page", { mode: "latest", limit: PAGE }).catch(() => undefined);
     for (const { id } of answer?.items ?? []) announce({ post: id });
   };
-  const removed = ({ post }) => { cards.get(post)?.remove(); cards.delete(post); };
+  const removed = ({ post }) => { cards.get(post)?.remove(); cards.delete(post); waiting.delete(post); told(); };
   const offs = [
     app.on("feed.new", announce), app.on("posted", (post) => put(post, true)), app.on("returned", missed),
-    app.on("followed", () => cards.size || reload(false)),
+    app.on("followed", () => (cards.size ? missed() : reload(false))),
     app.on("post.count", ({ post, likes, comments }) => cards.get(post)?.count({ likes, comments })), app.on("post.removed", removed),
   ];
   const sentinel = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page(), { rootMargin: "600px" });

@@ -1,5 +1,6 @@
 // The inbox and one conversation: live messages, typing, how far it was read.
 
+import { newCid } from "./api.js";
 import { arrange, attend, avatar, failed, h, icon, nothing, toast, when } from "./dom.js";
 import { presenceOf } from "./presence.js";
 import { quote } from "./quotes.js";
@@ -46,7 +47,8 @@ export function inboxView(app, root) {
       rows.set(chat.id, { element: h("li", {}, link), ...parts });
     }
     const { element, text, at, badge } = rows.get(chat.id);
-    text.textContent = chat.typing.size ? "typing…" : said(chat.last);
+    const unsent = chat.sending.findLast(({ refused }) => refused);
+    text.textContent = chat.typing.size ? "typing…" : unsent ? `Not sent: ${said({ ev: "message", ...unsent })}` : said(chat.last);
     text.classList.toggle("typing", chat.typing.size > 0);
     at.replaceChildren(...(chat.last ? [when(chat.last.at)] : []));
     badge.textContent = chat.unread ? String(chat.unread) : "";
@@ -97,7 +99,14 @@ export function conversationView(app, root, id) {
   const kept = (key, make) => { if (!lines.has(key)) lines.set(key, make()); return lines.get(key); };
   const line = (event) => kept(event.c, () => h("li", { class: event.from === app.me() ? "mine" : "theirs", "data-c": event.c },
     h("p", { dir: "auto" }, event.erased ? "(taken back)" : shared(app, event)), h("span", { class: "faint" }, when(event.at), h("span", { class: "state" }))));
-  const pending = (send) => kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, said({ ev: "message", ...send })), h("span", { class: "faint" }, "sending…")));
+  const pending = (send) => (send.refused ? kept(send.refused, () => unsent(send)) : kept(send.cid, () => h("li", { class: "mine pending" }, h("p", { dir: "auto" }, said({ ev: "message", ...send })), h("span", { class: "faint" }, "sending…"))));
+  // What was refused is still here, whatever was written since: sent again it is the same one, and stored once.
+  const unsent = (send) => {
+    const leave = (then) => () => { then(); attend(text); };
+    return h("li", { class: "mine unsent" }, h("p", { dir: "auto" }, said({ ev: "message", ...send })), h("span", { class: "alert" }, `Not sent. ${inWords(send.refused)}`),
+      h("span", { class: "deeds" }, h("button", { class: "quiet", onclick: leave(() => app.chats.write(chat, send)) }, "Try again"),
+        h("button", { class: "quiet", onclick: leave(() => app.chats.discard(chat, send)) }, "Discard")));
+  };
   const marks = () => {
     const mine = [...log.querySelectorAll(".mine[data-c]")], last = mine.at(-1), them = chat.members.find((member) => member.user === other(app, chat));
     for (const one of mine) if (one !== last || !them) one.querySelector(".state").textContent = "";
@@ -127,17 +136,21 @@ export function conversationView(app, root, id) {
   request.append(h("p", {}, "Somebody whom you do not follow wants to write to you."),
     h("button", { onclick: decide("conversation.accept") }, "Accept"), h("button", { class: "quiet", onclick: decide("conversation.decline") }, "Decline"));
 
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     const said = text.value.trim();
     if (!said || !chat) return;
     form.reset();
+    app.chats.drafts.delete(id);
     typed = 0;
     fault.textContent = "";
     scroll.scrollTop = scroll.scrollHeight;
-    try { await app.chats.send(chat, said); } catch (refused) { fault.textContent = inWords(refused); text.value ||= said; }
+    const send = { cid: newCid(), text: said };
+    app.chats.write(chat, send).then(() => { if (left && send.refused) toast(`Not sent. ${inWords(send.refused)}`); });
   });
+  text.value = app.chats.drafts.get(id) ?? "";
   text.addEventListener("input", () => {
+    app.chats.drafts.set(id, text.value);
     if (Date.now() - typed < TYPING_MS) return;
     typed = Date.now();
     app.say("typing", { conversation: id, kind: "text" });

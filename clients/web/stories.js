@@ -15,9 +15,12 @@ export async function openStories(app, first) {
   if (!stories.length) return toast("These stories are over.");
   const bars = h("p", { class: "bars", role: "img" }), head = h("header", { class: "byline" }), view = h("div", { class: "view" }), foot = h("div", { class: "reactions" });
   const open = () => { place = Math.max(0, stories.findIndex((story) => !story.seen)); show(); };
-  const back = () => { if (place > 0) { place -= 1; show(); } };
+  // Those that have ended or were deleted while this is open are passed over.
+  const there = (story) => !story.gone && !(story.expires_at <= Date.now());
+  const back = () => { const at = stories.slice(0, place).findLastIndex(there); if (at >= 0) { place = at; show(); } };
   const next = async () => {
-    if (stories[place + 1]) { place += 1; return show(); }
+    const at = stories.findIndex((story, one) => one > place && there(story));
+    if (at >= 0) { place = at; return show(); }
     do {
       entry = line[line.indexOf(entry) + 1];
       stories = entry ? await of(app, entry) : [];
@@ -39,6 +42,9 @@ export async function openStories(app, first) {
   };
   const element = dialog("Stories", "story", h("div", { class: "stage" }, bars, head,
     h("div", { class: "sight" }, view, before, h("button", { class: "tap next", "aria-label": "Next story", onclick: next }, icon("next"))), foot));
+  element.addEventListener("close", app.on("tray", ({ change, author, stories: gone }) => {
+    if (change === "remove" && author === entry?.author) for (const story of stories) story.gone ||= !gone.length || gone.some(({ id }) => id === story.id);
+  }));
   element.addEventListener("keydown", ({ key, target }) => {
     if (target.name === "reply") return;
     if (key === "ArrowRight") next();
@@ -67,12 +73,24 @@ function own(app, story, close) {
 function reply(app, { author, username }, story) {
   const text = h("input", { name: "reply", maxlength: 4000, required: true, autocomplete: "off", dir: "auto", "aria-label": `Reply to ${username}`, placeholder: "Reply…" });
   const form = h("form", { class: "line" }, text, h("button", { class: "round", "aria-label": "Send reply" }, icon("send")));
+  const { drafts } = app.chats;
+  let cid = newCid();
+  text.value = drafts.get(story.id) ?? "";
+  text.addEventListener("input", () => drafts.set(story.id, text.value));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const said = text.value.trim();
-    if (!said) return;
-    form.reset();
-    try { await app.chats.send(await app.chats.open(author), said, { kind: "story", id: story.id }); toast("Sent."); } catch (fault) { toast(inWords(fault)); text.value ||= said; }
+    if (!said || text.readOnly) return;
+    // Until it is stored it stands where it was written, and is there again for who comes back to this story.
+    text.readOnly = true;
+    try {
+      await app.chats.send(await app.chats.open(author), said, { kind: "story", id: story.id }, cid);
+      cid = newCid();
+      form.reset();
+      drafts.delete(story.id);
+      toast("Sent.");
+    } catch (fault) { toast(inWords(fault)); cid = fault.code === "id_reused" ? newCid() : cid; }
+    text.readOnly = false;
   });
   return form;
 }

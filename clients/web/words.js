@@ -38,7 +38,9 @@ export function inWords(fault) {
 
 export function closingWords(code) { return BY_CLOSE[code] ?? "The connection has ended. Load the page again."; }
 
-function sentence(text) {
+// Without where in the request it is: that is said to programs.
+function sentence(said) {
+  const text = said.replace(/^(body|path|query): /, "").replace(/ - at `[^`]*`$/, "");
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -101,7 +102,9 @@ async def demo(url: str, people: int, password: str, console: Console) -> None:
 
 
 def _invite(url: str, page: str, people: int, name: str, console: Console) -> None:
-    join = f"{Path(sys.argv[0]).parent / 'tidings'} chat --as YOURNAME --url {url}"
+    # As this program was started: it may be a module of a folder that has no command of its own.
+    started = [sys.argv[0]] if Path(sys.argv[0]).name == "tidings" else [sys.executable, "-m", "server.cli"]
+    join = shlex.join([*started, "chat", "--as", "YOURNAME", "--url", url])
     console.print(f"\n{people} people talk and post. Open this in a browser, sign up, and follow {name}:\n")
     console.print(f"    {page}\n", highlight=False, soft_wrap=True)
     console.print(f"or join them from another terminal, and say /open {name}:\n")

@@ -87,7 +87,7 @@ async def _suggest(services: Services, caller: Caller, call: Call) -> Answer:
 
 async def _introduced(relations: Relations, me: UserId, limit: int) -> list[Suggested]:
     found: list[Suggested] = []
-    for name in relations.introduce:
+    for name in dict.fromkeys(name.lower() for name in relations.introduce):
         them = await relations.graph.profile_named(me, name)
         stands = await relations.graph.relation(me, them.id) if them and them.id != me else None
         if them and stands and _is_new(stands):

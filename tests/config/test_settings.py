@@ -124,6 +124,8 @@ def test_a_wrong_value_is_shown_with_its_place_and_its_range(tmp_path: Path) -> 
         ("node.url", "wss://node1.example.com"),
         ("node.url", "wss://node1.example.com:99999/v1/socket"),
         ("node.trusted_proxies", "10.0.0.1/8"),
+        ("feed.introduce", "not-a-name"),
+        ("feed.introduce", ",".join(["alice"] * 21)),
         ("gateway.origins", "app.example.com"),
         ("gateway.origins", "https://app.example.com/"),
         ("gateway.origins", "*"),

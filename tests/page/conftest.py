@@ -12,12 +12,12 @@ from tests.page.browsing import chromium
 from tests.server.running import Installation
 
 LARGEST = 6_000_000
-INTRODUCED = "host"
+INTRODUCED, BESIDE = "host", "guest"
 
 
 @pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    settings = {"UPLOADS__FILE_BYTES": LARGEST, "FEED__INTRODUCE": INTRODUCED}
+    settings = {"UPLOADS__FILE_BYTES": LARGEST, "FEED__INTRODUCE": f"{INTRODUCED},{BESIDE}"}
     installed = Installation(tmp_path_factory.mktemp("page"), settings, nodes=2).start()
     yield installed
     installed.stop()

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Chats } from "../../clients/web/chats.js";
 import { Log, Stream, afterClose, sendAgain, totalOf } from "../../clients/web/rules.js";
 import { decode } from "../../clients/web/thumbhash.js";
 import { upload } from "../../clients/web/uploads.js";
-import { Refusal } from "../../clients/web/words.js";
+import { Refusal, inWords } from "../../clients/web/words.js";
 
 const half = () => 0.5;
 const event = (c) => ({ c, ev: "message", cid: `cid ${c}` });
@@ -139,4 +140,53 @@ test("a refusal names the field that it is about", () => {
   assert.equal(new Refusal("conflict_state", "username: this one is taken").field, "username");
   assert.equal(new Refusal("bad_request", "body: Expected `str` of length >= 8 - at `$.password`").field, "password");
   assert.equal(new Refusal("not_found", "there is no such user").field, undefined);
+});
+
+test("what is wrong is said without where it is in the request", () => {
+  assert.equal(inWords(new Refusal("bad_request", "body: Expected 1 to 30 letters - at `$.username`")), "Expected 1 to 30 letters.");
+  assert.equal(inWords(new Refusal("not_found", "there is no such user")), "There is no such user.");
+});
+
+// A conversation of which the server is asked by `answer(op, fields)`.
+function talking(answer) {
+  const chats = new Chats(answer, () => undefined, () => "1", () => undefined);
+  const told = { id: "7", folder: "inbox", last_c: 0, read_c: 0, unread: 0, members: [], at: 0 };
+  chats.snapshot({ conversations: [told], now: 0 });
+  return { chats, told, chat: chats.get("7") };
+}
+
+test("words that were refused stay whatever is written meanwhile, and are the same message when they are sent again", async () => {
+  const sent = [];
+  let refused = true;
+  const { chats, chat } = talking(async (op, fields) => { sent.push(fields.cid); if (refused) throw new Refusal("forbidden", "no"); });
+  const first = { cid: "first", text: "one" }, second = { cid: "second", text: "two" };
+  await Promise.all([chats.write(chat, first), chats.write(chat, second)]);
+  assert.deepEqual(chat.sending.map(({ text, refused: { code } }) => [text, code]), [["one", "forbidden"], ["two", "forbidden"]]);
+  refused = false;
+  await chats.write(chat, first);
+  assert.deepEqual(sent, ["first", "second", "first"]);
+  await chats.take({ ev: "message", conversation: "7", c: 1, cid: "first", from: "1", text: "one" });
+  chats.discard(chat, second);
+  assert.deepEqual(chat.sending, []);
+});
+
+test("what is being sent while the conversation is told anew does not stay as if it never arrived", async () => {
+  let answer;
+  const { chats, told, chat } = talking(() => new Promise((done, fail) => { answer = fail; }));
+  const sending = chats.send(chat, "one");
+  await Promise.resolve();
+  chats.snapshot({ conversations: [told], now: 0 });
+  answer(new Refusal("forbidden", "no"));
+  await assert.rejects(sending, { code: "forbidden" });
+  assert.deepEqual(chats.get("7").sending, []);
+});
+
+test("a conversation that is opened is read as far as it goes, though nothing of it was told", async () => {
+  const events = [event(1), event(2)];
+  let told;
+  const { chats, told: known } = talking(async (op) => (op === "message.history" ? { events, more: false } : { conversation: { ...told, last_c: 2 } }));
+  told = known;
+  const chat = await chats.open("2");
+  await new Promise(setImmediate);
+  assert.equal(chat.log.head, 2);
 });

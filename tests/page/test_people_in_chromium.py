@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.page.browsing import DESKTOP, PASSWORD, PHONE, Someone, cut, someone
-from tests.page.conftest import INTRODUCED, LARGEST
+from tests.page.conftest import BESIDE, INTRODUCED, LARGEST
 from tests.server.media.drawing import HEIC
 from tests.server.running import Installation
 from tidings_client import Client, Login, new_cid, sign_up
@@ -48,6 +48,8 @@ async def test_somebody_private_is_asked_and_both_see_what_becomes_of_it(
         await reacted(mia, noa, photo)
         await rewritten(mia, noa, photo)
         assert mia.complaints + noa.complaints == []
+        # What a block hides is not found, of which browsers complain.
+        await unsent(mia, noa)
 
 
 async def talked(mia: Someone, noa: Someone) -> None:
@@ -76,11 +78,25 @@ async def reacted(mia: Someone, noa: Someone, photo: Path) -> None:
     await noa.press("React with 👏")
     await noa.page.locator(".emoji[aria-pressed=true]").wait_for()
     await noa.page.keyboard.press("Escape")
+    await outlived(mia, noa, photo)
     await mia.go("#/inbox")
     await (await mia.see("Reacted to a story")).click()
     picture = mia.page.get_by_role("img", name="The story")
     await mia.page.wait_for_function("picture => picture.naturalWidth > 0", arg=await picture.element_handle())
     await mia.shoot("reaction")
+
+
+async def outlived(mia: Someone, noa: Someone, photo: Path) -> None:
+    """Who has left stories open does not step on to one that is over since."""
+    await mia.tell_story(photo)
+    await noa.press("Stories of mia, new")
+    await noa.page.get_by_label("Story 2 of 2").wait_for()
+    await noa.press("Previous story")
+    await noa.page.get_by_label("Story 1 of 2").wait_for()
+    await noa.page.evaluate("Date.today = Date.now; Date.now = () => Date.today() + 86_400_000")
+    await noa.press("Next story")
+    await noa.page.get_by_role("dialog").wait_for(state="detached")
+    await noa.page.evaluate("Date.now = Date.today")
 
 
 async def rewritten(mia: Someone, noa: Someone, photo: Path) -> None:
@@ -93,8 +109,50 @@ async def rewritten(mia: Someone, noa: Someone, photo: Path) -> None:
     await mia.see(HOSTILE)
     await mia.button("Edit caption").and_(mia.page.locator(":focus")).wait_for()
     await mia.shoot("rewritten")
-    await noa.page.get_by_role("article", name="Post by mia").wait_for()
+    # What one has begun to say is there again after a press beside it.
+    card = noa.page.get_by_role("article", name="Post by mia")
+    await card.get_by_role("button", name="0 comments").click()
+    await noa.page.get_by_label("Your comment").press_sequentially("begun")
+    await noa.page.mouse.click(2, 2)
+    await noa.page.get_by_role("dialog").wait_for(state="detached")
+    await card.get_by_role("button", name="0 comments").click()
+    await expect(noa.page.get_by_label("Your comment")).to_have_value("begun")
+    await noa.press("Comment")
+    await noa.page.get_by_role("dialog").get_by_text("begun").wait_for()
+    await expect(noa.page.get_by_label("Your comment")).to_have_value("")
+    await noa.page.keyboard.press("Escape")
     assert await noa.button("Edit caption").count() == 0
+
+
+async def unsent(mia: Someone, noa: Someone) -> None:
+    """What a block refuses is not lost, neither a message nor words about a story, whatever else is done meanwhile."""
+    me = f"{noa.page.url.split('#')[0]}v1/users/{await mia.me()}"
+    await noa.go("#/")
+    await noa.press("Stories of mia, seen")
+    await noa.page.get_by_label("Reply to mia").fill("words about a story")
+    await noa.press("Next story")
+    await noa.press("Previous story")
+    await expect(noa.page.get_by_label("Reply to mia")).to_have_value("words about a story")
+    await noa.page.keyboard.press("Escape")
+    await noa.go("#/inbox")
+    await noa.page.get_by_role("main").get_by_role("link").click()
+    await noa.page.locator(".log [data-c]").first.wait_for()
+    await mia.ask("PUT", f"{me.rsplit('/', 1)[0]}/{await noa.me()}/block")
+    await noa.say("the first")
+    await noa.say("the second")
+    await noa.page.get_by_label("Message", exact=True).press_sequentially("and a third")
+    await noa.page.get_by_text("Not sent.").nth(1).wait_for()
+    await noa.shoot("unsent")
+    await noa.go("#/inbox")
+    await noa.see("Not sent: the second")
+    await noa.page.go_back()
+    await expect(noa.page.get_by_label("Message", exact=True)).to_have_value("and a third")
+    await mia.ask("DELETE", f"{me.rsplit('/', 1)[0]}/{await noa.me()}/block")
+    await noa.button("Try again").first.click()
+    await noa.button("Discard").last.click()
+    await noa.page.get_by_text("Not sent.").first.wait_for(state="detached")
+    await noa.page.locator(".log [data-c]").get_by_text("the first").wait_for()
+    assert await noa.page.get_by_text("the second").count() == 0
 
 
 async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_is(
@@ -102,17 +160,23 @@ async def test_a_newcomer_is_introduced_and_told_what_is_wrong_next_to_where_it_
 ) -> None:
     async with (
         someone(browser, shots, INTRODUCED, DESKTOP) as host,
+        someone(browser, shots, BESIDE, DESKTOP) as guest,
         someone(browser, shots, "pia", PHONE) as pia,
     ):
-        await host.sign_up(installation.url)
-        await host.share([photo], "welcome")
-        await host.page.get_by_role("article").wait_for()
+        for one in (host, guest):
+            await one.sign_up(installation.url)
+            await one.share([photo], "welcome")
+            await one.page.get_by_role("article").wait_for()
         await taken(pia, installation.url)
         await pia.see("Your feed is empty")
         await pia.shoot("newcomer")
         # One press, and there is something to see.
         await pia.press(f"Follow {INTRODUCED}")
         await pia.page.get_by_role("article", name=f"Post by {INTRODUCED}").wait_for()
+        # And one more, which does not take away what one reads.
+        await pia.press(f"Follow {BESIDE}")
+        await pia.press("1 new post")
+        await pia.page.get_by_role("article", name=f"Post by {BESIDE}").wait_for()
         await overtaken(pia, host)
         await declined(pia, installation.url)
         await files(pia, photo)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -364,7 +365,8 @@ async def test_the_demo_lets_people_talk_on_a_running_server_and_shows_figures(i
         env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
     )
     await _until(demo, "/#/@alice")
-    await _until(demo, "tidings chat --as")
+    invited = shlex.split(await _until(demo, "chat --as"))
+    assert subprocess.run([*invited, "--help"], capture_output=True, check=False).returncode == 0
     assert "ack p50" in await _until(demo, "online 4")
     demo.terminate()
     assert await demo.wait() == 0

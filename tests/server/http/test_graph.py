@@ -57,7 +57,7 @@ async def test_following_answers_where_i_stand(ada: Person, bob: Person) -> None
 
 
 async def test_who_has_nobody_to_be_suggested_is_introduced_to_some(stack: Stack) -> None:
-    relations = replace(stack.services.relations, introduce=("ada", "nobody", "bob", "eve"))
+    relations = replace(stack.services.relations, introduce=("ada", "nobody", "bob", "Bob", "eve"))
     stack.services = replace(stack.services, relations=relations)
     async with stack.served() as client:
         ada, bob, eve = [await sign_up(client, name) for name in ("ada", "bob", "eve")]
