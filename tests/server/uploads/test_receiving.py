@@ -1,15 +1,18 @@
 """Who writes: the latest claim, whatever became of the writer before it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from msgspec import UNSET
 
 from persistence.faults import UnavailableError
+from persistence.objects.local import LocalObjects
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
-from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD
+from server.uploads.assembling import piece_key
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD, NO_SUCH_UPLOAD
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -75,6 +78,45 @@ async def test_an_upload_that_ends_ends_its_writer(rig: Rig) -> None:
         body.go.set()
         assert await writing is ELSEWHERE
     assert await rig.objects.listed(f"upload/{upload.id}") == []
+
+
+class Meanwhile(LocalObjects):
+    """Before anything is read something else happens."""
+
+    happens: Callable[[], Awaitable[object]]
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        await self.happens()
+        async for part in super().read(key, start, end):
+            yield part
+
+
+async def put_and_announced(rig: Rig, folder: Path) -> tuple[Meanwhile, Upload]:
+    rig.objects = objects = Meanwhile(folder)
+    rig.grant()
+    upload = await rig.uploads.create(ADA, PIECE, "")
+    assert isinstance(upload, Upload)
+    await rig.objects.put(piece_key(upload.id, 0, 0), picture(PIECE))
+    return objects, upload
+
+
+async def test_a_direct_upload_that_ends_while_it_is_completed_is_told_as_ended(rig: Rig, tmp_path: Path) -> None:
+    objects, upload = await put_and_announced(rig, tmp_path)
+    objects.happens = lambda: rig.uploads.end(upload.id, ADA)
+    assert await rig.uploads.complete(upload.id, ADA) is NO_SUCH_UPLOAD
+
+
+async def test_a_completion_that_fails_is_in_nobodys_way(rig: Rig, tmp_path: Path) -> None:
+    async def away() -> None:
+        raise UnavailableError
+
+    objects, upload = await put_and_announced(rig, tmp_path)
+    objects.happens = away
+    with pytest.raises(UnavailableError):
+        await rig.uploads.complete(upload.id, ADA)
+    found = await rig.uploads.look(upload.id, ADA)
+    assert isinstance(found, Upload)
+    assert not found.held
 
 
 class Unheard(PostgresUploads):
