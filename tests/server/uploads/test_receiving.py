@@ -12,7 +12,7 @@ from persistence.objects.local import LocalObjects
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
 from server.uploads.assembling import piece_key
-from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD, NO_SUCH_UPLOAD
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, EXPIRED, HELD, NO_SUCH_UPLOAD, UNFINISHED_FULL
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -161,6 +161,26 @@ async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None
         assert isinstance(await rig.uploads.create(ADA, 1, ""), Upload)
         await rig.pool.execute("update upload set media = id")
     assert await rig.uploads.create(ADA, 1, "") == DAY_FULL
+
+
+async def test_what_was_left_longest_ago_gives_way_to_what_is_begun_now(rig: Rig) -> None:
+    rig.grant(unfinished=3)
+    await rig.pool.execute("insert into account (id, username) values (7168, 'ada') on conflict do nothing")
+    left, written, lasting = [await rig.uploads.create(ADA, 3 * PIECE, "") for _ in range(3)]
+    assert isinstance(left, Upload)
+    assert isinstance(written, Upload)
+    assert isinstance(lasting, Upload)
+    await rig.uploads.write(left.id, ADA, 0, None, all_of(picture(PIECE)), None)
+    assert await rig.uploads.create(ADA, PIECE, "") is UNFINISHED_FULL
+    ago = "update upload set created_at = created_at - interval '{0}', held_until = held_until - interval '{0}'"
+    await rig.pool.execute(ago.format("10 minutes"))
+    await rig.uploads.write(written.id, ADA, 0, None, all_of(picture(PIECE)), None)
+    await rig.store.claim(lasting.id, ADA, 0, 5_000)
+    assert isinstance(await rig.uploads.create(ADA, PIECE, ""), Upload)
+    assert await rig.uploads.look(left.id, ADA) == EXPIRED
+    assert await rig.uploads.create(ADA, PIECE, "") is UNFINISHED_FULL
+    assert await rig.uploads.cleaning.clean() == 1
+    assert await rig.objects.listed(f"upload/{left.id}") == []
 
 
 async def test_what_was_received_counts_for_a_day_however_soon_uploads_expire(rig: Rig) -> None:
