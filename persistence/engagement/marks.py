@@ -97,7 +97,8 @@ STATEMENTS: dict[Deed, str] = {
 
 async def mark(pool: Pool, deed: Deed, asked: Sequence[tuple[UserId, str]]) -> list[PostMarks | CommentMarks | None]:
     """Each of these people does that to that post or comment; how it then stands for them, or None for what they may
-    not see, of which they may yet take back what is theirs. Raises `UnavailableError`: it may have happened, and saying it again is right."""
+    not see, of which they may yet take back what is theirs. Raises `UnavailableError`: it may have happened, and saying
+    it again is right."""
     viewers, things = [int(user) for user, _ in asked], [int(thing) for _, thing in asked]
     answers: list[PostMarks | CommentMarks | None] = [None] * len(asked)
     for numbers, likes, *more in await fetch(pool, WITHIN_S, STATEMENTS[deed], viewers, things):

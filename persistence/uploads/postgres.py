@@ -63,7 +63,8 @@ class PostgresUploads:
     async def create(
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None = None
     ) -> Upload | Full:
-        """Announce one, in the place of the one that was left longest ago if they may have no more. With a `cid` that is known: the upload that it announced, whatever is asked now."""
+        """Announce one, in the place of the one that was left longest ago if they may have no more. With a `cid` that
+        is known: the upload that it announced, whatever is asked now."""
         return await once(lambda: self._create(owner, length, metadata, expire_s, quota, cid))
 
     async def _create(

@@ -110,7 +110,8 @@ class PostgresNotificationGround:
     async def comment(self, author: UserId, text: str) -> tuple[str, str]:
         post, id = next(_numbers), next(_numbers)
         await self._pool.execute(
-            "insert into post (id, author, cid, digest, state) values ($1::bigint, $2, $1::bigint::text, '', 'published')",
+            """insert into post (id, author, cid, digest, state)
+            values ($1::bigint, $2, $1::bigint::text, '', 'published')""",
             post,
             int(author),
         )

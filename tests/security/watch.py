@@ -131,7 +131,7 @@ def of_a_stall(line: Mapping[str, Any]) -> bool:
     """Postgres did not answer, or does again: so it goes on a busy machine, whichever test runs then. Whether others
     are served meanwhile the witness tells."""
     stood_still = line["level"] == "warning" and "Postgres did not answer" in line.get("fault", "")
-    return stood_still or line["level"] == "info" and line["event"].startswith("over: ")
+    return stood_still or (line["level"] == "info" and line["event"].startswith("over: "))
 
 
 async def request(peer: Raw, method: str, path: str, body: Any = None, token: str = "") -> Any:

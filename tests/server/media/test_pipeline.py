@@ -154,6 +154,11 @@ async def test_whoever_was_overtaken_changes_nothing_any_more(ground: Ground) ->
 class Overtaken(LocalObjects):
     """While the first variant is put, another node has had the picture, and has cleared it away."""
 
+    def __init__(self, folder: Path, pool: Pool) -> None:
+        super().__init__(folder)
+        self.pool = pool
+        self.store: PostgresMedia | None = PostgresMedia(pool)
+
     async def put(self, key: str, content: Content) -> None:
         if key.startswith("media/"):
             store, self.store = self.store, None
@@ -164,11 +169,6 @@ class Overtaken(LocalObjects):
                 assert await store.settle(other, Outcome("rejected", "refused"), 0)
                 await store.finish(other)
         await super().put(key, content)
-
-    def __init__(self, folder: Path, pool: Pool) -> None:
-        super().__init__(folder)
-        self.pool = pool
-        self.store: PostgresMedia | None = PostgresMedia(pool)
 
 
 async def test_what_is_written_by_whoever_was_overtaken_is_cleared_away(database: str, tmp_path: Path) -> None:
