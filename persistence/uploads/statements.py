@@ -74,13 +74,17 @@ RELEASE = "update upload set held_until = statement_timestamp() where id = $1 an
 """When it was written last stays known."""
 
 END = """
-update upload set expires_at = statement_timestamp(), held_until = null, claim = claim + 1
+update upload set expires_at = statement_timestamp(), claim = claim + 1,
+  held_until = case when held_until > statement_timestamp() then held_until end
 where id = $1 and owner = $2 and media is null and expires_at > statement_timestamp() returning id"""
+
+# Whoever wrote it at its end may yet put a piece, and die of it: the row leads there for so long.
+_LET_GO = "coalesce(held_until, '-infinity') < greatest(expires_at, statement_timestamp() - interval '2 minutes')"
 
 # What the pipeline has not taken yet keeps its pieces.
 EXPIRED = f"""
 select u.id from upload u where u.expires_at <= statement_timestamp() and {_DEAD} <= statement_timestamp()
-  and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
+  and {_LET_GO} and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
 order by u.expires_at limit $1"""
 
-DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp() returning id"
+DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp() and {_LET_GO} returning id"

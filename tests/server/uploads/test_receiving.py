@@ -12,7 +12,7 @@ from persistence.objects.local import LocalObjects
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
 from server.uploads.assembling import piece_key
-from server.uploads.refusals import DAY_FULL, ELSEWHERE, EXPIRED, HELD, NO_SUCH_UPLOAD, UNFINISHED_FULL
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, EXPIRED, HELD, UNFINISHED_FULL
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -80,6 +80,19 @@ async def test_an_upload_that_ends_ends_its_writer(rig: Rig) -> None:
     assert await rig.objects.listed(f"upload/{upload.id}") == []
 
 
+async def test_what_a_writer_puts_after_the_end_and_dies_of_is_removed(rig: Rig) -> None:
+    upload = await rig.uploads.create(ADA, 5 * PIECE, "")
+    assert isinstance(upload, Upload)
+    assert await rig.store.claim(upload.id, ADA, 0, 5_000)
+    assert await rig.uploads.end(upload.id, ADA) is None
+    await rig.objects.put(piece_key(upload.id, 0, 1), picture(PIECE))
+    assert await rig.uploads.cleaning.clean() == 0
+    ago = "update upload set held_until = held_until - interval '{0}', expires_at = expires_at - interval '{0}'"
+    await rig.pool.execute(ago.format("3 minutes"))
+    assert await rig.uploads.cleaning.clean() == 1
+    assert await rig.objects.listed(f"upload/{upload.id}") == []
+
+
 class Meanwhile(LocalObjects):
     """Before anything is read something else happens."""
 
@@ -103,7 +116,7 @@ async def put_and_announced(rig: Rig, folder: Path) -> tuple[Meanwhile, Upload]:
 async def test_a_direct_upload_that_ends_while_it_is_completed_is_told_as_ended(rig: Rig, tmp_path: Path) -> None:
     objects, upload = await put_and_announced(rig, tmp_path)
     objects.happens = lambda: rig.uploads.end(upload.id, ADA)
-    assert await rig.uploads.complete(upload.id, ADA) is NO_SUCH_UPLOAD
+    assert await rig.uploads.complete(upload.id, ADA) == EXPIRED
 
 
 async def test_a_completion_that_fails_is_in_nobodys_way(rig: Rig, tmp_path: Path) -> None:
