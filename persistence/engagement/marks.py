@@ -21,17 +21,20 @@ Deed = Literal["like", "unlike", "save", "unsave", "like_comment", "unlike_comme
 
 
 class Edges(Struct, frozen=True):
-    """What is liked or saved, in which table, and as what that is told; what nobody is told is not counted either."""
+    """What is liked or saved, in which table, and as what that is told; what nobody is told is not counted either.
+    Once the thing no more `lasts`, its edges are cleared away."""
 
     edges: str
     thing: str
     seen: str
+    lasts: str
     told: Kind | None
 
 
-_LIKES = Edges("post_like", "post", POST, told="like")
-_SAVES = Edges("post_save", "post", POST, told=None)
-_COMMENT_LIKES = Edges("comment_like", "comment", COMMENT, told="comment_like")
+_POST_LASTS = "x.state <> 'deleted'"
+_LIKES = Edges("post_like", "post", POST, _POST_LASTS, told="like")
+_SAVES = Edges("post_save", "post", POST, _POST_LASTS, told=None)
+_COMMENT_LIKES = Edges("comment_like", "comment", COMMENT, "x.deleted_at is null", told="comment_like")
 
 # Who may not see the thing is in no row of `seen`. Edges are locked in one order by everybody.
 _SEEN = """
@@ -42,9 +45,13 @@ _PUT = """
 changed as (
   insert into {edges} ({thing}, user_id) select id, viewer from seen
   on conflict do nothing returning {thing} as id, user_id as viewer)"""
+# What is mine I may take back also of what I see no more; the answer says nothing of that.
 _END = """
+mine as materialized (
+  select w.viewer, x.id from unnest($1::bigint[], $2::bigint[]) w (viewer, id)
+  join {thing} x on x.id = w.id where {lasts} order by x.id, w.viewer),
 changed as (
-  delete from {edges} e using seen s where e.{thing} = s.id and e.user_id = s.viewer
+  delete from {edges} e using mine s where e.{thing} = s.id and e.user_id = s.viewer
   returning e.{thing} as id, e.user_id as viewer)"""
 _TOLD = f""",
 counted as ({APPEND} select id, 'likes', {{sign}} count(*)::int from changed group by id),
@@ -74,7 +81,7 @@ def _statement(edges: Edges, on: bool) -> str:
         liked, saved = (str(on), _SAVED) if edges is _LIKES else (_LIKED, str(on))
         answer = _POST_ANSWER.format(likes=likes, liked=liked, saved=saved)
     condition = edges.seen.format(viewer="w.viewer", **{edges.thing: "x"})
-    change = (_PUT if on else _END).format(edges=edges.edges, thing=edges.thing)
+    change = (_PUT if on else _END).format(edges=edges.edges, thing=edges.thing, lasts=edges.lasts)
     return _SEEN.format(thing=edges.thing, condition=condition) + change + told + answer
 
 
@@ -90,7 +97,8 @@ STATEMENTS: dict[Deed, str] = {
 
 async def mark(pool: Pool, deed: Deed, asked: Sequence[tuple[UserId, str]]) -> list[PostMarks | CommentMarks | None]:
     """Each of these people does that to that post or comment; how it then stands for them, or None for what they may
-    not see. Raises `UnavailableError`: it may have happened, and saying it again is right."""
+    not see, of which they may yet take back what is theirs. Raises `UnavailableError`: it may have happened, and saying
+    it again is right."""
     viewers, things = [int(user) for user, _ in asked], [int(thing) for _, thing in asked]
     answers: list[PostMarks | CommentMarks | None] = [None] * len(asked)
     for numbers, likes, *more in await fetch(pool, WITHIN_S, STATEMENTS[deed], viewers, things):

@@ -20,7 +20,6 @@ from persistence.graph.statements import (
     RELATED,
     RELATIONSHIP,
     SET_PRIVATE,
-    SHOWN,
     SUGGESTED,
     THEIRS_FIRST,
     WAITING,
@@ -71,10 +70,8 @@ class PostgresGraph:
         self, viewer: UserId, user: UserId, names: Others, before: str | None, limit: int
     ) -> People | None:
         at, id = read_cursor(before)
-        shown_to = await fetch(self._pool, WITHIN_S, SHOWN, int(viewer), int(user))
-        if not shown_to or not shown_to[0][0]:
-            return None
-        return _page(await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, id, limit + 1), limit)
+        found = await fetch(self._pool, WITHIN_S, OTHERS[names], int(viewer), int(user), at, id, limit + 1)
+        return _page([row for row in found if row["id"] is not None], limit) if found else None
 
     async def suggestions(self, me: UserId, limit: int) -> list[Suggested]:
         return [rows.suggested(row) for row in await fetch(self._pool, WITHIN_S, SUGGESTED, int(me), VIA, limit)]

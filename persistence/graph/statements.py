@@ -108,16 +108,21 @@ select a.id, a.username, a.name, a.private, {EXACT.format(thing="a.id", kind="fo
   {EXACT.format(thing="a.id", kind="following")}, {EXACT.format(thing="a.id", kind="posts")}
 from account a
 where {{found}} and {PROFILE_SEEN.format(viewer="$1", author="a.id")}"""
+# One row with nothing in it: there is nobody in the list. None: the viewer may not see it, at the moment of the list.
 _THEIRS = """
-select {micros}, x.{them}, a.username, a.name
-from follow x join account a on a.id = x.{them}
-where x.{whose} = $2 and x.requested = false and (x.at, x.{them}) < ({end}, $4::bigint)
-  and not {blocked}
-order by x.at desc, x.{them} desc limit $5"""
+select p.* from (select a.id from account a where a.id = $2 and {shown}) s
+left join lateral (
+  select {micros} as at, x.{them} as id, a.username, a.name
+  from follow x join account a on a.id = x.{them}
+  where x.{whose} = s.id and x.requested = false and (x.at, x.{them}) < ({end}, $4::bigint)
+    and not {blocked}
+  order by x.at desc, x.{them} desc limit $5) p on true
+order by p.at desc, p.id desc"""
 
 
 def _of(them: str, whose: str) -> str:
     return _THEIRS.format(
+        shown=PERSON.format(viewer="$1::bigint", author="a.id"),
         micros=_MICROS.format("x.at"),
         them=them,
         whose=whose,
@@ -127,7 +132,6 @@ def _of(them: str, whose: str) -> str:
 
 
 OTHERS: dict[Others, str] = {"followers": _of("follower", "followee"), "following": _of("followee", "follower")}
-SHOWN = f"select {PERSON.format(viewer='$1::bigint', author='a.id')} from account a where a.id = $2"
 
 # Of the newest whom I follow the newest whom they follow: 2,500 edges at most, however many there are.
 SUGGESTED = f"""

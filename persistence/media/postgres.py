@@ -97,6 +97,10 @@ class PostgresMedia:
         where = int(job.media), job.claim, outcome.state
         return bool(await self._fetch(statements.SETTLE, *where, *found, lease_ms, *told))
 
+    async def again(self, job: Claimed) -> None:
+        """Should somebody else have taken it over, and have settled it since: it is put away, or cleared, once more."""
+        await self._fetch(statements.AGAIN, int(job.media), job.claim, job.state)
+
     async def finish(self, job: Claimed) -> None:
         """Nothing is left to be done."""
         await self._fetch(statements.FINISH, int(job.media), job.claim)

@@ -29,6 +29,11 @@ with settled as (
     due_at = statement_timestamp() + $10 * interval '1 ms'
   where id = $1 and claim = $2 and state = 'processing' returning id)
 insert into outbox (topic, body) select $11, $12 from settled returning 1"""
+# Whoever else has it, or had, does what is left anew: by then what was written beside them is there. A state
+# comes once, so this ends.
+AGAIN = """
+update media set claim = claim + 1, due_at = statement_timestamp()
+where id = $1 and claim <> $2 and state <> 'processing' and state <> $3 returning id"""
 FINISH = "update media set due_at = null where id = $1 and claim = $2 returning id"
 
 NEAR = 31

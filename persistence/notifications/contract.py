@@ -41,7 +41,8 @@ class Person(Struct, frozen=True, gc=False):
 class Sight(Struct, frozen=True, gc=False):
     """A group as its recipient may see it: `members` without who is hidden, and samples, the newest first.
 
-    `text` is of the newest deed. `news`: something in it is new in the window that is open.
+    `text` is of the newest deed, empty when they may not see what it was said of or in. `news`: something in it is new
+    in the window that is open.
     """
 
     group: Group

@@ -30,12 +30,13 @@ from protocol.preferences import DEFAULTS, Preferences, PreferencesChange, Relat
 class Tables(Struct):
     """What other stores keep beside: names and locales of accounts, what is decided about others, who follows whom.
 
-    A relation is (user, kind, target), an edge (follower, followee).
+    A relation is (user, kind, target), an edge (follower, followee). `hidden` are posts that nobody else may see.
     """
 
     accounts: dict[UserId, tuple[str, str | None, str | None]] = msgspec.field(default_factory=dict)
     relations: set[tuple[UserId, str, UserId]] = msgspec.field(default_factory=set)
     follows: set[tuple[UserId, UserId]] = msgspec.field(default_factory=set)
+    hidden: set[str] = msgspec.field(default_factory=set)
     jobs: dict[tuple[UserId, str], Job] = msgspec.field(default_factory=dict)
 
 
@@ -165,7 +166,7 @@ class MemoryNotifications:
             news,
             people,
             [key.target for key, _ in sample],
-            [noted.text for _, noted in sample],
+            next((noted.text for key, noted in sample[:1] if key.target not in self._tables.hidden), ""),
         )
 
     def _reader(self, user: UserId) -> Reader:

@@ -55,14 +55,14 @@ def group(row: Sequence[Any]) -> Group:
 
 def sight(row: Sequence[Any]) -> Sight:
     """A group and what follows it in the statements: visible members, news, and its newest deeds."""
-    members, news, actors, usernames, names, targets, texts = row[GROUP:]
+    members, news, actors, usernames, names, targets, text = row[GROUP:]
     return sampled(
         group(row),
         members,
         news,
         list(zip(actors or (), usernames or (), names or (), strict=True)),
         targets or (),
-        texts or (),
+        text,
     )
 
 
@@ -72,7 +72,7 @@ def sampled(
     news: bool,
     people: Iterable[tuple[int, str | None, str | None]],
     targets: Iterable[str],
-    texts: Sequence[str],
+    text: str,
 ) -> Sight:
     """Of the newest deeds whoever and whatever is in them, each once, as many as are named."""
     named: dict[int, Person] = {}
@@ -84,7 +84,7 @@ def sampled(
         members,
         tuple(named.values())[:SAMPLES],
         tuple(dict.fromkeys(target for target in targets if target))[:SAMPLES],
-        texts[0] if texts else "",
+        text,
         news,
     )
 

@@ -5,6 +5,7 @@
 
 from persistence.badge import unread, unseen
 from persistence.graph.predicates import SILENCED
+from persistence.privacy import COMMENT, POST
 
 _NOW = "(extract(epoch from statement_timestamp()) * 1000)::bigint"
 
@@ -57,6 +58,14 @@ on conflict (recipient, kind, target, actor, deed) do update set event = exclude
   notification = excluded.notification, undone = excluded.undone, window_number = excluded.window_number,
   quiet_until = excluded.quiet_until, text = excluded.text, at = statement_timestamp()"""
 
+# What was said of a post is read as long as that is: a comment where it is the deed, else the caption.
+_TEXT = f"""case when s.text <> '' and (g.kind <> all('{{comment,reply,mention,tag}}'::text[])
+    or case when s.deed <> ''
+      then exists (select from comment c where c.id = s.deed::bigint
+        and {COMMENT.format(viewer="g.user_id", comment="c")} offset 0)
+      else exists (select from post p where p.id = s.targets[1]::bigint
+        and {POST.format(viewer="g.user_id", post="p")} offset 0) end) then s.text else '' end"""
+
 # Who is hidden is looked for in the group by its primary key, as they are few and the group may be large (`+ 0` keeps
 # the other index out). Nobody stands for the system itself.
 _SIGHT = f"""{_COLUMNS},
@@ -71,12 +80,13 @@ _SIGHT = f"""{_COLUMNS},
       and n.actor = h.id and n.notification + 0 = g.id and not n.undone offset 0)) end,
   g.due_at is not null and exists (select from noted n where n.notification = g.id and not n.undone
     and n.window_number = g.window_number and not {SILENCED.format(one="g.user_id", other="n.actor")} offset 0),
-  s.actors, s.usernames, s.names, s.targets, s.texts"""
+  s.actors, s.usernames, s.names, s.targets, {_TEXT}"""
 _SAMPLES = f"""
 left join lateral (select array_agg(x.actor order by x.event desc) as actors,
     array_agg(x.username order by x.event desc) as usernames, array_agg(x.name order by x.event desc) as names,
-    array_agg(x.target order by x.event desc) as targets, array_agg(x.text order by x.event desc) as texts from (
-  select n.actor, n.event, n.target, n.text, a.username, a.name
+    array_agg(x.target order by x.event desc) as targets, (array_agg(x.deed order by x.event desc))[1] as deed,
+    (array_agg(x.text order by x.event desc))[1] as text from (
+  select n.actor, n.event, n.target, n.deed, n.text, a.username, a.name
   from noted n left join account a on a.id = n.actor
   where n.notification = g.id and not n.undone and not {SILENCED.format(one="g.user_id", other="n.actor")}
     and (a.id is not null or n.actor = 0)

@@ -76,9 +76,10 @@ class PostgresStories:
         author, expires_at, close_friends, fresh = rows[0]
         return View(UserId(str(author)), TrayStory(id, Millis(expires_at), close_friends), fresh)
 
-    async def react(self, viewer: UserId, id: StoryId, emoji: str) -> Reacting | None:
-        """Note the reaction if the story is there for the viewer and of somebody else. None: there is no such one."""
-        rows = await self._rows(statements.REACT, int(viewer), int(id), emoji)
+    async def react(self, viewer: UserId, id: StoryId, emoji: str, cid: str) -> Reacting | None:
+        """Note the reaction if the story is there for the viewer and of somebody else, and the author has no message of
+        theirs by this cid. None: there is no such story."""
+        rows = await self._rows(statements.REACT, int(viewer), int(id), emoji, cid)
         return reacting(rows[0]) if rows else None
 
     async def viewers(self, author: UserId, id: StoryId, before: str | None, limit: int) -> Viewers | None:

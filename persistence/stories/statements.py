@@ -83,20 +83,25 @@ _VIEW = f"""
 with seen as materialized (
   select s.id, s.author, s.expires_at, s.close_friends from story s where s.id = $2 and {_SEEN}),
 put as (
-  insert into story_view (story, viewer{{column}}) select id, $1{{value}} from seen where author <> $1
+  insert into story_view (story, viewer{{column}}) select id, $1{{value}} from seen where author <> $1{{unless}}
   on conflict (story, viewer) do {{again}} returning story, {{fresh}} as fresh),
 counted as (
   {APPEND} select story, 'views', 1 from put where fresh)
 select """
 SEE = (
-    _VIEW.format(column="", value="", again="nothing", fresh="true")
+    _VIEW.format(column="", value="", unless="", again="nothing", fresh="true")
     + f"author, {_MS.format('expires_at')}, close_friends, exists (select from put) from seen"
 )
-# Of a story that is not there for me any more I may have been answered before: the conversation knows.
+# Of a story that is not there for me any more I may have been answered before: the conversation knows. What it was told
+# by this cid changes no reaction: it has one newer than that of a late repeat, and refuses what says something else.
 REACT = (
     _VIEW.format(
         column=", reaction",
         value=", $3",
+        unless="""
+    and not exists (select from conversation k
+      join event e on e.conversation = k.id and e.sender = $1 and e.cid = $4::text
+      where k.low = least(author, $1) and k.high = greatest(author, $1) offset 0)""",
         again="update set reaction = excluded.reaction",
         fresh="old.story is null",
     )

@@ -63,7 +63,8 @@ class PostgresUploads:
     async def create(
         self, owner: UserId, length: int, metadata: str, expire_s: int, quota: Quota, cid: str | None = None
     ) -> Upload | Full:
-        """Announce one. With a `cid` that is known: the upload that it announced, whatever is asked now."""
+        """Announce one, in the place of the one that was left longest ago if they may have no more. With a `cid` that
+        is known: the upload that it announced, whatever is asked now."""
         return await once(lambda: self._create(owner, length, metadata, expire_s, quota, cid))
 
     async def _create(
@@ -77,7 +78,7 @@ class PostgresUploads:
             spent = await connection.fetchrow(statements.SPENT, user)
             if spent["bytes"] + length > quota.day_bytes or spent["files"] >= quota.day_files:
                 return "day"
-            if spent["unfinished"] >= quota.unfinished:
+            if spent["unfinished"] >= quota.unfinished and not await connection.fetch(statements.GIVE_WAY, user):
                 return "unfinished"
             made = await connection.fetchrow(statements.CREATE, shard_of(owner), user, length, metadata, expire_s, cid)
         return _upload(made) if made else None

@@ -24,6 +24,18 @@ select coalesce(sum(length) filter (where created_at > statement_timestamp() - i
   count(*) filter (where media is null and {_DEAD} > statement_timestamp()) as unfinished
 from upload where owner = $1"""
 
+LEFT_MIN = 10
+"""An upload that nobody has written for so many minutes gives way when its owner begins one more than they may have."""
+
+_LEFT = f"""media is null and cid is null and expires_at > statement_timestamp()
+  and coalesce(held_until, created_at) <= statement_timestamp() - interval '{LEFT_MIN} minutes'"""
+
+# What a direct one gave way to would not be one less: something may still be put to its URL.
+GIVE_WAY = f"""
+update upload set expires_at = statement_timestamp(), held_until = null, claim = claim + 1
+where id = (select id from upload where owner = $1 and {_LEFT} order by coalesce(held_until, created_at), id limit 1)
+  and {_LEFT} returning id"""
+
 CREATE = f"""
 insert into upload (id, owner, length, metadata, expires_at, cid)
 values (next_id($1), $2, $3, $4, statement_timestamp() + $5 * interval '1 s', $6)
@@ -58,16 +70,21 @@ select id, owner, length, type, statement_timestamp() + interval '1 s' * (
   select count(*) from (select from media m where m.owner = w.owner and m.state = 'processing' limit {MOST_AHEAD}) x)
 from whole w returning id"""
 
-RELEASE = "update upload set held_until = null where id = $1 and claim = $2"
+RELEASE = "update upload set held_until = statement_timestamp() where id = $1 and claim = $2"
+"""When it was written last stays known."""
 
 END = """
-update upload set expires_at = statement_timestamp(), held_until = null, claim = claim + 1
+update upload set expires_at = statement_timestamp(), claim = claim + 1,
+  held_until = case when held_until > statement_timestamp() then held_until end
 where id = $1 and owner = $2 and media is null and expires_at > statement_timestamp() returning id"""
+
+# Whoever wrote it at its end may yet put a piece, and die of it: the row leads there for so long.
+_LET_GO = "coalesce(held_until, '-infinity') < greatest(expires_at, statement_timestamp() - interval '2 minutes')"
 
 # What the pipeline has not taken yet keeps its pieces.
 EXPIRED = f"""
 select u.id from upload u where u.expires_at <= statement_timestamp() and {_DEAD} <= statement_timestamp()
-  and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
+  and {_LET_GO} and not exists (select from media m where m.id = u.id and m.state = 'processing' offset 0)
 order by u.expires_at limit $1"""
 
-DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp() returning id"
+DROP = f"delete from upload where id = any($1) and {_DEAD} <= statement_timestamp() and {_LET_GO} returning id"

@@ -82,6 +82,15 @@ class Pipeline:
         return job is not None
 
     async def _process(self, job: Claimed, worker: Worker) -> None:
+        # Whoever is overtaken while it writes, by a pause, leaves what others may have removed before.
+        try:
+            await self._attempt(job, worker)
+        except Exception:
+            await self._store.again(job)
+            raise
+        await self._store.again(job)
+
+    async def _attempt(self, job: Claimed, worker: Worker) -> None:
         try:
             await self._go_on(job, worker)
         except OvertakenError:

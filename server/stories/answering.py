@@ -59,7 +59,7 @@ class Answering:
 
         The reaction is there before its message: whoever has no answer asks again, and a message never lacks it.
         """
-        found = await self._store.react(user, request.story, request.emoji)
+        found = await self._store.react(user, request.story, request.emoji, request.cid)
         if found is None:
             return NO_SUCH_STORY
         if found.author == user:

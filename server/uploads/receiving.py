@@ -76,9 +76,11 @@ class Receiving:
             await self._leave()
         return refused
 
-    async def adopt(self, head: bytes) -> UploadRefusal | None:
-        """All bytes are durable already, under the name of the piece from 0 on of claim 0. Raises UnavailableError."""
+    async def adopt(self) -> UploadRefusal | None:
+        """All bytes are durable already, under the name of the piece from 0 on of claim 0. Raises UnavailableError, and
+        ObjectAbsent: they are not."""
         try:
+            head = b"".join([part async for part in self._objects.read(piece_key(self.upload.id, 0, 0), 0, HEAD_BYTES)])
             kind = sniffed(head)
             if kind is None:
                 return NO_PICTURE

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from config.objects import Uploads as Granted
-from persistence.objects.contract import Objects
+from persistence.objects.contract import ObjectAbsent, Objects
 from persistence.uploads.postgres import PostgresUploads, Quota, Upload
 from protocol.ids import UserId
-from server.media.sniffing import HEAD_BYTES
 from server.observe import Metrics
 from server.uploads import refusals
 from server.uploads.assembling import piece_key
@@ -147,8 +146,7 @@ class Uploads:
         if isinstance(found, UploadRefusal) or found.finished:
             return found
         # Looked for before it is claimed: claims are counted, and asking again and again must not use them up.
-        key = piece_key(id, 0, 0)
-        size = await self._objects.size(key)
+        size = await self._objects.size(piece_key(id, 0, 0))
         if size != found.length:
             return refusals.NOT_PUT if size is None else refusals.OTHER_SIZE
         claimed = await self._claim(id, owner, 0, None)
@@ -156,9 +154,13 @@ class Uploads:
             # Another one may have been quicker.
             found = await self.look(id, owner)
             return found if isinstance(found, Upload) and found.finished else claimed
-        head = b"".join([part async for part in self._objects.read(key, 0, HEAD_BYTES)])
         receiving = self._receiving(claimed, None)
-        refused = await receiving.adopt(head)
+        try:
+            refused = await receiving.adopt()
+        except ObjectAbsent:
+            # It was ended meanwhile, or what was put was removed.
+            found = await self.look(id, owner)
+            return found if isinstance(found, UploadRefusal) else refusals.NOT_PUT
         if refused is refusals.NO_PICTURE:
             await self.end(id, owner)
         self.finished += receiving.upload.finished

@@ -66,14 +66,13 @@ class Crowd:
         task.add_done_callback(self._tasks.discard)
 
     async def opened(self, device: Device, user: str) -> str:
-        """The conversation of the two."""
-        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        def answered(frame: Frame) -> None:
-            found.set_result(decode_opened(frame.ok).conversation.id)
-
-        device.ask("conversation.open", answered, user=user)
-        return await found
+        """The conversation of the two. Raises ValueError: it is refused."""
+        found: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        device.ask("conversation.open", found.set_result, user=user)
+        frame = await found
+        if frame.err is not None:
+            raise ValueError(f"conversation.open: {frame.err}")
+        return decode_opened(frame.ok).conversation.id
 
     async def _tick(self) -> None:
         while True:

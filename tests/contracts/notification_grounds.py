@@ -36,6 +36,12 @@ class NotificationGround(Protocol):
     async def relate(self, user: UserId, kind: str, target: UserId) -> None:
         """One person has decided something about another, or with `follow` follows them."""
 
+    async def comment(self, author: UserId, text: str) -> tuple[str, str]:
+        """Somebody has said something of a post of their own; that, and the comment."""
+
+    async def archive(self, post: str) -> None:
+        """Nobody else may see it any more."""
+
     async def pass_ms(self, ms: int) -> None:
         """Time passes."""
 
@@ -60,6 +66,12 @@ class MemoryNotificationGround:
             self._tables.follows.add((user, target))
         else:
             self._tables.relations.add((user, kind, target))
+
+    async def comment(self, author: UserId, text: str) -> tuple[str, str]:
+        return str(next(_numbers)), str(next(_numbers))
+
+    async def archive(self, post: str) -> None:
+        self._tables.hidden.add(post)
 
     async def pass_ms(self, ms: int) -> None:
         self._time = Millis(self._time + ms)
@@ -94,6 +106,27 @@ class PostgresNotificationGround:
         else:
             statement = "insert into relation (user_id, kind, target) values ($1, $2, $3)"
             await self._pool.execute(statement, int(user), kind, int(target))
+
+    async def comment(self, author: UserId, text: str) -> tuple[str, str]:
+        post, id = next(_numbers), next(_numbers)
+        await self._pool.execute(
+            """insert into post (id, author, cid, digest, state)
+            values ($1::bigint, $2, $1::bigint::text, '', 'published')""",
+            post,
+            int(author),
+        )
+        await self._pool.execute(
+            """insert into comment (id, post, author, cid, digest, text, told, mentioned)
+            values ($1::bigint, $2, $3, $1::bigint::text, '', $4, '{}', '{}')""",
+            id,
+            post,
+            int(author),
+            text,
+        )
+        return str(post), str(id)
+
+    async def archive(self, post: str) -> None:
+        await self._pool.execute("update post set state = 'archived' where id = $1", int(post))
 
     async def pass_ms(self, ms: int) -> None:
         """The clock cannot be moved, so all that is stored moves into the past, ids included."""

@@ -10,6 +10,7 @@ import pytest
 from persistence.notifications.contract import KEEP_MS, KEEP_UNDONE_MS
 from persistence.outbox.contract import Event
 from persistence.pool import open_pool
+from protocol.activity import Kind
 from protocol.ids import Millis, UserId
 from protocol.preferences import Muted, PreferencesChange, QuietHours
 from server.notifications.wording import actors, targets, text
@@ -133,17 +134,35 @@ async def test_who_does_it_again_after_the_alert_counts_without_a_second_one(
     assert sight.members == 1
 
 
-async def test_somebody_counts_once_however_often_they_comment(
+async def test_somebody_counts_once_however_often_they_reply(
     ground: NotificationGround, desk: Desk, me: UserId, people: list[UserId]
 ) -> None:
-    said = [event(deed(people[n % 2], me, kind="comment", name=str(n), text=f"no {n}")) for n in range(4)]
+    said = [event(deed(people[n % 2], me, kind="story_reply", name=str(n), text=f"no {n}")) for n in range(4)]
     await desk.fold(*said)
-    await desk.fold(event(deed(people[0], me, kind="comment", name="0", undone=True)))
+    await desk.fold(event(deed(people[0], me, kind="story_reply", name="0", undone=True)))
     [sight] = (await ground.store.page(me, None, 20)).sights
     assert (sight.members, sight.text) == (2, "no 3")
-    await desk.fold(event(deed(people[0], me, kind="comment", name="2", undone=True)))
+    await desk.fold(event(deed(people[0], me, kind="story_reply", name="2", undone=True)))
     [sight] = (await ground.store.page(me, None, 20)).sights
     assert (sight.members, [one.id for one in sight.people]) == (1, [people[1]])
+
+
+@pytest.mark.parametrize("deeds", [("reply", True), ("mention", True), ("tag", False)])
+async def test_what_was_said_of_a_post_is_read_as_long_as_that_may_be_seen(
+    ground: NotificationGround, desk: Desk, me: UserId, people: list[UserId], deeds: tuple[Kind, bool]
+) -> None:
+    kind, of_comment = deeds
+    post, comment = await ground.comment(people[0], "look")
+    await desk.fold(event(deed(people[0], me, post, kind, name=comment if of_comment else "", text="look")))
+    for archived in (False, True):
+        if archived:
+            await ground.archive(post)
+        [listed] = (await ground.store.page(me, None, 20)).sights
+        [told], _ = await ground.store.sights([listed.group.id])
+        assert (listed.text, told.text, listed.members) == ("" if archived else "look", listed.text, 1)
+    await ground.pass_ms(MINUTE_MS)
+    await desk.close()
+    assert ["look" in content.body for _, content in await ground.jobs(me)] == [False]
 
 
 async def test_a_group_takes_no_more_after_twelve_hours(
@@ -226,7 +245,8 @@ async def test_a_mention_does_not_wait_and_says_what_was_said_in_the_readers_lan
     me, ada = users.draw(), users.draw()
     await ground.sign_up(me, f"me{next(names)}", locale="de-AT")
     await ground.sign_up(ada, f"ada{next(names)}", "Ada")
-    await desk.fold(event(deed(ada, me, "comment7", "mention", text="hallo")))
+    post, comment = await ground.comment(ada, "hallo")
+    await desk.fold(event(deed(ada, me, post, "mention", name=comment, text="hallo")))
     await desk.close()
     [(_, content)] = await ground.jobs(me)
     assert (content.body, content.plain, content.urgent) == (

@@ -52,6 +52,26 @@ async def test_no_order_of_deeds_leaves_an_edge_between_the_blocked_or_a_wrong_o
     assert _balance(bodies) == _standing(edges)
 
 
+async def test_a_list_of_somebodys_people_shows_nothing_from_after_their_block(database: str) -> None:
+    block_and_win = """
+    with blocked as (insert into relation (user_id, kind, target) values ($1, 'block', $2))
+    insert into follow (follower, followee) values ($3, $1)"""
+    async with open_pool(database, 1) as pool:
+        ada, ben, early, late = [await _sign_up(PostgresPeople(pool), n) for n in range(4)]
+        graph = PostgresGraph(pool)
+        await graph.change(early, ada, "follow")
+        # Whoever waits for the one connection is served in turn, for one statement.
+        connection = await pool.acquire()
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(graph.others(ben, ada, "followers", None, 10))
+            group.create_task(pool.execute(block_and_win, int(ada), int(ben), int(late)))
+            await pool.release(connection)
+        page = asked.result()
+        assert page is not None
+        assert [one.user for one in page.items] == [early]
+        assert await graph.others(ben, ada, "followers", None, 10) is None
+
+
 async def test_blocking_against_following_leaves_no_edge(database: str) -> None:
     async with open_pool(database, 8) as pool:
         people = [await _sign_up(PostgresPeople(pool), n) for n in range(40)]

@@ -28,8 +28,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "profile": (statements.PROFILE, (FAN, FAMOUS), 8),
     "profile named": (statements.PROFILE_NAMED, (FAN, f"person{FAMOUS}"), 8),
     **{names: (statement, (FAMOUS, *FIRST), 5 * PAGE) for names, statement in statements.PAGES.items()},
-    **{f"theirs {names}": (sql, (FAN, FAMOUS, *FIRST), 5 * PAGE) for names, sql in statements.OTHERS.items()},
-    "shown": (statements.SHOWN, (FAN, FAMOUS), 10),
+    **{f"theirs {names}": (sql, (FAN, FAMOUS, *FIRST), 7 * PAGE) for names, sql in statements.OTHERS.items()},
     "suggested": (statements.SUGGESTED, (FAN, VIA, 20), SUGGESTED),
     "put": (
         statements.APPLY,

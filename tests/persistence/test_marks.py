@@ -121,3 +121,21 @@ async def test_groups_that_share_edges_in_another_order_do_not_wait_for_each_oth
         await asyncio.gather(*(mark(pool, deed, order) for order in (forth, forth[::-1], forth[::2], forth[::-3])))
         counts = await counted(pool, id)
         assert counts.likes == counts.edges == (len(others) if deed == "like" else 0)
+
+
+@pytest.mark.parametrize("ended", ["archived", "block"])
+async def test_what_is_mine_i_take_back_of_what_i_see_no_more_and_am_told_nothing_of_it(pool: Pool, ended: str) -> None:
+    ada, ben, eve = await people(pool, 3)
+    id = await post(pool, ada)
+    await mark(pool, "like", [(ben, id)])
+    await mark(pool, "save", [(ben, id)])
+    if ended == "block":
+        await relate(pool, ada, "block", ben)
+    else:
+        await fetch(pool, 2.0, "update post set state = 'archived' where id = $1", int(id))
+    await told(pool)
+    assert await mark(pool, "unlike", [(ben, id), (eve, id)]) == [None, *await mark(pool, "unlike", [(eve, id)])]
+    assert await mark(pool, "unsave", [(ben, id)]) == [None]
+    assert [(one.kind, one.actor, one.recipient, one.undone) for one in await told(pool)] == [("like", ben, ada, True)]
+    assert (await counted(pool, id)).edges == (await counted(pool, id)).likes == 0
+    assert await fetch(pool, 2.0, "select from post_save where post = $1", int(id)) == []

@@ -191,7 +191,7 @@ async def test_the_audience_by_every_path(ground: StoryGround, role: str, audien
     follows = role in ("self", "follower", "close friend")
     assert bool(await ground.tray(viewer)) == (may and follows)
     assert (await ground.answering.answer(viewer, SeeStory(id=1, story=story)) == NO_SUCH_STORY) == (not may)
-    reacted = await ground.store.react(viewer, story, "🔥")
+    reacted = await ground.store.react(viewer, story, "🔥", "cid")
     assert reacted
     assert reacted.visible == may
     await ground.hear()
@@ -274,7 +274,7 @@ async def test_seeing_counts_once_tells_my_devices_once_and_never_for_my_own(gro
     assert not isinstance(viewers, Refusal)
     assert (viewers.count, viewers.exact, [one.user for one in viewers.items]) == (1, True, [bob])
     for reaction in ("👏", "🔥"):
-        await ground.store.react(bob, story, reaction)
+        await ground.store.react(bob, story, reaction, reaction)
     counted = "select sum(change) from tally_change where thing = $1 and kind = 'views'"
     assert await ground.pool.fetchval(counted, int(story)) == 1
     viewers = await ground.posting.viewers(ada, story, PeopleQuery())

@@ -27,7 +27,7 @@ ASKED: dict[str, tuple[str, tuple[Any, ...], int]] = {
     "archive": (statements.ARCHIVE, (FAMOUS, 2**63 - 1, 20), 240),
     "is there": (statements.IS_THERE, (FAN, FAMOUS), 10),
     "see": (statements.SEE, (FAN, STORY), 40),
-    "react": (statements.REACT, (FAN, STORY, "x"), 50),
+    "react": (statements.REACT, (FAN, STORY, "x", "cid"), 50),
     "viewers": (statements.VIEWERS, (FAMOUS, STORY, *NEWEST, PAGE), 15_000),
     # A look for each whom I follow, and some more for the fifth of them who have stories now.
     "my tray": (statements.MY_TRAY, (READER,), 20 * FOLLOWED),

@@ -46,7 +46,7 @@ async def shown(ground: StoryGround, viewer: UserId, author: UserId, story: Stor
     assert not isinstance(of, Refusal)
     assert isinstance(tray, Tray)
     media = str(await ground.pool.fetchval("select media from story where id = $1", int(story)))
-    reacted = await ground.store.react(viewer, story, "🔥")
+    reacted = await ground.store.react(viewer, story, "🔥", "cid")
     [moved] = await ground.moving.look([story], 10)
     assert reacted
     audience = [user async for some in ground.moving.audience(moved, there=True) for user in some.users]

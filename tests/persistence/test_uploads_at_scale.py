@@ -18,6 +18,7 @@ async def test_no_statement_reads_uploads_of_others(database: str) -> None:
         "look": (statements.LOOK, (ONE, owner), 2),
         "foreign": (statements.LOOK, (ONE, owner + 1), 2),
         "spent": (statements.SPENT, (owner,), 15),
+        "give_way": (statements.GIVE_WAY, (owner,), 40),
         "known": (statements.KNOWN, (owner, "cid"), 2),
         "claim": (statements.CLAIM, (ONE, owner, 0, 5_000), 4),
         "hold": (statements.HOLD, (ONE, 1, 5_000), 4),

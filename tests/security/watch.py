@@ -69,8 +69,9 @@ class Watched:
     async def attacked(self, *, logs: int = 1) -> AsyncIterator[None]:
         """What happens inside leaves the node as it was.
 
-        Others are answered at once, no connection is left over, and the log has `logs` more lines, none with a token,
-        the word "secret" (which attacks put where it must not get out), or a traceback.
+        Others are answered at once, no connection is left over, and the log has `logs` more lines, but for those of a
+        Postgres that stood still (`of_a_stall`); none has a token, the word "secret" (which attacks put where it must
+        not get out), or a traceback.
         """
         before = await self.connections()
         start = len(self.log)
@@ -83,9 +84,10 @@ class Watched:
             while any(map(int.__gt__, await self.connections(), before)):
                 continue
         lines = self.log[start:].splitlines()
-        assert len(lines) == logs, lines
+        judged = [line for line in lines if not of_a_stall(json.loads(line))]
+        assert len(judged) == logs, lines
+        assert {json.loads(line)["level"] for line in judged} <= {"info"}, lines
         for line in lines:
-            assert json.loads(line)["level"] == "info", line
             for secret in ("eyJ", "secret", "Traceback"):
                 assert secret not in line
 
@@ -123,6 +125,13 @@ class Watched:
 
     def expired(self, person: Person) -> str:
         return self.forge(person, exp=int(time.time()) - 1)
+
+
+def of_a_stall(line: Mapping[str, Any]) -> bool:
+    """Postgres did not answer, or does again: so it goes on a busy machine, whichever test runs then. Whether others
+    are served meanwhile the witness tells."""
+    stood_still = line["level"] == "warning" and "Postgres did not answer" in line.get("fault", "")
+    return stood_still or (line["level"] == "info" and line["event"].startswith("over: "))
 
 
 async def request(peer: Raw, method: str, path: str, body: Any = None, token: str = "") -> Any:

@@ -11,7 +11,9 @@ import pytest
 from msgspec import UNSET
 
 from persistence.media.postgres import Claimed, Outcome, PostgresMedia, Steps
-from persistence.pool import open_pool
+from persistence.objects.contract import Content
+from persistence.objects.local import LocalObjects
+from persistence.pool import Pool, open_pool
 from protocol.media import MediaId, MediaSettled
 from server.media.pipeline import ATTEMPTS
 from server.media.variants import archive_key, original_key
@@ -147,6 +149,41 @@ async def test_whoever_was_overtaken_changes_nothing_any_more(ground: Ground) ->
     assert await ground.store.settle(now, Outcome("rejected", "broken"), 0)
     assert not await ground.store.settle(now, Outcome("ready", width=1, height=1), 0)
     assert len(await ground.settled()) == 1
+
+
+class Overtaken(LocalObjects):
+    """While the first variant is put, another node has had the picture, and has cleared it away."""
+
+    def __init__(self, folder: Path, pool: Pool) -> None:
+        super().__init__(folder)
+        self.pool = pool
+        self.store: PostgresMedia | None = PostgresMedia(pool)
+
+    async def put(self, key: str, content: Content) -> None:
+        if key.startswith("media/"):
+            store, self.store = self.store, None
+            if store is not None:
+                await self.pool.execute("update media set due_at = statement_timestamp()")
+                other = await store.claim(LEASE_MS)
+                assert isinstance(other, Claimed)
+                assert await store.settle(other, Outcome("rejected", "refused"), 0)
+                await store.finish(other)
+        await super().put(key, content)
+
+
+async def test_what_is_written_by_whoever_was_overtaken_is_cleared_away(database: str, tmp_path: Path) -> None:
+    async with open_pool(database, 4) as pool:
+        objects = Overtaken(tmp_path, pool)
+        ground = Ground(pool, tmp_path, objects=objects)
+        async with ground.running():
+            media = await ground.upload(encoded(photo(700, 500), "jpeg"))
+            # The first claim was overtaken by the second; the third is nobody's, the fourth clears what the first left.
+            async with asyncio.timeout(30):
+                while await pool.fetchval("select claim from media") < 4:
+                    continue
+            assert (await ground.done(media))["state"] == "rejected"
+        assert await objects.listed(f"media/{media}") == []
+        assert await objects.size(original_key(media)) is None
 
 
 async def test_an_attempt_that_is_taken_back_leaves_its_claim_behind(ground: Ground) -> None:

@@ -107,6 +107,20 @@ async def test_somebody_who_never_followed_is_told_nothing_when_they_are_blocked
         assert (await wire.event("tray"))["change"] == "add"
 
 
+async def test_a_late_repeat_and_what_is_refused_change_no_reaction(
+    mint: Callable[[int, str], list[Somebody]],
+) -> None:
+    ada, bob = mint(2, "repeat")
+    story = await ada.post("one")
+    async with bob.socket() as (his, _):
+        first = await his.ok("story.react", story=story, emoji="🔥", cid="first")
+        await his.ok("story.react", story=story, emoji="👏", cid="second")
+        assert (await his.ok("story.react", story=story, emoji="🔥", cid="first"))["c"] == first["c"]
+        assert (await bob.stories.story(story)).reaction == "👏"
+        assert (await his.err("story.react", story=story, emoji="😢", cid="second"))["code"] == "id_reused"
+        assert (await bob.stories.story(story)).reaction == "👏"
+
+
 async def test_a_reaction_is_a_message_and_alerts_once_and_so_does_a_reply(
     mint: Callable[[int, str], list[Somebody]], pool: Pool
 ) -> None:

@@ -29,7 +29,9 @@ async def sending(
 
 
 async def until_released(rig: Rig, path: str) -> None:
-    while await rig.pool.fetchval("select held_until is not null from upload where id = $1", int(id_of(path))):
+    while await rig.pool.fetchval(
+        "select held_until > statement_timestamp() from upload where id = $1", int(id_of(path))
+    ):
         pass
 
 

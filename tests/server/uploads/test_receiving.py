@@ -1,15 +1,18 @@
 """Who writes: the latest claim, whatever became of the writer before it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from msgspec import UNSET
 
 from persistence.faults import UnavailableError
+from persistence.objects.local import LocalObjects
 from persistence.uploads.postgres import PostgresUploads, Upload
 from protocol.ids import UserId
-from server.uploads.refusals import DAY_FULL, ELSEWHERE, HELD
+from server.uploads.assembling import piece_key
+from server.uploads.refusals import DAY_FULL, ELSEWHERE, EXPIRED, HELD, UNFINISHED_FULL
 from tests.server.uploads.rig import PIECE, Rig, picture
 
 ADA = UserId("7168")
@@ -77,6 +80,58 @@ async def test_an_upload_that_ends_ends_its_writer(rig: Rig) -> None:
     assert await rig.objects.listed(f"upload/{upload.id}") == []
 
 
+async def test_what_a_writer_puts_after_the_end_and_dies_of_is_removed(rig: Rig) -> None:
+    upload = await rig.uploads.create(ADA, 5 * PIECE, "")
+    assert isinstance(upload, Upload)
+    assert await rig.store.claim(upload.id, ADA, 0, 5_000)
+    assert await rig.uploads.end(upload.id, ADA) is None
+    await rig.objects.put(piece_key(upload.id, 0, 1), picture(PIECE))
+    assert await rig.uploads.cleaning.clean() == 0
+    ago = "update upload set held_until = held_until - interval '{0}', expires_at = expires_at - interval '{0}'"
+    await rig.pool.execute(ago.format("3 minutes"))
+    assert await rig.uploads.cleaning.clean() == 1
+    assert await rig.objects.listed(f"upload/{upload.id}") == []
+
+
+class Meanwhile(LocalObjects):
+    """Before anything is read something else happens."""
+
+    happens: Callable[[], Awaitable[object]]
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        await self.happens()
+        async for part in super().read(key, start, end):
+            yield part
+
+
+async def put_and_announced(rig: Rig, folder: Path) -> tuple[Meanwhile, Upload]:
+    rig.objects = objects = Meanwhile(folder)
+    rig.grant()
+    upload = await rig.uploads.create(ADA, PIECE, "")
+    assert isinstance(upload, Upload)
+    await rig.objects.put(piece_key(upload.id, 0, 0), picture(PIECE))
+    return objects, upload
+
+
+async def test_a_direct_upload_that_ends_while_it_is_completed_is_told_as_ended(rig: Rig, tmp_path: Path) -> None:
+    objects, upload = await put_and_announced(rig, tmp_path)
+    objects.happens = lambda: rig.uploads.end(upload.id, ADA)
+    assert await rig.uploads.complete(upload.id, ADA) == EXPIRED
+
+
+async def test_a_completion_that_fails_is_in_nobodys_way(rig: Rig, tmp_path: Path) -> None:
+    async def away() -> None:
+        raise UnavailableError
+
+    objects, upload = await put_and_announced(rig, tmp_path)
+    objects.happens = away
+    with pytest.raises(UnavailableError):
+        await rig.uploads.complete(upload.id, ADA)
+    found = await rig.uploads.look(upload.id, ADA)
+    assert isinstance(found, Upload)
+    assert not found.held
+
+
 class Unheard(PostgresUploads):
     """Carries everything out; the answers to what counts bytes are lost."""
 
@@ -119,6 +174,26 @@ async def test_quotas_hold_for_those_who_announce_much_at_once(rig: Rig) -> None
         assert isinstance(await rig.uploads.create(ADA, 1, ""), Upload)
         await rig.pool.execute("update upload set media = id")
     assert await rig.uploads.create(ADA, 1, "") == DAY_FULL
+
+
+async def test_what_was_left_longest_ago_gives_way_to_what_is_begun_now(rig: Rig) -> None:
+    rig.grant(unfinished=3)
+    await rig.pool.execute("insert into account (id, username) values (7168, 'ada') on conflict do nothing")
+    left, written, lasting = [await rig.uploads.create(ADA, 3 * PIECE, "") for _ in range(3)]
+    assert isinstance(left, Upload)
+    assert isinstance(written, Upload)
+    assert isinstance(lasting, Upload)
+    await rig.uploads.write(left.id, ADA, 0, None, all_of(picture(PIECE)), None)
+    assert await rig.uploads.create(ADA, PIECE, "") is UNFINISHED_FULL
+    ago = "update upload set created_at = created_at - interval '{0}', held_until = held_until - interval '{0}'"
+    await rig.pool.execute(ago.format("10 minutes"))
+    await rig.uploads.write(written.id, ADA, 0, None, all_of(picture(PIECE)), None)
+    await rig.store.claim(lasting.id, ADA, 0, 5_000)
+    assert isinstance(await rig.uploads.create(ADA, PIECE, ""), Upload)
+    assert await rig.uploads.look(left.id, ADA) == EXPIRED
+    assert await rig.uploads.create(ADA, PIECE, "") is UNFINISHED_FULL
+    assert await rig.uploads.cleaning.clean() == 1
+    assert await rig.objects.listed(f"upload/{left.id}") == []
 
 
 async def test_what_was_received_counts_for_a_day_however_soon_uploads_expire(rig: Rig) -> None:
