@@ -47,7 +47,7 @@ verify: $(READY)
 		trap 'kill $$seeds 2>/dev/null' EXIT; trap 'exit 1' INT TERM; \
 		$(PYTEST) -n 2 -m verify --ignore tests/simulation \
 		&& $(BIN)/tidings torture --runs 1 --data .tidings/torture \
-		&& $(BIN)/python -m coverage run -m pytest --quiet --hypothesis-profile=search tests/protocol tests/actors \
+		&& $(BIN)/python -m coverage run -m pytest --quiet tests/protocol tests/actors \
 			tests/server/http/test_documents.py \
 		&& $(BIN)/python -m coverage report \
 		&& wait $$seeds

@@ -17,8 +17,8 @@ from server.embedded import EmbeddedPostgres
 
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".tidings" / "hypothesis")
 
-# The same examples every time, and none fails because the machine stood still for a moment. New ones are searched for
-# by `make verify`, with --hypothesis-profile=search.
+# The same examples every time, and none fails because the machine stood still for a moment. New ones are
+# looked for with `--hypothesis-profile=search`.
 settings.register_profile("search", settings.get_profile("ci"), derandomize=False)
 settings.load_profile("ci")
 
