@@ -76,8 +76,9 @@ class Line(asyncio.Protocol):
 
 @asynccontextmanager
 async def getting(host: str, port: int, connections: int) -> AsyncIterator[Get]:
-    """Questions without a body, each on whichever of so many connections is free. Raises OSError."""
-    idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
+    """Questions without a body, each on the one of so many connections that has been free for longest: a server closes
+    those that are not used. Raises OSError."""
+    idle: asyncio.Queue[Line] = asyncio.Queue()
     lines = [await Line.open(host, port) for _ in range(connections)]
     for line in lines:
         idle.put_nowait(line)
