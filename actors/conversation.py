@@ -356,12 +356,14 @@ class Conversation:
             case Marked():
                 self.members[fact.user].move(fact.moved)
             case Chosen():
-                member = self.members[fact.user]
-                member.settings = merged(member.settings, fact.settings)
-                if fact.settings.folder is not UNSET:
-                    self.audience = self._hearing()
+                self._keep_choice(self.members[fact.user], fact.settings)
             case _:
                 assert_never(fact)
+
+    def _keep_choice(self, member: Membership, choice: Choice) -> None:
+        member.settings = merged(member.settings, choice)
+        if choice.folder is not UNSET:
+            self.audience = self._hearing()
 
 
 def _each_way(pairs: Iterable[tuple[UserId, UserId]]) -> dict[UserId, set[UserId]]:
